@@ -1,0 +1,1 @@
+//! The outside that is not a database: sources of migrations

@@ -1,0 +1,165 @@
+//! What is read from a directory of migrations, whatever tool it was written for.
+
+use std::cmp::Ordering;
+
+use serde::{Deserialize, Serialize};
+
+/// The migrations of one directory, in the order in which they are to be applied.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Bundle {
+    /// The format's id, as in `FORMATS`: `flyway`, `plain`.
+    pub format: &'static str,
+    /// Versioned ones in order, then repeatable ones in order.
+    pub migrations: Vec<Migration>,
+    /// Files that look like migrations and are none, each with the reason. Shown, never silent.
+    pub skipped: Vec<(String, String)>,
+}
+
+/// One migration.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Migration {
+    /// The version as written (`1.10`, `003`), or `None` for a repeatable one.
+    pub version: Option<Version>,
+    /// What it is for, from the file's name.
+    pub description: String,
+    /// Versioned or repeatable.
+    pub kind: MigrationKind,
+    /// The change itself.
+    pub up: Script,
+    /// The way back, where the author wrote one.
+    pub down: Option<Script>,
+    /// Queries that must return no row once `up` is applied.
+    pub check: Option<Script>,
+    /// The checksum of `up`, as the directory's own tool computes it.
+    pub checksum: Checksum,
+}
+
+impl Migration {
+    /// What identifies it in the history: the version as written, or `R:description` of a repeatable one.
+    pub fn key(&self) -> String {
+        match &self.version {
+            Some(version) => version.text.clone(),
+            None => format!("R:{}", self.description),
+        }
+    }
+}
+
+/// When a migration runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MigrationKind {
+    /// Once.
+    Versioned,
+    /// After the versioned ones, each time its checksum changes.
+    Repeatable,
+}
+
+/// A file with statements.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Script {
+    /// Path as the user would type it.
+    pub path: String,
+    /// The text, without a BOM; line ends as in the file.
+    pub text: String,
+    /// SHA-256 of the file's raw bytes, in hex.
+    pub sha256: String,
+}
+
+impl Script {
+    /// A script from a text alone, for tests and for stored scripts.
+    pub fn new(path: impl Into<String>, text: impl Into<String>) -> Self {
+        let text = text.into();
+        Self { path: path.into(), sha256: crate::plan::sha256_hex(text.as_bytes()), text }
+    }
+}
+
+/// A checksum in the terms of the tool that the directory belongs to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "algorithm", content = "value")]
+pub enum Checksum {
+    /// CRC-32 over the lines without their ends, signed, as Flyway stores it.
+    FlywayCrc32(i32),
+    /// SHA-256 of the raw bytes, in hex.
+    Sha256(String),
+}
+
+impl std::fmt::Display for Checksum {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Checksum::FlywayCrc32(crc) => write!(f, "{crc}"),
+            Checksum::Sha256(hex) => write!(f, "sha256:{hex}"),
+        }
+    }
+}
+
+/// A version: how it is written, and how it is compared.
+///
+/// Two versions are equal when their numbers are, so `1` is `1.0` and `003` is `3`; the text is kept because
+/// the history stores it.
+#[derive(Debug, Clone)]
+pub struct Version {
+    /// As written, `_` turned into `.`.
+    pub text: String,
+    parts: Vec<i128>,
+}
+
+impl Version {
+    /// Reads a version as Flyway does: `_` is `.`, parts are whole numbers, trailing zero parts do not count.
+    /// `None` for anything else.
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.replace('_', ".");
+        let mut parts = text.split('.').map(|p| p.parse::<i128>().ok()).collect::<Option<Vec<_>>>()?;
+        while parts.last() == Some(&0) {
+            parts.pop();
+        }
+        Some(Self { text, parts })
+    }
+}
+
+impl std::fmt::Display for Version {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl PartialEq for Version {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Version {}
+
+impl PartialOrd for Version {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Version {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let longest = self.parts.len().max(other.parts.len());
+        let part = |v: &Self, i: usize| v.parts.get(i).copied().unwrap_or(0);
+        (0..longest)
+            .map(|i| part(self, i).cmp(&part(other, i)))
+            .find(|o| o.is_ne())
+            .unwrap_or(Ordering::Equal)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_compare_as_numbers() {
+        let v = |t: &str| Version::parse(t).unwrap();
+        assert!(v("1.9") < v("1.10"));
+        assert_eq!(v("1"), v("1.0"));
+        assert_eq!(v("003"), v("3"));
+        assert!(v("20240101120000") > v("20250103"));
+        assert!(v("-13") < v("1"));
+        assert_eq!(v("2_1").text, "2.1");
+        assert!(Version::parse("6a").is_none() && Version::parse("1..2").is_none());
+    }
+}

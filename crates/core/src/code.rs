@@ -1,0 +1,556 @@
+//! Every error that a user can meet: its code, its exit code, and the text of `cofferdam explain`.
+
+use serde::Serialize;
+
+/// The kinds of refusal. The number in [`Code::id`] is documented and never reused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[allow(missing_docs, reason = "ERRORS has a sentence for each")]
+pub enum Code {
+    // 20xx: the directory and its files
+    NoSuchDirectory,
+    EmptyDirectory,
+    UnreadableFile,
+    NotUtf8,
+    DuplicateVersion,
+    OutOfOrder,
+    ChecksumChanged,
+    FileGone,
+    CallbackUnsupported,
+    BadFileName,
+    UnknownFormat,
+    MissingPair,
+    BadDirective,
+    NulByte,
+    // 21xx: the text of a script
+    NotSplit,
+    PsqlCommand,
+    TransactionInFile,
+    MixedTransaction,
+    NotParsed,
+    EmptyScript,
+    // 22xx: reaching the database
+    BadUrl,
+    ConnectFailed,
+    AuthFailed,
+    DatabaseMissing,
+    ReadOnlyServer,
+    PermissionMissing,
+    ServerTooOld,
+    TlsFailed,
+    PoolerNotSupported,
+    NoUrl,
+    ConnectionLost,
+    BadServiceFile,
+    // 23xx: running
+    StatementFailed,
+    LockNotObtained,
+    BlockedOthers,
+    LockHeldByOther,
+    Fenced,
+    CheckFailed,
+    LintBlocked,
+    RolledBack,
+    RollbackFailed,
+    OutcomeUnknown,
+    Interrupted,
+    TimedOut,
+    JournalBroken,
+    RunUnfinished,
+    // 24xx: taking back
+    NoWayBack,
+    WouldLose,
+    // 25xx: asking
+    NoSuchVersion,
+    NoSuchRun,
+    NoSuchRule,
+    NoSuchCode,
+    BadConfig,
+    NoServerFound,
+    NothingToBaseline,
+    AlreadyThere,
+    BadIdentifier,
+    WrongFact,
+    Usage,
+    Pending,
+    Drift,
+    // 29xx
+    Bug,
+}
+
+/// What is documented of a code.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct ErrorDoc {
+    /// `CF2003`.
+    pub id: &'static str,
+    /// The code itself.
+    #[serde(skip)]
+    pub code: Code,
+    /// In a few words.
+    pub title: &'static str,
+    /// The exit code of a command that ends with it.
+    pub exit: u8,
+    /// What it means, why it is an error, and what to do: the text of `cofferdam explain`.
+    pub explanation: &'static str,
+}
+
+impl Code {
+    /// What is documented of it.
+    pub fn doc(self) -> &'static ErrorDoc {
+        // A test says that every code is in the table; the last row is `Bug`.
+        ERRORS.iter().find(|e| e.code == self).unwrap_or(&ERRORS[ERRORS.len() - 1])
+    }
+
+    /// `CF2003`.
+    pub fn id(self) -> &'static str {
+        self.doc().id
+    }
+
+    /// The exit code of a command that ends with it.
+    pub fn exit(self) -> u8 {
+        self.doc().exit
+    }
+}
+
+const fn doc(
+    code: Code,
+    id: &'static str,
+    exit: u8,
+    title: &'static str,
+    explanation: &'static str,
+) -> ErrorDoc {
+    ErrorDoc { id, code, title, exit, explanation }
+}
+
+/// The documentation of every code, in the order of the codes.
+pub static ERRORS: &[ErrorDoc] = &[
+    doc(
+        Code::NoSuchDirectory,
+        "CF2001",
+        2,
+        "no such directory",
+        "The directory given with --dir (or found in cofferdam.yaml) does not exist. Nothing was changed. Check the path, or make a new one with `cofferdam init`.",
+    ),
+    doc(
+        Code::EmptyDirectory,
+        "CF2002",
+        2,
+        "no migrations found",
+        "The directory holds no file whose name is that of a migration. An empty directory is more often a wrong path than a wish, so it is an error. `cofferdam new NAME` writes a first migration.",
+    ),
+    doc(
+        Code::UnreadableFile,
+        "CF2003",
+        2,
+        "a file cannot be read",
+        "The operating system refused to read the file. Check its rights and that it is a file.",
+    ),
+    doc(
+        Code::NotUtf8,
+        "CF2004",
+        2,
+        "a file is not UTF-8",
+        "Scripts are read as UTF-8 (a leading byte order mark is fine). The message names the first byte that does not fit. UTF-16 is recognised by its first two bytes. Convert the file: `iconv -f LATIN1 -t UTF-8`.",
+    ),
+    doc(
+        Code::DuplicateVersion,
+        "CF2005",
+        2,
+        "two files have one version",
+        "Versions are compared as numbers, so 1, 1.0 and 01 are one version. Rename one of the files.",
+    ),
+    doc(
+        Code::OutOfOrder,
+        "CF2006",
+        1,
+        "a version is older than the newest applied one",
+        "A migration that comes late would run on a schema that its author never saw. Renumber it to come last, or apply it all the same with `--out-of-order`.",
+    ),
+    doc(
+        Code::ChecksumChanged,
+        "CF2007",
+        1,
+        "a file was changed after it was applied",
+        "What is in the database is no longer what the file says. Put the file back as it was and write a new migration for the change; or, if the change does not matter (a comment), accept it with `cofferdam repair`.",
+    ),
+    doc(
+        Code::FileGone,
+        "CF2008",
+        1,
+        "an applied migration has no file any more",
+        "Without its file nobody can tell what was applied. Restore the file from version control; or, if it was removed on purpose, say so with `cofferdam repair`.",
+    ),
+    doc(
+        Code::CallbackUnsupported,
+        "CF2009",
+        2,
+        "a callback file is not run",
+        "Flyway runs files such as beforeMigrate.sql around its migrations. Cofferdam does not: what happens around a run must be visible in its plan. Move the statements into a migration (or a repeatable one), or into a `C` check script.",
+    ),
+    doc(
+        Code::BadFileName,
+        "CF2010",
+        2,
+        "a file name is not that of a migration",
+        "The message says which part of the name is wrong. Flyway skips such files silently; a migration that silently never runs is worse than an error.",
+    ),
+    doc(
+        Code::UnknownFormat,
+        "CF2011",
+        2,
+        "the directory's format is not recognised",
+        "Known formats: Flyway (V1__name.sql) and plain (001_name.up.sql, 001_name.down.sql). A directory that mixes both is refused too. Say which it is with --format.",
+    ),
+    doc(
+        Code::MissingPair,
+        "CF2012",
+        2,
+        "a down file has no up file",
+        "NNN_name.down.sql takes back NNN_name.up.sql, which is not there.",
+    ),
+    doc(
+        Code::BadDirective,
+        "CF2013",
+        2,
+        "a cofferdam directive is not understood",
+        "Directives are comments of the form `-- cofferdam:transaction none` and `-- cofferdam:allow RULE reason=\"...\"`. A directive with a typo would silently do nothing, so it is an error.",
+    ),
+    doc(
+        Code::NulByte,
+        "CF2014",
+        2,
+        "a file contains a NUL byte",
+        "PostgreSQL cannot take a NUL byte in SQL text. The file is probably binary, or UTF-16.",
+    ),
+    doc(
+        Code::NotSplit,
+        "CF2101",
+        2,
+        "a script cannot be split into statements",
+        "A quote, dollar quote or comment that is opened is never closed, so what follows cannot be told apart. The message names the place where it was opened.",
+    ),
+    doc(
+        Code::PsqlCommand,
+        "CF2102",
+        2,
+        "a psql command stands in a script",
+        "Lines that begin with a backslash are commands of the psql client, not SQL. Write SQL instead; a `\\copy` becomes `COPY ... FROM stdin` with the rows below it.",
+    ),
+    doc(
+        Code::TransactionInFile,
+        "CF2103",
+        2,
+        "a script begins or ends transactions itself",
+        "Cofferdam runs a script in one transaction together with the record that it ran. A COMMIT in the middle would split the two: after a failure the record would say one thing and the database another. One BEGIN as the first and one COMMIT as the last statement are accepted and mean what they say. Else remove them, or split the file.",
+    ),
+    doc(
+        Code::MixedTransaction,
+        "CF2104",
+        4,
+        "a statement cannot run in a transaction, its file needs one",
+        "CREATE INDEX CONCURRENTLY, VACUUM and others refuse to run inside a transaction block. Move the statement to a file of its own (`cofferdam lint --fix` does it), or, if each statement may commit by itself, begin the file with `-- cofferdam:transaction none`.",
+    ),
+    doc(
+        Code::NotParsed,
+        "CF2105",
+        1,
+        "a statement could not be read",
+        "The statement is not analysed: no lint, no lock, no undo are known for it. It is still sent to the server as it is; the finding says that the silence means nothing.",
+    ),
+    doc(
+        Code::EmptyScript,
+        "CF2106",
+        0,
+        "a script has no statement",
+        "The file is empty or holds only comments. It is recorded as applied.",
+    ),
+    doc(
+        Code::BadUrl,
+        "CF2201",
+        2,
+        "the URL is not that of a database",
+        "Expected postgres://user:password@host:port/database?options, or key=value pairs as libpq takes them.",
+    ),
+    doc(
+        Code::ConnectFailed,
+        "CF2202",
+        1,
+        "the server cannot be reached",
+        "Nothing answered at this address, or the name was not found. Check host and port, and that the server accepts connections from here. `cofferdam wait --timeout 60s` waits for a server that is starting.",
+    ),
+    doc(
+        Code::AuthFailed,
+        "CF2203",
+        1,
+        "the server refused the login",
+        "The user does not exist, the password is wrong, or pg_hba.conf has no line for this user, database and address.",
+    ),
+    doc(
+        Code::DatabaseMissing,
+        "CF2204",
+        1,
+        "the database does not exist",
+        "Cofferdam does not create databases. Create it (`createdb NAME`) or correct the URL.",
+    ),
+    doc(
+        Code::ReadOnlyServer,
+        "CF2205",
+        1,
+        "the server takes no writes",
+        "It is a standby, or default_transaction_read_only is on. Connect to the primary; `target_session_attrs=read-write` with several hosts finds it.",
+    ),
+    doc(
+        Code::PermissionMissing,
+        "CF2206",
+        1,
+        "rights are missing",
+        "All rights that the plan needs and the role lacks are listed at once, with the GRANT to run as the owner or a superuser.",
+    ),
+    doc(
+        Code::ServerTooOld,
+        "CF2207",
+        1,
+        "the server is too old",
+        "PostgreSQL 12 is the oldest version that Cofferdam is tested with.",
+    ),
+    doc(
+        Code::TlsFailed,
+        "CF2208",
+        1,
+        "TLS could not be agreed",
+        "The certificate has expired, is for another host, or is signed by an authority that is not known here; or the server offers no TLS. Name the authority's certificate with sslrootcert=FILE. `sslmode=require` encrypts without checking who answers.",
+    ),
+    doc(
+        Code::PoolerNotSupported,
+        "CF2209",
+        1,
+        "a transaction pooler is in between",
+        "Through a pooler in transaction mode a session lock holds nothing: another client can get the same lock, and settings leak to others. Give the server's own address, or a pooler in session mode.",
+    ),
+    doc(
+        Code::NoUrl,
+        "CF2210",
+        2,
+        "no database is named",
+        "Give --url, or set COFFERDAM_URL, DATABASE_URL or PGHOST/PGDATABASE, or write environments into cofferdam.yaml and choose one with --env.",
+    ),
+    doc(
+        Code::ConnectionLost,
+        "CF2211",
+        1,
+        "the connection broke",
+        "The run's record is in the database: run the same command again and it goes on from there, after asking the catalog what happened to the last statement.",
+    ),
+    doc(
+        Code::BadServiceFile,
+        "CF2212",
+        2,
+        "the service file or password file cannot be used",
+        "See the message; libpq's rules apply: .pgpass must not be readable by others.",
+    ),
+    doc(
+        Code::StatementFailed,
+        "CF2301",
+        1,
+        "the server refused a statement",
+        "The message shows the statement, the place and the server's own words.",
+    ),
+    doc(
+        Code::LockNotObtained,
+        "CF2302",
+        5,
+        "a lock was not obtained",
+        "Each try waits for lock_timeout only, so that nobody queues behind it, and the tries are spent. The message names who holds the lock. End that transaction, or come back at a quieter time; `--lock-timeout` and `--lock-tries` allow more.",
+    ),
+    doc(
+        Code::BlockedOthers,
+        "CF2303",
+        5,
+        "a statement was cancelled because others queued behind it",
+        "The statement held its lock longer than --max-block while sessions of the application waited. It was cancelled and rolled back. Use a form that does not block (`cofferdam plan` names it), or a quiet hour with a larger --max-block.",
+    ),
+    doc(
+        Code::LockHeldByOther,
+        "CF2304",
+        5,
+        "another runner is at work on this database",
+        "Only one runner changes a database at a time. The message names the holder. A runner that died holds its lock until its last statement has ended on the server: that is on purpose.",
+    ),
+    doc(
+        Code::Fenced,
+        "CF2305",
+        1,
+        "another runner has taken over this run",
+        "The run's epoch is newer than ours, so nothing more is written by this process. Look at `cofferdam status`.",
+    ),
+    doc(
+        Code::CheckFailed,
+        "CF2306",
+        6,
+        "a check script returned rows",
+        "Every SELECT of a check script must return no row. The rows are shown. The migration was taken back where it can be.",
+    ),
+    doc(
+        Code::LintBlocked,
+        "CF2307",
+        4,
+        "lint found errors",
+        "Nothing was changed. Rewrite as the finding says (`cofferdam lint --fix`), or allow it: `-- cofferdam:allow RULE reason=\"...\" until=2027-01-31` in the file, or `--allow RULE=\"reason\"`.",
+    ),
+    doc(
+        Code::RolledBack,
+        "CF2308",
+        6,
+        "the migration failed and was taken back",
+        "Nothing of it is left. The cause is above.",
+    ),
+    doc(
+        Code::RollbackFailed,
+        "CF2309",
+        7,
+        "a failed migration could not be taken back",
+        "Some of its steps are there and some are not; `cofferdam status` lists them. A person must look. Once the cause is removed, `cofferdam apply` goes on with taking it back.",
+    ),
+    doc(
+        Code::OutcomeUnknown,
+        "CF2310",
+        7,
+        "it is not known whether a statement took effect",
+        "The process or the connection died while the statement ran, and the catalog cannot tell. Find out, then state the fact with `cofferdam repair RUN --says ...`.",
+    ),
+    doc(
+        Code::Interrupted,
+        "CF2311",
+        130,
+        "interrupted",
+        "The run stopped at a safe point. Run the same command again to go on.",
+    ),
+    doc(
+        Code::TimedOut,
+        "CF2312",
+        124,
+        "the time given with --timeout is over",
+        "The run stopped at a safe point. Run the same command again to go on.",
+    ),
+    doc(
+        Code::JournalBroken,
+        "CF2313",
+        7,
+        "the journal's hash chain is broken",
+        "A row was changed or taken out by hand, so the record of what happened cannot be trusted from there on. The message names the first row that does not fit.",
+    ),
+    doc(
+        Code::RunUnfinished,
+        "CF2314",
+        1,
+        "an earlier run is not finished",
+        "Its steps must be finished or taken back first: `cofferdam apply` goes on with it.",
+    ),
+    doc(
+        Code::NoWayBack,
+        "CF2401",
+        1,
+        "there is no way back",
+        "The version has no undo script, and a statement in it has no inverse that could be derived. Write U<version>__name.sql (or NNN_name.down.sql), or restore a backup.",
+    ),
+    doc(
+        Code::WouldLose,
+        "CF2402",
+        8,
+        "taking this back would lose data",
+        "What would be lost is listed. Agree to it with --yes.",
+    ),
+    doc(
+        Code::NoSuchVersion,
+        "CF2501",
+        2,
+        "no such version",
+        "The version is neither in the directory nor in the history.",
+    ),
+    doc(Code::NoSuchRun, "CF2502", 2, "no such run", "`cofferdam history --runs` lists them."),
+    doc(Code::NoSuchRule, "CF2503", 2, "no such rule", "`cofferdam lint --rules` lists them."),
+    doc(
+        Code::NoSuchCode,
+        "CF2504",
+        2,
+        "no such code",
+        "`cofferdam explain` without a code lists all of them.",
+    ),
+    doc(Code::BadConfig, "CF2505", 2, "cofferdam.yaml cannot be used", "See the message for line and key."),
+    doc(
+        Code::NoServerFound,
+        "CF2506",
+        1,
+        "no PostgreSQL was found and none could be fetched",
+        "The demo starts a PostgreSQL of its own. Install one (Debian: postgresql, Homebrew: postgresql@17) or allow access to the package registry.",
+    ),
+    doc(
+        Code::NothingToBaseline,
+        "CF2507",
+        2,
+        "a baseline is not possible here",
+        "The history already has applied versions.",
+    ),
+    doc(Code::AlreadyThere, "CF2508", 2, "a file is already there", "Nothing was overwritten."),
+    doc(
+        Code::BadIdentifier,
+        "CF2509",
+        2,
+        "a name cannot be used as an identifier",
+        "Names must not be empty, contain a NUL byte or be longer than 63 bytes, because the server would cut them.",
+    ),
+    doc(
+        Code::WrongFact,
+        "CF2510",
+        2,
+        "this fact does not fit where the run is stuck",
+        "The message lists those that do.",
+    ),
+    doc(Code::Usage, "CF2511", 2, "the command line is not understood", "See --help."),
+    doc(
+        Code::Pending,
+        "CF2512",
+        3,
+        "there are pending migrations",
+        "With --exit-code pending migrations are reported by exit code 3.",
+    ),
+    doc(Code::Drift, "CF2513", 9, "the database is not what its history says", "See the lines above."),
+    doc(
+        Code::Bug,
+        "CF2901",
+        1,
+        "this is a bug of Cofferdam",
+        "A state that the program says cannot be. Please report it with the output of the same command under -vv.",
+    ),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_is_documented_once() {
+        let source = include_str!("code.rs");
+        let listed = source.split("pub enum Code {").nth(1).unwrap().split("\n}").next().unwrap();
+        let names: Vec<_> = listed
+            .lines()
+            .map(str::trim)
+            .filter(|l| !l.starts_with("//") && !l.is_empty())
+            .map(|l| l.trim_end_matches(','))
+            .collect();
+        for name in &names {
+            let rows = ERRORS.iter().filter(|e| format!("{:?}", e.code) == *name).count();
+            assert_eq!(rows, 1, "{name}");
+        }
+        assert_eq!(names.len(), ERRORS.len());
+    }
+
+    #[test]
+    fn ids_are_unique_ordered_and_explained() {
+        for pair in ERRORS.windows(2) {
+            assert!(pair[0].id < pair[1].id, "{} {}", pair[0].id, pair[1].id);
+        }
+        for e in ERRORS {
+            assert!(e.id.starts_with("CF2") && e.explanation.ends_with(['.', ':']), "{}", e.id);
+        }
+    }
+}

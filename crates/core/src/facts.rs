@@ -1,0 +1,177 @@
+//! What the live database says. Read once before planning; rules and strategies treat it as data.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ident::Name;
+
+/// Facts about a server, a database and the tables that were asked for.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Facts {
+    /// The server.
+    pub server: Server,
+    /// By the name as it was asked for. A table that is asked for and does not exist has `exists: false`.
+    pub tables: BTreeMap<String, Table>,
+    /// Schemas, extensions, types ... that exist, as `kind name`: `type public.mood`, `schema audit`.
+    pub objects: Vec<String>,
+}
+
+/// The server and what we may do on it.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Server {
+    /// `postgresql` or `fake`.
+    pub engine: String,
+    /// As a number: 150020 is 15.20.
+    pub version: u32,
+    /// As a person reads it: `15.20`.
+    pub version_text: String,
+    /// What tells this server from every other: PostgreSQL's system identifier. Empty if it may not be read.
+    pub identity: String,
+    /// The database.
+    pub database: String,
+    /// Who we are there.
+    pub role: String,
+    /// It is a standby, or opens transactions read-only.
+    pub read_only: bool,
+    /// `SHOW timezone`: under `UTC` a change from timestamp to timestamptz needs no rewrite.
+    pub time_zone: String,
+}
+
+impl Server {
+    /// The major version of PostgreSQL: 150020 is 15.
+    pub fn major(&self) -> u32 {
+        self.version / 10_000
+    }
+}
+
+/// What is known of one table.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Table {
+    /// It exists (also as a view, see `kind`).
+    pub exists: bool,
+    /// Schema and name as the server resolves them.
+    pub resolved: Option<Name>,
+    /// `table`, `partitioned table`, `view`, `materialized view`, `foreign table`.
+    pub kind: String,
+    /// Its owner.
+    pub owner: String,
+    /// Rows by the server's estimate; `None` where it was never analysed.
+    pub rows: Option<u64>,
+    /// It holds at least one row. `None`: not looked at.
+    pub has_rows: Option<bool>,
+    /// Heap and TOAST, in bytes.
+    pub bytes: u64,
+    /// All its indexes, in bytes.
+    pub index_bytes: u64,
+    /// Rows written in a second, measured between two looks or since the statistics were reset.
+    pub writes_per_second: Option<f64>,
+    /// Seconds since it was last analysed.
+    pub analysed_seconds_ago: Option<u64>,
+    /// Its columns in order.
+    pub columns: Vec<ColumnFacts>,
+    /// Its constraints.
+    pub constraints: Vec<ConstraintFacts>,
+    /// Its indexes.
+    pub indexes: Vec<IndexFacts>,
+}
+
+/// What is known of one column.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct ColumnFacts {
+    /// Its name.
+    pub name: String,
+    /// Its type as the server prints it: `character varying(20)`.
+    pub ty: String,
+    /// It refuses NULL.
+    pub not_null: bool,
+    /// Its default as the server prints it.
+    pub default: Option<String>,
+    /// The share of NULLs by the server's statistics, 0 to 1.
+    pub null_fraction: Option<f64>,
+    /// At least one NULL was seen (`Some(true)`), or none is there (`Some(false)`); `None`: not known.
+    pub has_nulls: Option<bool>,
+}
+
+/// What is known of one constraint.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct ConstraintFacts {
+    /// Its name.
+    pub name: String,
+    /// `check`, `foreign key`, `primary key`, `unique`, `exclude`, `not null`.
+    pub kind: String,
+    /// Every row has been checked against it.
+    pub validated: bool,
+    /// As the server prints it: `CHECK ((c IS NOT NULL))`.
+    pub definition: String,
+    /// Its columns.
+    pub columns: Vec<String>,
+}
+
+/// What is known of one index.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct IndexFacts {
+    /// Its name.
+    pub name: String,
+    /// It is complete and used by queries. A failed CONCURRENTLY leaves one that is not.
+    pub valid: bool,
+    /// `UNIQUE`.
+    pub unique: bool,
+    /// It has a WHERE clause.
+    pub partial: bool,
+    /// Its columns; an expression is the empty text.
+    pub columns: Vec<String>,
+    /// As the server prints it: `CREATE INDEX ...`.
+    pub definition: String,
+}
+
+/// From here on a table counts as large: an index build or a scan takes seconds, not an instant.
+pub const LARGE_ROWS: u64 = 1_000_000;
+/// See [`LARGE_ROWS`].
+pub const LARGE_BYTES: u64 = 1 << 30;
+/// From here on a table counts as busy.
+pub const BUSY_WRITES_PER_SECOND: f64 = 50.0;
+
+impl Facts {
+    /// What is known of a table, by the name under which it was asked for.
+    pub fn table(&self, name: &Name) -> Option<&Table> {
+        self.tables.get(&name.to_string())
+    }
+
+    /// Whether an object exists: `has("schema", "audit")`.
+    pub fn has(&self, kind: &str, name: &str) -> bool {
+        self.objects.iter().any(|o| o.strip_prefix(kind).and_then(|o| o.strip_prefix(' ')) == Some(name))
+    }
+}
+
+impl Table {
+    /// Heap, TOAST and indexes in bytes.
+    pub fn total_bytes(&self) -> u64 {
+        self.bytes + self.index_bytes
+    }
+
+    /// One million rows or one gibibyte.
+    pub fn large(&self) -> bool {
+        self.rows.is_some_and(|r| r >= LARGE_ROWS) || self.bytes >= LARGE_BYTES
+    }
+
+    /// Fifty rows written in a second.
+    pub fn busy(&self) -> bool {
+        self.writes_per_second.is_some_and(|w| w >= BUSY_WRITES_PER_SECOND)
+    }
+
+    /// A column by its name.
+    pub fn column(&self, name: &str) -> Option<&ColumnFacts> {
+        self.columns.iter().find(|c| c.name == name)
+    }
+
+    /// A constraint by its name.
+    pub fn constraint(&self, name: &str) -> Option<&ConstraintFacts> {
+        self.constraints.iter().find(|c| c.name == name)
+    }
+
+    /// An index by its name.
+    pub fn index(&self, name: &str) -> Option<&IndexFacts> {
+        self.indexes.iter().find(|i| i.name == name)
+    }
+}

@@ -1,0 +1,77 @@
+//! What has been applied to a database, as far as its history tells.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::bundle::{Checksum, MigrationKind, Script};
+
+/// One applied migration.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Applied {
+    /// Order of applying, from 1.
+    pub rank: i64,
+    /// `Migration::key` at the time.
+    pub key: String,
+    /// The version as written, `None` of a repeatable one.
+    pub version: Option<String>,
+    /// From the file's name.
+    pub description: String,
+    /// How it came here.
+    pub kind: AppliedKind,
+    /// The checksum of the script; `None` for a baseline.
+    pub checksum: Option<Checksum>,
+    /// When, RFC 3339 in UTC.
+    pub at: String,
+    /// Who.
+    pub by: String,
+    /// How long it took, in milliseconds.
+    pub ms: u64,
+    /// The run.
+    pub run: Option<Uuid>,
+    /// What is needed to take it back without the directory that it came from.
+    pub bundle: RollbackBundle,
+    /// When it was taken back, if it was; such rows are kept and count as not applied.
+    pub undone_at: Option<String>,
+}
+
+/// How a row came into the history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AppliedKind {
+    /// A versioned migration was applied.
+    Versioned,
+    /// A repeatable migration was applied.
+    Repeatable,
+    /// `baseline` declared everything up to this version as there.
+    Baseline,
+}
+
+impl From<MigrationKind> for AppliedKind {
+    fn from(kind: MigrationKind) -> Self {
+        match kind {
+            MigrationKind::Versioned => AppliedKind::Versioned,
+            MigrationKind::Repeatable => AppliedKind::Repeatable,
+        }
+    }
+}
+
+/// Stored with each applied version, so that an older release can take back a newer one.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct RollbackBundle {
+    /// The author's way back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub down: Option<Script>,
+    /// The derived way back, last step first. Used where there is no `down`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub derived: Vec<crate::plan::Step>,
+    /// The author's check.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check: Option<Script>,
+}
+
+impl Applied {
+    /// It is in force: applied and not taken back.
+    pub fn in_force(&self) -> bool {
+        self.undone_at.is_none()
+    }
+}

@@ -1,0 +1,1 @@
+//! Migration directories of the tools of the field, read as one Bundle

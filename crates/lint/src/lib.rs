@@ -1,0 +1,1 @@
+//! Rules that say what a change will do to a live database
