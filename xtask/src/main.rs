@@ -1,1 +1,78 @@
-fn main() {}
+//! The tasks of this repository: `cargo xtask <task>`.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "its output is for the person at the terminal")]
+
+mod docs;
+mod machine;
+mod setup;
+mod test;
+mod tidy;
+
+use std::process::ExitCode;
+
+/// What a task ends with: an exit code (0 for done), or a sentence on why it could not be carried out.
+type Outcome = Result<u8, String>;
+
+/// A task.
+struct Task {
+    name: &'static str,
+    arguments: &'static str,
+    about: &'static str,
+    run: fn(&[String]) -> Outcome,
+}
+
+/// Every task.
+static TASKS: &[Task] = &[
+    Task {
+        name: "test",
+        arguments: "[--require-all] [WORD..]",
+        about: "Sets up what is needed and runs every test (or those whose name contains a WORD). A test that \
+                lacks something is skipped and listed at the end; with --require-all or CI=true it fails",
+        run: test::run,
+    },
+    Task {
+        name: "setup",
+        arguments: "",
+        about: "Only the setting up: as root on Debian or Ubuntu installs the databases that tests need, \
+                elsewhere says what is missing",
+        run: setup::run,
+    },
+    Task { name: "tidy", arguments: "", about: "Holds the invariants of ARCHITECTURE.md", run: tidy::run },
+    Task {
+        name: "docs",
+        arguments: "[--check]",
+        about: "Writes the generated pages under docs/ anew; with --check only says which are stale",
+        run: docs::run,
+    },
+];
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let name = arguments.first().map(String::as_str).unwrap_or_default();
+    let Some(task) = TASKS.iter().find(|task| task.name == name) else {
+        eprint!("{}", help());
+        // Asked for help or not, nothing was done.
+        return ExitCode::from(if matches!(name, "help" | "--help" | "-h") { 0 } else { 2 });
+    };
+    match (task.run)(&arguments[1..]) {
+        Ok(code) => ExitCode::from(code),
+        Err(why) => {
+            eprintln!("xtask {name}: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn help() -> String {
+    TASKS.iter().fold(String::from("cargo xtask <task>\n"), |text, task| {
+        format!("{text}\n{} {}\n    {}\n", task.name, task.arguments, task.about)
+    })
+}
+
+/// For tasks that take no arguments.
+fn no_arguments(arguments: &[String]) -> Result<(), String> {
+    match arguments.first() {
+        None => Ok(()),
+        Some(unexpected) => Err(format!("does not take `{unexpected}`")),
+    }
+}

@@ -1,1 +1,15 @@
-fn main() {}
+//! The command line of Cofferdam.
+
+mod args;
+mod cli;
+mod config;
+mod context;
+mod demo;
+mod files;
+mod output;
+mod signals;
+mod wiring;
+
+fn main() -> std::process::ExitCode {
+    cli::main(std::env::args_os().collect())
+}

@@ -32,6 +32,9 @@ pub struct Migration {
     pub check: Option<Script>,
     /// The checksum of `up`, as the directory's own tool computes it.
     pub checksum: Checksum,
+    /// `up` is to run outside a transaction, because a settings file beside it says so (Flyway's
+    /// `executeInTransaction=false`). A directive in the script says the same and is read with its text.
+    pub no_transaction: bool,
 }
 
 impl Migration {

@@ -21,6 +21,7 @@ pub enum Code {
     MissingPair,
     BadDirective,
     NulByte,
+    PlaceholderUnsupported,
     // 21xx: the text of a script
     NotSplit,
     PsqlCommand,
@@ -220,6 +221,13 @@ pub static ERRORS: &[ErrorDoc] = &[
         2,
         "a file contains a NUL byte",
         "PostgreSQL cannot take a NUL byte in SQL text. The file is probably binary, or UTF-16.",
+    ),
+    doc(
+        Code::PlaceholderUnsupported,
+        "CF2015",
+        2,
+        "a script holds a placeholder",
+        "Flyway replaces ${name} by a value from its configuration before it runs a script. Cofferdam sends scripts as they are written. Write the value out; or, if the text is meant as it stands, write `placeholderReplacement=false` into a file named like the script with `.conf` behind it.",
     ),
     doc(
         Code::NotSplit,

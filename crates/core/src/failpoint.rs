@@ -27,32 +27,57 @@ pub const FAILPOINTS: &[(&str, &str)] = &[
 /// Does what the environment asks for at this place: nothing, end the process at once, return `true` (the
 /// caller then fails as if the connection broke), or sleep for ever.
 #[cfg(feature = "failpoints")]
-pub fn hit(name: &str) -> bool {
+mod armed {
     use std::sync::atomic::{AtomicU64, Ordering};
+
     static TIMES: AtomicU64 = AtomicU64::new(0);
-    debug_assert!(FAILPOINTS.iter().any(|(n, _)| *n == name), "{name} is not in FAILPOINTS");
-    let Ok(asked) = std::env::var("COFFERDAM_FAILPOINT") else { return false };
-    let Some((at, action)) = asked.split_once('=') else { return false };
-    if at != name {
-        return false;
-    }
-    let (action, nth) = action.split_once('@').unwrap_or((action, "1"));
-    if TIMES.fetch_add(1, Ordering::SeqCst) + 1 != nth.parse().unwrap_or(1) {
-        return false;
-    }
-    if let Ok(path) = std::env::var("COFFERDAM_FAILPOINT_REACHED") {
-        let _ = std::fs::write(path, name);
-    }
-    match action {
-        "kill" => {
-            // As SIGKILL: no destructors, no flushing, no goodbye to the server.
-            std::process::abort()
+
+    /// What the environment asks for at `name`: the action, and at which time it is due.
+    fn asked(name: &str) -> Option<(String, u64)> {
+        debug_assert!(super::FAILPOINTS.iter().any(|(n, _)| *n == name), "{name} is not in FAILPOINTS");
+        let asked = std::env::var("COFFERDAM_FAILPOINT").ok()?;
+        let (at, action) = asked.split_once('=')?;
+        if at != name {
+            return None;
         }
-        "hang" => loop {
-            std::thread::sleep(std::time::Duration::from_secs(3600));
-        },
-        _ => true,
+        let (action, nth) = action.split_once('@').unwrap_or((action, "1"));
+        Some((action.to_owned(), nth.parse().unwrap_or(1)))
     }
+
+    /// The next [`hit`] of this name will act. For places that must do something first.
+    pub fn due(name: &str) -> bool {
+        asked(name).is_some_and(|(_, nth)| TIMES.load(Ordering::SeqCst) + 1 == nth)
+    }
+
+    /// Does what the environment asks for at this place: nothing, end the process at once, return `true` (the
+    /// caller then fails as if the connection broke), or sleep for ever.
+    pub fn hit(name: &str) -> bool {
+        let Some((action, nth)) = asked(name) else { return false };
+        if TIMES.fetch_add(1, Ordering::SeqCst) + 1 != nth {
+            return false;
+        }
+        if let Ok(path) = std::env::var("COFFERDAM_FAILPOINT_REACHED") {
+            let _ = std::fs::write(path, name);
+        }
+        match action.as_str() {
+            // As SIGKILL: no destructors, no flushing, no goodbye to the server.
+            "kill" => std::process::abort(),
+            "hang" => loop {
+                std::thread::sleep(std::time::Duration::from_secs(3600));
+            },
+            _ => true,
+        }
+    }
+}
+
+#[cfg(feature = "failpoints")]
+pub use armed::{due, hit};
+
+/// See the version with the feature `failpoints`.
+#[cfg(not(feature = "failpoints"))]
+#[inline(always)]
+pub fn due(_name: &str) -> bool {
+    false
 }
 
 /// See the version with the feature `failpoints`.

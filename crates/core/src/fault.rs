@@ -122,6 +122,12 @@ impl From<Refusal> for Fault {
     }
 }
 
+impl From<Box<Refusal>> for Fault {
+    fn from(refusal: Box<Refusal>) -> Self {
+        Fault::Refused(refusal)
+    }
+}
+
 impl From<crate::ident::IdentError> for Fault {
     fn from(error: crate::ident::IdentError) -> Self {
         Refusal::new(Code::BadIdentifier, error.to_string()).into()

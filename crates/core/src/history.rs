@@ -63,7 +63,10 @@ pub struct RollbackBundle {
     pub down: Option<Script>,
     /// The derived way back, last step first. Used where there is no `down`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub derived: Vec<crate::plan::Step>,
+    pub derived: Vec<crate::plan::Unit>,
+    /// Why no way back could be derived.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub no_way_back: Option<String>,
     /// The author's check.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub check: Option<Script>,

@@ -181,6 +181,9 @@ pub enum Probe {
         partition: Name,
         attached: bool,
     },
+    /// It changes the session and not the database (`SET search_path`): a runner that goes on with the run does
+    /// it again before anything else.
+    Session,
     /// Doing it twice is the same as doing it once (VACUUM, ANALYZE, REFRESH): so it is simply done again.
     Repeatable,
     /// The catalog cannot tell. After a crash a person is asked.

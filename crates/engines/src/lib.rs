@@ -1,1 +1,284 @@
-//! Databases behind one trait
+//! Databases behind one trait.
+//!
+//! An engine opens sessions; a session knows the catalog (`facts`, `probe`), keeps Cofferdam's own tables
+//! (`journal`, `run`, `history`) and does what steps say (`commit`, `perform`). It decides nothing: what is to be
+//! done, when to retry and when to take back is the runner's. `contract.rs` is what every engine must pass.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use cofferdam_core::fault::Result;
+use cofferdam_core::history::Applied;
+use cofferdam_core::journal::{Entry, What};
+use cofferdam_core::plan::{Act, Plan, Probe, Seen, Step};
+use cofferdam_core::{Facts, Limits, Name, Phase};
+
+pub mod contract;
+pub mod fake;
+#[cfg(feature = "postgres")]
+pub mod postgres;
+
+/// How a database is reached. What an engine makes of the text is its own matter.
+#[derive(Debug, Clone, Default)]
+pub struct Target {
+    /// A URL or a list of `key=value`; `None`: only the environment says.
+    pub url: Option<String>,
+    /// What the server shows as the name of our sessions: `cofferdam apply`.
+    pub application: String,
+    /// Who acts, for the journal: `alice@host (ci)`.
+    pub who: String,
+}
+
+/// A kind of database.
+#[async_trait]
+pub trait Engine: Send + Sync {
+    /// Its id: `postgresql`.
+    fn id(&self) -> &'static str;
+    /// The URL schemes that are its own.
+    fn schemes(&self) -> &'static [&'static str];
+    /// Connects. Refuses servers that are too old, and says why a server cannot be reached.
+    async fn open(&self, target: &Target) -> Result<Box<dyn Session>>;
+}
+
+/// Every engine that was compiled in.
+pub static ENGINES: &[&dyn Engine] = &[
+    #[cfg(feature = "postgres")]
+    &postgres::Postgres,
+];
+
+/// The engine of a URL; one without a scheme (`host=... dbname=...`, or none at all) is PostgreSQL's, as for psql.
+pub fn engine_of(url: Option<&str>) -> Option<&'static dyn Engine> {
+    let scheme = url.and_then(|u| u.split_once("://")).map(|(s, _)| s.to_ascii_lowercase());
+    match scheme {
+        None => ENGINES.first().copied(),
+        Some(scheme) => ENGINES.iter().copied().find(|e| e.schemes().contains(&scheme.as_str())),
+    }
+}
+
+/// A row of `cofferdam.run`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    /// Its id, a UUID of version 7: sorted by time.
+    pub id: Uuid,
+    /// What it carries out.
+    pub plan: Plan,
+    /// The plan's digest when it was accepted.
+    pub digest: String,
+    /// Where it is. A mirror of the journal's fold, written in the same transaction.
+    pub phase: Phase,
+    /// The fencing number of the runner that may write.
+    pub epoch: i64,
+    /// What the history gets when it is done.
+    pub record: Record,
+    /// When it began, RFC 3339 in UTC.
+    pub started_at: String,
+    /// When it ended.
+    pub ended_at: Option<String>,
+    /// Who began it.
+    pub by: String,
+}
+
+/// What a run writes into the history when it is done.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Record {
+    /// A row for an applied migration; `rank`, `at` and `ms` are filled in when it is written.
+    Applied(Box<Applied>),
+    /// The row of this rank is marked as taken back.
+    Undone {
+        /// Its rank.
+        rank: i64,
+    },
+}
+
+/// Who holds the run lock.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Holder {
+    /// The server's number of the session.
+    pub pid: i32,
+    /// Its user.
+    pub user: String,
+    /// Its application name.
+    pub application: String,
+    /// Where its client is; empty for a local socket.
+    pub client: String,
+    /// `active`, `idle`, `idle in transaction`.
+    pub state: String,
+    /// Since when it is in this state, in seconds.
+    pub seconds: u64,
+    /// Its statement, cut to one line.
+    pub statement: String,
+}
+
+impl std::fmt::Display for Holder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "pid {} ({}", self.pid, self.user)?;
+        if !self.application.is_empty() {
+            write!(f, ", {}", self.application)?;
+        }
+        if !self.client.is_empty() {
+            write!(f, ", from {}", self.client)?;
+        }
+        write!(f, "), {} for {} s", self.state, self.seconds)?;
+        if !self.statement.is_empty() {
+            write!(f, ": {}", self.statement)?;
+        }
+        Ok(())
+    }
+}
+
+/// What happens while a statement runs, for progress and for guards.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Tick {
+    /// Our statement waits for these.
+    WaitingFor(Vec<Holder>),
+    /// These have been waiting for our statement, the longest for so long.
+    Blocking(Vec<Holder>, Duration),
+    /// How far it is: what it does now, and how much of how much is done (0: not known).
+    Progress {
+        /// "building index: scanning table".
+        doing: String,
+        /// Done so far.
+        done: u64,
+        /// Of so much; 0 where the server does not say.
+        total: u64,
+    },
+    /// Another runner holds the lock.
+    LockedBy(Holder),
+    /// A step of a batch is being performed.
+    StepBegan(String),
+    /// A step of a batch was performed, in so many milliseconds. It counts only once the batch is committed.
+    StepEnded(String, u64),
+    /// The server said something: a NOTICE or WARNING of a statement.
+    Notice(String),
+}
+
+/// Where ticks go. Called from within the engine; must return at once.
+pub type Ticker = Arc<dyn Fn(Tick) + Send + Sync>;
+
+/// Asked between and during statements whether to stop. Must return at once.
+pub type StopAsked = Arc<dyn Fn() -> bool + Send + Sync>;
+
+/// One line of a [`Batch`].
+#[derive(Debug, Clone)]
+pub enum Line<'a> {
+    /// A journal row.
+    Write(What),
+    /// A step is performed, between its *began* and its *ended* row.
+    Perform {
+        /// Its name in the journal: the step's id, or `undo ID`.
+        id: String,
+        /// What is done.
+        act: &'a Act,
+        /// Where it stands, for the message when it fails.
+        step: &'a Step,
+    },
+}
+
+/// What commits together: statements with their journal rows, or journal rows alone.
+#[derive(Debug, Clone)]
+pub struct Batch<'a> {
+    /// The run. Its `phase` is the one that the run has after the batch.
+    pub run: &'a Run,
+    /// The run's row is new; else it must be there with our epoch, or with an older one when `adopt` is set.
+    pub open: bool,
+    /// The run is taken over from a runner that is gone: its epoch becomes ours.
+    pub adopt: bool,
+    /// In order.
+    pub lines: Vec<Line<'a>>,
+    /// The run is done: its record goes into the history. The number is the run's duration so far in
+    /// milliseconds, to which the engine adds that of the batch.
+    pub record: Option<u64>,
+    /// Under which limits its statements run.
+    pub limits: Limits,
+}
+
+/// Which runs are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Runs {
+    /// Those whose phase is not an end.
+    Unfinished,
+    /// The last so many, newest first.
+    Last(u32),
+    /// One.
+    One(Uuid),
+}
+
+/// The rows that a query returned, as texts; at most so many as were asked for.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+pub struct Rows {
+    /// The columns' names.
+    pub columns: Vec<String>,
+    /// `None` is NULL.
+    pub rows: Vec<Vec<Option<String>>>,
+}
+
+/// A right that is missing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Missing {
+    /// What cannot be done: "create schema cofferdam in database shop".
+    pub what: String,
+    /// What gives the right.
+    pub grant: String,
+}
+
+/// One connection to a database that does the work, and what it needs beside it.
+///
+/// The session that holds the run lock is the one that runs the statements, so that a statement whose client has
+/// died keeps the lock until it ends.
+#[async_trait]
+pub trait Session: Send {
+    /// Facts of the server and of these tables. Reads only; every query is bounded.
+    async fn facts(&mut self, of: &[Name]) -> Result<Facts>;
+
+    /// The history in the order of its ranks, rows taken back included. Empty where Cofferdam never was.
+    async fn history(&mut self) -> Result<Vec<Applied>>;
+
+    /// Runs, newest first. Empty where Cofferdam never was.
+    async fn runs(&mut self, which: Runs) -> Result<Vec<Run>>;
+
+    /// The journal in order, of one run or of all.
+    async fn journal(&mut self, run: Option<Uuid>) -> Result<Vec<Entry>>;
+
+    /// What of these plans' needs the role may not do; all of it at once.
+    async fn missing_rights(&mut self, plans: &[&Plan]) -> Result<Vec<Missing>>;
+
+    /// Takes the run lock of the database, waiting at most `wait` by polling; creates Cofferdam's tables where
+    /// they are missing; refuses a pooler that would break the lock. Afterwards `commit` and `perform` may be used.
+    async fn claim(&mut self, wait: Duration) -> Result<()>;
+
+    /// Who holds the run lock, if anybody does.
+    async fn holder(&mut self) -> Result<Option<Holder>>;
+
+    /// Gives the lock back. Ending the session does the same.
+    async fn release(&mut self) -> Result<()>;
+
+    /// Does everything in the batch in one transaction, or nothing of it. `Fault::Refused` and `Fault::Again`
+    /// mean: nothing happened. A lost answer to COMMIT is `Fault::Unknown`.
+    async fn commit(&mut self, batch: &Batch<'_>) -> Result<()>;
+
+    /// Performs an act outside of any transaction. After `Fault::Refused` or `Fault::Again` parts of it may be
+    /// there (an INVALID index), which performing it again repairs.
+    async fn perform(&mut self, act: &Act, step: &Step) -> Result<()>;
+
+    /// Asks the catalog.
+    async fn probe(&mut self, probe: &Probe) -> Result<Seen>;
+
+    /// Runs a read-only query and returns at most `most` rows.
+    async fn rows(&mut self, query: &str, most: usize) -> Result<Rows>;
+
+    /// Where ticks go from now on, and who is asked whether to stop: once that says yes, a statement that is
+    /// still running some seconds later is cancelled and reported as `Code::Interrupted`.
+    fn listen(&mut self, ticker: Ticker, stop: StopAsked);
+
+    /// Brings session settings back to what they were after `open`: one script's `SET` is not another's.
+    async fn reset(&mut self) -> Result<()>;
+
+    /// Adds a row for a migration that is declared as there without having been run, or rewrites checksum and
+    /// description of the row of the same rank. For `baseline` and `repair`; the note goes to the journal.
+    async fn amend_history(&mut self, row: &Applied, note: &str) -> Result<()>;
+}

@@ -1,1 +1,212 @@
-//! Carries out plans: the one loop, resume, guards
+//! Carries out plans.
+//!
+//! `assess` looks and plans (reads only), `apply` and `rollback` drive. All of them speak to the database through
+//! `engines::Session` and tell the world through a [`Reporter`]: nothing here prints or knows Kubernetes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use cofferdam_core::bundle::{Migration, Version};
+use cofferdam_core::history::{Applied, RollbackBundle};
+use cofferdam_core::run::Event;
+use cofferdam_core::{Facts, Finding, Limits, Phase, Plan, Refusal, Severity};
+use cofferdam_engines::{Run, Tick};
+use cofferdam_formats::Standing;
+
+mod apply;
+mod assess;
+mod attend;
+mod audit;
+mod drive;
+mod guard;
+mod resume;
+mod rollback;
+
+pub use apply::apply;
+pub use assess::{assess, refuse_blocking};
+pub use attend::{baseline, fact_of, fact_word, repair, says};
+pub use audit::{Audit, CheckOutcome, verify};
+pub use guard::{Stop, StopWhy};
+pub use rollback::{Back, rollback, rollback_plans};
+
+/// What the user asked for beyond the defaults.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// The strategy's id, `auto` or `direct`.
+    pub strategy: String,
+    /// Statements are run as they are written: no native safe sequences.
+    pub as_written: bool,
+    /// A version older than the newest applied one is applied all the same.
+    pub out_of_order: bool,
+    /// Apply up to this version only.
+    pub to: Option<Version>,
+    /// Apply at most so many.
+    pub most: Option<usize>,
+    /// Limits of every step.
+    pub limits: Limits,
+    /// How long to wait for the run lock.
+    pub lock_wait: Duration,
+    /// Findings that are allowed: rule and reason.
+    pub allow: Vec<(String, String)>,
+    /// The day on which `until=` is judged.
+    pub today: jiff::civil::Date,
+    /// Who acts, for the journal and the history.
+    pub who: String,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            strategy: "auto".into(),
+            as_written: false,
+            out_of_order: false,
+            to: None,
+            most: None,
+            limits: Limits::default(),
+            lock_wait: Duration::from_secs(10),
+            allow: Vec::new(),
+            today: jiff::Zoned::now().date(),
+            who: String::new(),
+        }
+    }
+}
+
+/// What is there, what is pending, and what would happen.
+#[derive(Debug, Clone)]
+pub struct Assessment {
+    /// Of the server and the tables that the pending migrations name.
+    pub facts: Facts,
+    /// The history as it is.
+    pub history: Vec<Applied>,
+    /// Files against history.
+    pub standing: Standing,
+    /// In the order of applying.
+    pub pending: Vec<Pending>,
+    /// Runs that did not end. They are finished before anything else.
+    pub unfinished: Vec<Run>,
+}
+
+/// A pending migration with its plan.
+#[derive(Debug, Clone)]
+pub struct Pending {
+    /// From the bundle.
+    pub migration: Migration,
+    /// What would be done.
+    pub plan: Plan,
+    /// What will be stored with it, so that it can be taken back.
+    pub bundle: RollbackBundle,
+    /// What lint says of it.
+    pub findings: Vec<Finding>,
+}
+
+impl Pending {
+    /// The findings that `apply` refuses: errors that strategy `direct` does not take care of.
+    pub fn blocking<'a>(&'a self, policy: &'a Policy) -> impl Iterator<Item = &'a Finding> {
+        self.findings.iter().filter(|f| {
+            f.severity == Severity::Error
+                && (policy.as_written || !f.handled)
+                && !policy.allow.iter().any(|(rule, _)| rule == f.rule)
+        })
+    }
+}
+
+/// What a command did.
+#[derive(Debug, Clone, Serialize, Default)]
+pub struct Summary {
+    /// Each run in order.
+    pub runs: Vec<RunSummary>,
+    /// The version that the database is at now; `None`: nothing versioned is applied.
+    pub version: Option<String>,
+}
+
+/// What one run did.
+#[derive(Debug, Clone, Serialize)]
+pub struct RunSummary {
+    /// The run.
+    pub run: Uuid,
+    /// The migration.
+    pub key: String,
+    /// Its description.
+    pub description: String,
+    /// Where it ended.
+    pub phase: Phase,
+    /// It was begun by a runner that is gone.
+    pub resumed: bool,
+    /// Steps that were performed, or found done.
+    pub steps: usize,
+    /// How long it took, in milliseconds.
+    pub ms: u64,
+}
+
+/// What happens, told while it happens.
+#[derive(Debug, Clone)]
+#[allow(missing_docs, reason = "the fields are those of the plan and the run")]
+pub enum News<'a> {
+    /// Runs that will be done, known before the first begins.
+    Planned {
+        runs: usize,
+        steps: usize,
+    },
+    RunBegan {
+        run: Uuid,
+        plan: &'a Plan,
+        resumed: bool,
+    },
+    /// The run goes on where a runner that is gone stopped. `found` says what the catalog answered of a step.
+    Found {
+        step: &'a str,
+        title: &'a str,
+        found: String,
+    },
+    StepBegan {
+        step: &'a str,
+        title: &'a str,
+    },
+    StepEnded {
+        step: &'a str,
+        title: &'a str,
+        ms: u64,
+    },
+    /// A step did not get its locks and is tried again.
+    Retrying {
+        step: &'a str,
+        title: &'a str,
+        try_: u32,
+        of: u32,
+        why: &'a Refusal,
+    },
+    /// From the engine, while a step runs.
+    Tick(Tick),
+    Moved {
+        from: Phase,
+        on: Event,
+        to: Phase,
+    },
+    /// A step failed; the run is taken back.
+    Failed {
+        step: &'a str,
+        title: &'a str,
+        why: &'a Refusal,
+    },
+    RunEnded(&'a RunSummary),
+}
+
+/// Who is told.
+pub trait Reporter: Send + Sync {
+    /// Takes the news. Must not block; what it does with it cannot fail the run.
+    fn tell(&self, news: &News<'_>);
+}
+
+/// A reporter that can be shared with the engine's ticks.
+pub type SharedReporter = Arc<dyn Reporter>;
+
+/// A reporter that tells nobody.
+#[derive(Debug, Clone, Copy)]
+pub struct Silent;
+
+impl Reporter for Silent {
+    fn tell(&self, _news: &News<'_>) {}
+}

@@ -1,0 +1,6 @@
+//! Where migrations come from. Each source delivers a [`Tree`](cofferdam_formats::Tree) of files as bytes; what
+//! is in them is for the formats to say.
+
+pub mod directory;
+
+pub use directory::read_directory;

@@ -1,0 +1,9 @@
+//! Flags that several commands share, and how their values are read.
+
+pub(crate) mod allow;
+pub(crate) mod common;
+pub(crate) mod duration;
+pub(crate) mod limits;
+pub(crate) mod policy;
+
+pub(crate) use common::Common;

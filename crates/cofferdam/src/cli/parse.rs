@@ -1,0 +1,209 @@
+//! The command line as clap sees it, made from [`COMMANDS`](super::COMMANDS).
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::builder::FalseyValueParser;
+use clap::error::{ContextKind, ErrorKind};
+use clap::{Arg, ArgAction, Args};
+use cofferdam_core::{Code, Refusal};
+
+use super::{COMMANDS, Command};
+use crate::args::Common;
+use crate::output::envelope::Envelope;
+use crate::output::{error, mask};
+
+const ABOUT: &str = "Changes the schema and data of a live database, proves that nothing was lost, and can take \
+                     the change back";
+
+const EXAMPLES: &[(&str, &str)] = &[
+    ("cofferdam lint migrations", "what the migrations would do to a live database; needs none"),
+    ("cofferdam plan --url postgres://localhost/shop", "what apply would do, step by step"),
+    ("cofferdam apply --url postgres://localhost/shop", "apply what is pending"),
+    ("cofferdam rollback --steps 1", "take the last migration back"),
+];
+
+const FOOTER: &str = "Every flag can be set by a variable: --lock-timeout by COFFERDAM_LOCK_TIMEOUT.
+Exit codes: 0 done or nothing to do, 1 failed, 2 usage, 3 pending, 4 lint errors, 5 lock not obtained,
+6 failed and taken back, 7 a person is needed, 8 waiting for consent, 9 drift, 124 timeout, 130 interrupted.";
+
+/// What it does, then examples, then the flags.
+const TEMPLATE: &str = "{about-with-newline}\n{before-help}{usage-heading} {usage}\n\n{all-args}{after-help}";
+
+/// The whole command line.
+pub(crate) fn command() -> clap::Command {
+    let root = clap::Command::new("cofferdam")
+        .about(ABOUT)
+        .version(env!("CARGO_PKG_VERSION"))
+        .before_help(examples(EXAMPLES))
+        .after_help(FOOTER)
+        .help_template(TEMPLATE)
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .infer_long_args(false)
+        .disable_help_subcommand(false)
+        .max_term_width(100)
+        .subcommands(COMMANDS.iter().map(|c| subcommand(c)));
+    Common::augment_args(root).mut_args(with_variable)
+}
+
+fn subcommand(command: &Command) -> clap::Command {
+    let about = match command.more {
+        "" => command.about.to_owned(),
+        more => format!("{}\n\n{more}", command.about),
+    };
+    let base = clap::Command::new(command.name)
+        .about(command.about)
+        .long_about(about)
+        .visible_aliases(command.aliases.iter().copied())
+        .before_help(examples(command.examples))
+        .help_template(TEMPLATE)
+        // -v is --verbose, and `new --version` is the version of a migration.
+        .disable_version_flag(true);
+    (command.arguments)(base).mut_args(with_variable)
+}
+
+/// Gives a flag its variable. Values of variables are not shown in the help: one of them may be a password.
+fn with_variable(argument: Arg) -> Arg {
+    let takes = matches!(argument.get_action(), ArgAction::Set | ArgAction::Append | ArgAction::SetTrue);
+    let Some(long) = argument.get_long().filter(|long| takes && !KEPT.contains(long)) else { return argument };
+    let variable = format!("COFFERDAM_{}", long.to_uppercase().replace('-', "_"));
+    let switch = matches!(argument.get_action(), ArgAction::SetTrue);
+    let argument = argument.env(variable).hide_env(true);
+    if switch { argument.value_parser(FalseyValueParser::new()) } else { argument }
+}
+
+/// Flags without a variable: pipelines set COFFERDAM_VERSION to the release that they install.
+const KEPT: &[&str] = &["version"];
+
+fn examples(examples: &[(&str, &str)]) -> String {
+    let wide = examples.iter().map(|(line, _)| line.len()).max().unwrap_or_default();
+    let lines: String = examples.iter().map(|(line, what)| format!("  {line:wide$}  # {what}\n")).collect();
+    format!("Examples:\n{lines}\n")
+}
+
+/// Ends where clap stopped: with the help on stdout, or with a usage error.
+pub(crate) fn stopped(stopped: &clap::Error, arguments: &[OsString]) -> ExitCode {
+    match stopped.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            // A reader that has gone is no failure.
+            let _ = stopped.print();
+            ExitCode::SUCCESS
+        }
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            let _ = stopped.print();
+            ExitCode::from(Code::Usage.exit())
+        }
+        _ => {
+            if let Some(format) = document_wanted(arguments) {
+                let view = error::view(&usage(stopped));
+                let envelope = Envelope::new("Error", &view);
+                let text = if format == "yaml" { envelope.yaml() } else { envelope.json() };
+                let _ = std::io::Write::write_all(&mut std::io::stdout(), format!("{text}\n").as_bytes());
+            } else {
+                // clap quotes what it did not understand, which may be a URL.
+                let text = mask::text(&stopped.render().ansi().to_string());
+                let _ = std::io::Write::write_all(&mut anstream::stderr(), text.as_bytes());
+            }
+            ExitCode::from(Code::Usage.exit())
+        }
+    }
+}
+
+/// The usage error as a refusal, for documents.
+fn usage(stopped: &clap::Error) -> Refusal {
+    let rendered = stopped.render().to_string();
+    let first = rendered.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+    let refusal = Refusal::new(Code::Usage, first);
+    let near = [ContextKind::SuggestedArg, ContextKind::SuggestedSubcommand, ContextKind::SuggestedValue]
+        .iter()
+        .find_map(|kind| stopped.get(*kind));
+    match near {
+        Some(near) => refusal.help(format!("did you mean {near}?")),
+        None => refusal.help("see cofferdam --help"),
+    }
+}
+
+/// `-o json` or `-o yaml`, looked for by hand because the command line as a whole is not understood.
+fn document_wanted(arguments: &[OsString]) -> Option<&'static str> {
+    let words: Vec<&str> = arguments.iter().filter_map(|a| a.to_str()).collect();
+    ["json", "yaml"].into_iter().find(|format| {
+        words.windows(2).any(|pair| matches!(pair[0], "-o" | "--output") && pair[1] == *format)
+            || words.iter().any(|w| *w == format!("-o{format}") || *w == format!("--output={format}"))
+    })
+}
+
+/// The words of an example, quotes taken off.
+#[cfg(test)]
+pub(crate) fn words(line: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut quoted = false;
+    for c in line.chars() {
+        match c {
+            '\'' => quoted = !quoted,
+            ' ' if !quoted => words.push(String::new()),
+            _ => words.last_mut().unwrap().push(c),
+        }
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn every_flag_has_a_variable_but_those_that_are_kept() {
+        for sub in command().get_subcommands() {
+            for argument in sub.get_arguments().filter(|a| a.get_action().takes_values()) {
+                let Some(long) = argument.get_long() else { continue };
+                assert_eq!(argument.get_env().is_some(), !KEPT.contains(&long), "{} --{long}", sub.get_name());
+            }
+        }
+    }
+
+    #[test]
+    fn a_common_flag_may_stand_before_or_after_the_command() {
+        for line in ["cofferdam -o json status", "cofferdam status -o json"] {
+            let matches = command().try_get_matches_from(words(line)).unwrap();
+            let common =
+                <Common as clap::FromArgMatches>::from_arg_matches(matches.subcommand().unwrap().1).unwrap();
+            assert_eq!(common.output, crate::args::common::Output::Json, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_typo_is_answered_with_the_nearest_word() {
+        for (line, near) in [("cofferdam aply", "apply"), ("cofferdam apply --dry-rum", "--dry-run")] {
+            let stopped = command().try_get_matches_from(words(line)).unwrap_err();
+            assert!(stopped.to_string().contains(near), "{stopped}");
+            assert!(usage(&stopped).help.unwrap().contains(near), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_url_in_the_wrong_place_is_not_repeated_with_its_password() {
+        let line = "cofferdam apply postgres://u:canary@h/d";
+        let stopped = command().try_get_matches_from(words(line)).unwrap_err();
+        assert!(!mask::text(&stopped.render().ansi().to_string()).contains("canary"));
+        assert!(!format!("{:?}", error::view(&usage(&stopped))).contains("canary"));
+    }
+
+    #[test]
+    fn a_wanted_document_is_found_by_hand() {
+        for (line, format) in [
+            ("cofferdam x -o json", Some("json")),
+            ("cofferdam x --output=yaml", Some("yaml")),
+            ("cofferdam x -ojson", Some("json")),
+            ("cofferdam json", None),
+        ] {
+            let arguments: Vec<OsString> = words(line).into_iter().map(Into::into).collect();
+            assert_eq!(document_wanted(&arguments), format, "{line}");
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! What a command works on: flags, environment variables and `cofferdam.yaml`, merged.
+//!
+//! Order: flag, `COFFERDAM_*` (clap reads these as flags), `DATABASE_URL`, `PG*`, `cofferdam.yaml`, default. An
+//! environment that is chosen with `--env` counts as a flag: whoever asks for `prod` must not get the database
+//! of a `DATABASE_URL` that is left over in the shell.
+
+mod file;
+mod reference;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use cofferdam_core::{Code, Refusal, Result};
+
+use crate::args::Common;
+use file::{Environment, File};
+
+/// Where migrations are looked for when nothing says otherwise.
+pub(crate) const DEFAULT_DIRECTORY: &str = "migrations";
+
+/// Set for any of these, PostgreSQL's own variables name the database.
+const SERVER_VARIABLES: &[&str] = &["PGHOST", "PGHOSTADDR", "PGDATABASE", "PGSERVICE"];
+
+/// What a command works on.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Settings {
+    /// The database's URL, references resolved; `None`: the `PG*` variables say.
+    pub(crate) url: Option<String>,
+    /// A database is named in one way or another.
+    pub(crate) has_database: bool,
+    /// The directory with the migrations.
+    pub(crate) dir: PathBuf,
+    /// Nobody named the directory: it is the default one.
+    pub(crate) dir_is_default: bool,
+    /// The directory's format, where it is named.
+    pub(crate) format: Option<String>,
+    /// The strategy, where the environment names one.
+    pub(crate) strategy: Option<String>,
+    /// See [`crate::args::limits::LimitFlags`].
+    pub(crate) lock_timeout: Option<Duration>,
+    /// See [`crate::args::limits::LimitFlags`].
+    pub(crate) lock_tries: Option<u32>,
+    /// See [`crate::args::limits::LimitFlags`].
+    pub(crate) max_block: Option<Duration>,
+    /// See [`crate::args::limits::LimitFlags`].
+    pub(crate) lock_wait: Option<Duration>,
+    /// The names of the environments in cofferdam.yaml.
+    pub(crate) environments: Vec<String>,
+}
+
+impl Settings {
+    /// Merges flags, the process's environment and the cofferdam.yaml of the current directory.
+    ///
+    /// # Errors
+    /// `BadConfig`, and `UnreadableFile` for a reference that leads nowhere.
+    pub(crate) fn load(common: &Common) -> Result<Self> {
+        let file = file::read(Path::new("."))?;
+        Self::merged(common, &|name| std::env::var(name).ok().filter(|v| !v.is_empty()), file)
+    }
+
+    fn merged(common: &Common, variable: &dyn Fn(&str) -> Option<String>, file: File) -> Result<Self> {
+        let environments: Vec<String> = file.environments.keys().cloned().collect();
+        let chosen = match &common.env {
+            None => Environment::default(),
+            Some(name) => {
+                file.environments.get(name).cloned().ok_or_else(|| unknown_environment(name, &environments))?
+            }
+        };
+        let by_libpq = SERVER_VARIABLES.iter().any(|name| variable(name).is_some());
+        let url = common.url.clone().or(chosen.url).or_else(|| variable("DATABASE_URL"));
+        let url = url.map(|url| reference::resolved(&url, variable)).transpose()?;
+        let dir = common.dir.clone().or(chosen.dir).or(file.dir);
+        Ok(Self {
+            has_database: url.is_some() || by_libpq,
+            url,
+            dir_is_default: dir.is_none(),
+            dir: dir.unwrap_or_else(|| PathBuf::from(DEFAULT_DIRECTORY)),
+            format: common.format.clone().or(chosen.format).or(file.format),
+            strategy: chosen.strategy,
+            lock_timeout: chosen.lock_timeout,
+            lock_tries: chosen.lock_tries,
+            max_block: chosen.max_block,
+            lock_wait: chosen.lock_wait,
+            environments,
+        })
+    }
+
+    /// Refuses when no database is named.
+    ///
+    /// # Errors
+    /// `NoUrl`, naming the environments that there are.
+    pub(crate) fn need_database(&self) -> Result<()> {
+        if self.has_database {
+            return Ok(());
+        }
+        let refusal = Refusal::new(Code::NoUrl, "no database is named");
+        Err(match self.environments.first() {
+            Some(first) => refusal
+                .cause("neither --url nor --env is given, and DATABASE_URL is not set")
+                .help(format!("choose an environment of cofferdam.yaml: --env {first}"))
+                .note(format!("environments: {}", self.environments.join(", "))),
+            None => refusal
+                .cause("--url is not given, and neither COFFERDAM_URL, DATABASE_URL nor PGHOST is set")
+                .help("--url postgres://user@host:5432/database"),
+        }
+        .into())
+    }
+}
+
+fn unknown_environment(name: &str, environments: &[String]) -> Refusal {
+    let refusal =
+        Refusal::new(Code::BadConfig, format!("cofferdam.yaml has no environment {name}")).note(format!(
+            "environments: {}",
+            if environments.is_empty() { "none".to_owned() } else { environments.join(", ") }
+        ));
+    match cofferdam_formats::nearest(name, environments.iter().map(String::as_str)) {
+        Some(near) => refusal.help(format!("did you mean --env {near}?")),
+        None => refusal.help(format!("add it to cofferdam.yaml under environments, as {name}: {{url: ...}}")),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,91 @@
+//! What every command gets: the common flags, the console, and the ways to the directory and the database.
+
+use std::time::Duration;
+
+use cofferdam_core::bundle::Bundle;
+use cofferdam_core::{Code, Fault, Result};
+use cofferdam_engines::{Session, Target};
+
+use crate::args::Common;
+use crate::config::Settings;
+use crate::output::{Console, mask};
+use crate::signals::Halt;
+use crate::{files, wiring};
+
+/// Between two tries to reach a server that is not there yet.
+const KNOCK: Duration = Duration::from_millis(250);
+
+/// What every command gets.
+#[derive(Debug)]
+pub(crate) struct Context {
+    /// The name of the command, for the server's list of sessions.
+    pub(crate) verb: &'static str,
+    pub(crate) common: Common,
+    pub(crate) console: std::rc::Rc<Console>,
+    pub(crate) halt: Halt,
+}
+
+impl Context {
+    /// Flags, variables and cofferdam.yaml.
+    pub(crate) fn settings(&self) -> Result<Settings> {
+        Settings::load(&self.common)
+    }
+
+    /// The migrations of the directory. Files that look like migrations and are none are named on stderr.
+    pub(crate) fn bundle(&self, settings: &Settings) -> Result<Bundle> {
+        let bundle = files::bundle(settings)?;
+        for (path, reason) in &bundle.skipped {
+            self.console.note(&format!("note: {path} is skipped: {reason}"));
+        }
+        Ok(bundle)
+    }
+
+    /// A session with the database that the settings name.
+    pub(crate) async fn open(&self, settings: &Settings) -> Result<Box<dyn Session>> {
+        settings.need_database()?;
+        let engine = wiring::engine(settings.url.as_deref())?;
+        self.heed_signals();
+        engine
+            .open(&Target {
+                url: settings.url.clone(),
+                application: format!("cofferdam {}", self.verb),
+                who: wiring::who(),
+            })
+            .await
+    }
+
+    /// As [`Context::open`], but waits for a server that cannot be reached yet. `--timeout` bounds the wait.
+    pub(crate) async fn open_patiently(&self, settings: &Settings) -> Result<Box<dyn Session>> {
+        let mut told = false;
+        loop {
+            match self.open(settings).await {
+                Err(fault) if worth_waiting(&fault) => {
+                    if !std::mem::replace(&mut told, true) {
+                        self.console.note(&format!("waiting: {fault}"));
+                    }
+                    tokio::time::sleep(KNOCK).await;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    fn heed_signals(&self) {
+        let quiet = self.common.quiet;
+        self.halt.heed_signals(move |line| {
+            if !quiet {
+                let mut stderr = std::io::stderr();
+                let _ = std::io::Write::write_all(&mut stderr, format!("\n{}\n", mask::text(line)).as_bytes());
+            }
+        });
+    }
+}
+
+/// A server that is starting, or not there yet: not a wrong password.
+fn worth_waiting(fault: &Fault) -> bool {
+    match fault {
+        Fault::Again { .. } => true,
+        Fault::Refused(refusal) => refusal.code == Code::ConnectFailed,
+        Fault::Unknown(_) | Fault::Bug(_) => false,
+    }
+}

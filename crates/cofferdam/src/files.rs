@@ -1,0 +1,89 @@
+//! Reading migrations from disk, and writing new ones.
+
+use std::io::Write;
+use std::path::Path;
+
+use cofferdam_core::bundle::Bundle;
+use cofferdam_core::{Code, Fault, Refusal, Result};
+use cofferdam_formats::Tree;
+
+use crate::config::Settings;
+
+/// All files below a directory.
+///
+/// # Errors
+/// `NoSuchDirectory` and `UnreadableFile`.
+pub(crate) fn tree(directory: &Path) -> Result<Tree> {
+    cofferdam_adapters::sources::read_directory(directory).map_err(Fault::Refused)
+}
+
+/// The migrations of the directory that the settings name.
+///
+/// # Errors
+/// Those of [`tree`] and of the format.
+pub(crate) fn bundle(settings: &Settings) -> Result<Bundle> {
+    cofferdam_formats::read(&tree(&settings.dir)?, settings.format.as_deref()).map_err(Fault::Refused)
+}
+
+/// Writes a file that is not there yet, with the directories above it.
+///
+/// # Errors
+/// `AlreadyThere`: nothing is ever overwritten. `UnreadableFile` where it cannot be written.
+pub(crate) fn create(path: &Path, text: &str) -> Result<()> {
+    if let Some(parent) = path.parent() {
+        std::fs::create_dir_all(parent).map_err(|e| unwritable(parent, &e))?;
+    }
+    let mut file = match std::fs::File::create_new(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            return Err(Refusal::new(Code::AlreadyThere, format!("{} is already there", path.display()))
+                .cause("nothing was overwritten")
+                .help("choose another name, or remove the file")
+                .into());
+        }
+        Err(error) => return Err(unwritable(path, &error)),
+    };
+    file.write_all(text.as_bytes()).map_err(|e| unwritable(path, &e))
+}
+
+/// Puts a new text into a file that is there: written beside it and renamed, so that nobody sees half of it.
+///
+/// # Errors
+/// `UnreadableFile` where it cannot be written.
+pub(crate) fn replace(path: &Path, text: &str) -> Result<()> {
+    let beside = path.with_extension("cofferdam-new");
+    let written = std::fs::write(&beside, text)
+        .and_then(|()| std::fs::set_permissions(&beside, std::fs::metadata(path)?.permissions()))
+        .and_then(|()| std::fs::rename(&beside, path));
+    written.map_err(|error| {
+        // What is left of the try would be read as a file of the directory.
+        let _ = std::fs::remove_file(&beside);
+        unwritable(path, &error)
+    })
+}
+
+fn unwritable(path: &Path, error: &std::io::Error) -> Fault {
+    Refusal::new(Code::UnreadableFile, format!("{} cannot be written", path.display()))
+        .cause(error.to_string())
+        .help("check the rights of the directory")
+        .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_created_once_and_replaced_whole() {
+        let directory = std::env::temp_dir().join(format!("cofferdam-files-{}", uuid::Uuid::now_v7()));
+        let path = directory.join("sub").join("a.sql");
+        create(&path, "one").unwrap();
+        let again = create(&path, "two").unwrap_err();
+        assert_eq!(again.refusal().unwrap().code, Code::AlreadyThere);
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "one");
+        replace(&path, "three").unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "three");
+        assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+        std::fs::remove_dir_all(&directory).unwrap();
+    }
+}

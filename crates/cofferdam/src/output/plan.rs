@@ -1,0 +1,242 @@
+//! What would be done: screen and document.
+
+use cofferdam_core::plan::{Plan, Undo, sha256_hex};
+use cofferdam_core::{Facts, Finding, Migration, Severity};
+use serde::Serialize;
+
+use super::table::Columns;
+use super::words;
+
+/// The document of kind `Plan`.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct PlanView {
+    pub(crate) database: DatabaseView,
+    /// The version before; absent where nothing is applied.
+    pub(crate) from: Option<String>,
+    /// The version after.
+    pub(crate) to: Option<String>,
+    pub(crate) migrations: Vec<MigrationPlanView>,
+    pub(crate) findings: Vec<Finding>,
+    /// Migrations of earlier runs that are finished first.
+    pub(crate) unfinished: Vec<String>,
+    /// SHA-256 over the digests of all migrations' plans.
+    pub(crate) digest: String,
+}
+
+/// Which database.
+#[derive(Debug, Clone, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct DatabaseView {
+    pub(crate) name: String,
+    pub(crate) engine: String,
+    pub(crate) server_version: String,
+    /// `host:port/name`, where the URL says it.
+    pub(crate) location: Option<String>,
+    pub(crate) role: String,
+}
+
+impl DatabaseView {
+    /// The database that the facts are of.
+    pub(crate) fn new(facts: &Facts, url: Option<&str>) -> Self {
+        let server = &facts.server;
+        Self {
+            name: server.database.clone(),
+            engine: server.engine.clone(),
+            server_version: server.version_text.clone(),
+            location: url.and_then(location),
+            role: server.role.clone(),
+        }
+    }
+
+    /// `shop  postgresql 15.20  db.prod:5432/shop`.
+    pub(crate) fn text(&self) -> String {
+        let mut text = format!("{}  {} {}", self.name, self.engine, self.server_version);
+        if let Some(location) = &self.location {
+            text += &format!("  {location}");
+        }
+        text
+    }
+}
+
+/// Host, port and database of a URL: neither user nor password.
+fn location(url: &str) -> Option<String> {
+    let url = url::Url::parse(url).ok()?;
+    let host = url.host_str().filter(|host| !host.is_empty())?;
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    Some(format!("{host}{port}{}", url.path()))
+}
+
+/// The plan of one migration.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct MigrationPlanView {
+    pub(crate) key: String,
+    pub(crate) version: Option<String>,
+    pub(crate) description: String,
+    pub(crate) strategy: String,
+    pub(crate) digest: String,
+    pub(crate) steps: Vec<StepView>,
+    /// The author's way back.
+    pub(crate) undo_script: Option<String>,
+}
+
+/// One step.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct StepView {
+    pub(crate) id: String,
+    pub(crate) title: String,
+    pub(crate) sql: String,
+    pub(crate) phase: cofferdam_core::Phase,
+    /// It commits together with the steps beside it that have the same number.
+    pub(crate) unit: usize,
+    pub(crate) transaction: bool,
+    pub(crate) lock: String,
+    pub(crate) blocks: String,
+    pub(crate) estimate: String,
+    pub(crate) reversible: bool,
+    pub(crate) undo: String,
+    pub(crate) path: String,
+    pub(crate) line: usize,
+}
+
+impl MigrationPlanView {
+    /// The view of a plan; the migration is there when it is applied and absent when it is taken back.
+    pub(crate) fn new(plan: &Plan, migration: Option<&Migration>) -> Self {
+        let undo_script = migration.and_then(|m| m.down.as_ref()).map(|down| down.path.clone());
+        let steps = plan.units.iter().enumerate().flat_map(|(unit, u)| {
+            let script = undo_script.as_deref();
+            u.steps.iter().map(move |step| {
+                let impossible = matches!(step.undo, Undo::Impossible { .. });
+                StepView {
+                    id: step.id.clone(),
+                    title: step.title.clone(),
+                    sql: step.act.text(),
+                    phase: step.phase,
+                    unit: unit + 1,
+                    transaction: u.atomic,
+                    lock: step.lock.clone(),
+                    blocks: step.blocks.clone(),
+                    estimate: step.estimate.clone(),
+                    reversible: !impossible || script.is_some(),
+                    undo: match script {
+                        Some(path) if impossible => format!("✔ {}", path.rsplit('/').next().unwrap_or(path)),
+                        _ => words::undo(step),
+                    },
+                    path: step.path.clone(),
+                    line: step.at.line,
+                }
+            })
+        });
+        Self {
+            key: plan.key.clone(),
+            version: migration.and_then(|m| m.version.as_ref()).map(|v| v.text.clone()),
+            description: plan.description.clone(),
+            strategy: plan.strategy.clone(),
+            digest: plan.digest(),
+            steps: steps.collect(),
+            undo_script,
+        }
+    }
+}
+
+/// The digest of several plans in their order.
+pub(crate) fn digest<'a>(plans: impl IntoIterator<Item = &'a Plan>) -> String {
+    let digests: Vec<String> = plans.into_iter().map(Plan::digest).collect();
+    format!("sha256:{}", sha256_hex(digests.join("\n").as_bytes()))
+}
+
+impl PlanView {
+    /// The screen.
+    pub(crate) fn text(&self) -> String {
+        if self.migrations.is_empty() && self.unfinished.is_empty() {
+            return format!(
+                "nothing to do: {} is at version {}",
+                self.database.name,
+                words::version(self.from.as_deref())
+            );
+        }
+        let steps = self.migrations.iter().map(|m| m.steps.len()).sum();
+        let mut out = format!(
+            "{}   {} → {}   {}, {}\n",
+            self.database.text(),
+            words::version(self.from.as_deref()),
+            words::version(self.to.as_deref()),
+            words::count(self.migrations.len(), "migration"),
+            words::count(steps, "step"),
+        );
+        for key in &self.unfinished {
+            out += &format!("first: finishes the run of {key} that was cut off\n");
+        }
+        out += "\n";
+        out += &self.steps();
+        out += &format!("\n{}\nPlan {}\n", self.findings_line(), self.digest);
+        out
+    }
+
+    fn steps(&self) -> String {
+        let mut table =
+            Columns::new(&["#", "version", "step", "lock", "blocks", "est.", "undo"]).indented("  ").right(0);
+        let mut number = 0;
+        for migration in &self.migrations {
+            for step in &migration.steps {
+                number += 1;
+                table.row([
+                    number.to_string(),
+                    migration.key.clone(),
+                    words::cut(&step.title, 48),
+                    if step.lock.is_empty() { "–".to_owned() } else { step.lock.clone() },
+                    step.blocks.clone(),
+                    step.estimate.clone(),
+                    words::cut(&step.undo, 60),
+                ]);
+            }
+        }
+        table.text()
+    }
+
+    fn findings_line(&self) -> String {
+        let of = |severity| self.findings.iter().filter(|f| f.severity == severity).count();
+        let handled = self.findings.iter().filter(|f| f.handled).count();
+        let parts: Vec<String> = [
+            (of(Severity::Error), "error"),
+            (of(Severity::Warning), "warning"),
+        ]
+        .iter()
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, word)| words::count(*number, word))
+        .collect();
+        match (parts.is_empty(), handled) {
+            (true, _) => "Findings: none.".to_owned(),
+            (false, 0) => format!("Findings: {} (cofferdam lint).", parts.join(", ")),
+            (false, _) => {
+                format!("Findings: {}, {handled} taken care of by the plan (cofferdam lint).", parts.join(", "))
+            }
+        }
+    }
+
+    /// The statements as a script with comments, for `--sql`.
+    pub(crate) fn sql(&self) -> String {
+        let mut out = String::new();
+        for migration in &self.migrations {
+            out += &format!("-- {} {}\n", migration.key, migration.description);
+            let mut unit = 0;
+            let mut open = false;
+            for step in &migration.steps {
+                if step.unit != unit {
+                    out += if std::mem::take(&mut open) { "COMMIT;\n" } else { "" };
+                    out += if step.transaction { "BEGIN;\n" } else { "" };
+                    (unit, open) = (step.unit, step.transaction);
+                }
+                out += &format!("-- {}: {}\n{};\n", step.id, step.title, step.sql.trim_end());
+            }
+            out += if open { "COMMIT;\n\n" } else { "\n" };
+        }
+        out
+    }
+}
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;

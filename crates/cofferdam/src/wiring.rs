@@ -1,0 +1,101 @@
+//! Where the tables of the crates are joined: which engine for a URL, which dialect for an engine, who acts.
+
+use cofferdam_core::{Code, Fault, Refusal, Result};
+use cofferdam_dialects::Dialect;
+use cofferdam_engines::{ENGINES, Engine};
+
+use crate::output::mask;
+
+/// The dialect of a script that no database is named for.
+const DEFAULT_ENGINE: &str = "postgresql";
+
+/// The engine of a URL.
+///
+/// # Errors
+/// `BadUrl`, naming the schemes that there are.
+pub(crate) fn engine(url: Option<&str>) -> Result<&'static dyn Engine> {
+    cofferdam_engines::engine_of(url).ok_or_else(|| {
+        let schemes: Vec<&str> = ENGINES.iter().flat_map(|e| e.schemes()).copied().collect();
+        let given = url.and_then(|u| u.split_once("://")).map(|(scheme, _)| scheme).unwrap_or_default();
+        let refusal = Refusal::new(Code::BadUrl, format!("no engine speaks {}://", mask::text(given)))
+            .cause(format!("known schemes: {}", schemes.join(", ")));
+        match cofferdam_formats::nearest(given, schemes.iter().copied()) {
+            Some(near) => refusal.help(format!("did you mean {near}://?")),
+            None => refusal.help("--url postgres://user@host:5432/database"),
+        }
+        .into()
+    })
+}
+
+/// The dialect of an engine; without one that of the first engine.
+pub(crate) fn dialect(engine: Option<&str>) -> Result<&'static Dialect> {
+    let id = engine.unwrap_or(DEFAULT_ENGINE);
+    cofferdam_dialects::dialect(id).ok_or_else(|| Fault::Bug(format!("no dialect for {id} was compiled in")))
+}
+
+/// Who acts, for the journal: `alice@host`, and `runner@host (github 4812)` in a pipeline.
+pub(crate) fn who() -> String {
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let user = variable("USER").or_else(|| variable("LOGNAME")).unwrap_or_else(|| "unknown".to_owned());
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .ok()
+        .map(|name| name.trim().to_owned())
+        .or_else(|| variable("HOSTNAME"))
+        .unwrap_or_else(|| "unknown".to_owned());
+    match pipeline(&variable) {
+        Some(pipeline) => format!("{user}@{host} ({pipeline})"),
+        None => format!("{user}@{host}"),
+    }
+}
+
+/// The pipeline that the process runs in, by the variables that the common services set.
+fn pipeline(variable: &dyn Fn(&str) -> Option<String>) -> Option<String> {
+    const SERVICES: &[(&str, &str)] =
+        &[("GITHUB_RUN_ID", "github"), ("CI_PIPELINE_ID", "gitlab"), ("BUILD_NUMBER", "jenkins")];
+    for (name, service) in SERVICES {
+        if let Some(number) = variable(name) {
+            return Some(format!("{service} {number}"));
+        }
+    }
+    variable("CI").map(|_| "ci".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scheme_chooses_the_engine() {
+        for (url, id) in [
+            (Some("postgres://h/d"), Some("postgresql")),
+            (Some("PostgreSQL://h/d"), Some("postgresql")),
+            (Some("host=h"), Some("postgresql")),
+            (None, Some("postgresql")),
+            (Some("postgre://u:canary@h/d"), None),
+        ] {
+            assert_eq!(engine(url).ok().map(|e| e.id()), id, "{url:?}");
+        }
+        let fault = engine(Some("postgre://u:canary@h/d")).err().unwrap();
+        let refusal = fault.refusal().unwrap();
+        assert_eq!(refusal.help.as_deref(), Some("did you mean postgres://?"));
+        assert!(!format!("{refusal:?}").contains("canary"));
+    }
+
+    #[test]
+    fn every_engine_has_a_dialect() {
+        for engine in ENGINES {
+            assert!(dialect(Some(engine.id())).is_ok(), "{}", engine.id());
+        }
+        assert!(dialect(None).is_ok());
+    }
+
+    #[test]
+    fn a_pipeline_is_named() {
+        let with = |set: &'static [(&str, &str)]| {
+            pipeline(&move |name| set.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned()))
+        };
+        assert_eq!(with(&[("CI", "true"), ("GITHUB_RUN_ID", "4812")]).as_deref(), Some("github 4812"));
+        assert_eq!(with(&[("CI", "true")]).as_deref(), Some("ci"));
+        assert_eq!(with(&[]), None);
+    }
+}

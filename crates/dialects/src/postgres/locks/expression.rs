@@ -1,0 +1,85 @@
+//! What an expression calls, as far as it decides how much work a statement is.
+
+use super::super::lex::Token;
+use super::super::sequence::text::{self, Word};
+
+/// Functions that give one value for the whole statement (or, for a SELECT, change nothing), and words and types
+/// that stand before a parenthesis without being functions. From `pg_proc.provolatile` of PostgreSQL 12 to 18.
+const STEADY: &[&str] = &[
+    // The time of the transaction, and who asks.
+    "now", "current_date", "current_time", "current_timestamp", "localtime", "localtimestamp",
+    "transaction_timestamp", "statement_timestamp", "current_setting", "current_database", "current_schema",
+    "current_user", "session_user", "version", "txid_current", "pg_backend_pid", "inet_client_addr",
+    // Dates and times.
+    "age", "date_bin", "date_part", "date_trunc", "extract", "justify_days", "justify_hours", "justify_interval",
+    "make_date", "make_interval", "make_time", "make_timestamp", "make_timestamptz", "timezone", "to_char",
+    "to_date", "to_number", "to_timestamp",
+    // Numbers and texts.
+    "abs", "ascii", "btrim", "ceil", "ceiling", "char_length", "character_length", "chr", "concat", "concat_ws",
+    "decode", "div", "encode", "exp", "floor", "format", "initcap", "left", "length", "ln", "log", "lower", "lpad",
+    "ltrim", "md5", "mod", "normalize", "octet_length", "overlay", "pi", "position", "power", "quote_ident",
+    "quote_literal", "regexp_match", "regexp_replace", "repeat", "replace", "reverse", "right", "round", "rpad",
+    "rtrim", "sha224", "sha256", "sha384", "sha512", "sign", "split_part", "sqrt", "starts_with", "strpos",
+    "substr", "substring", "translate", "trim", "trunc", "upper",
+    // Documents, arrays, ranges, search.
+    "array", "array_append", "array_cat", "array_fill", "array_length", "array_to_string", "box", "cardinality",
+    "daterange", "int4range", "int8range", "json_array_length", "json_build_array", "json_build_object",
+    "json_object", "jsonb_array_length", "jsonb_build_array", "jsonb_build_object", "jsonb_object",
+    "jsonb_set", "jsonb_typeof", "numrange", "point", "row", "setweight", "string_to_array", "to_json", "to_jsonb",
+    "to_tsquery", "to_tsvector", "tsrange", "tstzrange",
+    // Aggregates and windows.
+    "array_agg", "avg", "bool_and", "bool_or", "count", "every", "json_agg", "json_object_agg", "jsonb_agg",
+    "jsonb_object_agg", "max", "min", "rank", "row_number", "string_agg", "sum", "unnest", "generate_series",
+    // Words of the grammar.
+    "all", "and", "any", "as", "between", "by", "case", "cast", "coalesce", "distinct", "else", "except",
+    "exists", "filter", "from", "greatest", "group", "having", "in", "intersect", "is", "join", "least", "like",
+    "limit", "materialized", "not", "nullif", "on", "or", "order", "over", "partition", "select", "some", "then",
+    "union", "using", "values", "when", "where", "within",
+    // Types with a length or a precision.
+    "bit", "bpchar", "char", "character", "decimal", "float", "interval", "numeric", "time", "timestamp",
+    "timestamptz", "timetz", "varbit", "varchar", "varying",
+];
+
+/// The first function that an expression calls and that is not known to give one value for the whole statement:
+/// `gen_random_uuid`, or any that is not PostgreSQL's own. A function is volatile unless it was declared not to
+/// be, which the text does not say.
+pub(in crate::postgres) fn volatile_call(expression: &str) -> Option<String> {
+    let words = text::words(expression);
+    words.windows(2).find_map(|pair| match pair {
+        [name, open] if open.token == Token::Open => call(name).filter(|n| !STEADY.contains(&n.as_str())),
+        _ => None,
+    })
+}
+
+/// The name of a function, if this word can be one.
+fn call(word: &Word<'_>) -> Option<String> {
+    matches!(word.token, Token::Word | Token::QuotedName).then(|| word.identifier()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn volatile_calls_are_found_and_constants_are_not() {
+        let cases = [
+            ("0", None),
+            ("'random()'", None),
+            ("now() + interval '1 day'", None),
+            ("CURRENT_TIMESTAMP(3)", None),
+            ("'{}'::jsonb", None),
+            ("1.5::numeric(10,2)", None),
+            ("'x'::character varying(20)", None),
+            ("$$random()$$", None),
+            ("gen_random_uuid()", Some("gen_random_uuid")),
+            ("pg_catalog.random () * 10", Some("random")),
+            ("coalesce(NULL, clock_timestamp())", Some("clock_timestamp")),
+            ("nextval('s')", Some("nextval")),
+            ("app.next_number()", Some("next_number")),
+            ("\"Next\"()", Some("Next")),
+        ];
+        for (expression, wanted) in cases {
+            assert_eq!(volatile_call(expression).as_deref(), wanted, "{expression}");
+        }
+    }
+}

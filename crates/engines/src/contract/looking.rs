@@ -1,0 +1,109 @@
+//! What a session knows of the database without changing it.
+
+use cofferdam_core::plan::Probe;
+use cofferdam_core::{Code, Name};
+
+use super::bench::{Bench, equal, holds, loose, refused, seen};
+use super::{Broken, Case, Harness, Outcome};
+
+pub(super) static CASES: &[Case] = &[
+    Case { name: "facts say what is there and what is not", run: |h| Box::pin(facts(h)) },
+    Case { name: "a column is probed with its type", run: |h| Box::pin(column(h)) },
+    Case { name: "a relation is probed", run: |h| Box::pin(relation(h)) },
+    Case { name: "what the catalog cannot tell is unclear, never done", run: |h| Box::pin(unclear(h)) },
+    Case { name: "rows come as texts, no more than asked for, NULL as none", run: |h| Box::pin(rows(h)) },
+    Case { name: "a query can write nothing", run: |h| Box::pin(read_only(h)) },
+];
+
+async fn facts(harness: &dyn Harness) -> Outcome {
+    let bench = Bench::new(harness).await?;
+    let words = bench.words();
+    let missing = Name::plain("nowhere_to_be_found");
+    let mut session = bench.with_table().await?;
+    loose(session.as_mut(), words.insert_three).await?;
+    let facts = session.facts(&[words.table.clone(), missing.clone()]).await?;
+    equal("engine", facts.server.engine.as_str(), harness.engine().id())?;
+    holds("the server has a version", facts.server.version > 0 && !facts.server.version_text.is_empty())?;
+    holds("the database has a name", !facts.server.database.is_empty())?;
+    holds("the server takes writes", !facts.server.read_only)?;
+    let table = facts.table(&words.table).ok_or_else(|| Broken("no facts of the table".into()))?;
+    equal("the table", (table.exists, table.kind.as_str()), (true, "table"))?;
+    holds("it has columns", !table.columns.is_empty())?;
+    equal("the column that was not added yet", table.column(words.column), None)?;
+    equal("the missing table", facts.table(&missing).map(|t| t.exists), Some(false))?;
+    loose(session.as_mut(), words.add_column).await?;
+    let facts = session.facts(std::slice::from_ref(&words.table)).await?;
+    let ty = facts.table(&words.table).and_then(|t| t.column(words.column)).map(|c| c.ty.clone());
+    equal("the type of the column", ty.as_deref(), Some(words.column_type.0))
+}
+
+async fn column(harness: &dyn Harness) -> Outcome {
+    let bench = Bench::new(harness).await?;
+    let words = bench.words();
+    let (table, column) = (words.table.clone(), words.column.to_owned());
+    let there = |ty: Option<&str>| Probe::ColumnThere {
+        table: table.clone(),
+        column: column.clone(),
+        ty: ty.map(str::to_owned),
+    };
+    let absent = Probe::ColumnAbsent { table: table.clone(), column: column.clone() };
+    let mut session = bench.claimed("contract").await?;
+    seen("without a table", &session.probe(&there(None)).await?, "not done")?;
+    loose(session.as_mut(), words.create_table).await?;
+    seen("before", &session.probe(&there(None)).await?, "not done")?;
+    seen("absent before", &session.probe(&absent).await?, "done")?;
+    loose(session.as_mut(), words.add_column).await?;
+    seen("after", &session.probe(&there(None)).await?, "done")?;
+    seen("of its type", &session.probe(&there(Some(words.column_type.0))).await?, "done")?;
+    seen("of another type", &session.probe(&there(Some(words.column_type.1))).await?, "not done")?;
+    seen("absent after", &session.probe(&absent).await?, "not done")?;
+    loose(session.as_mut(), words.drop_column).await?;
+    seen("dropped", &session.probe(&absent).await?, "done")
+}
+
+async fn relation(harness: &dyn Harness) -> Outcome {
+    let bench = Bench::new(harness).await?;
+    let relation = bench.words().table.clone();
+    let there = Probe::RelationThere { relation: relation.clone() };
+    let absent = Probe::RelationAbsent { relation };
+    let mut session = bench.claimed("contract").await?;
+    seen("before", &session.probe(&there).await?, "not done")?;
+    seen("absent before", &session.probe(&absent).await?, "done")?;
+    loose(session.as_mut(), bench.words().create_table).await?;
+    seen("after", &session.probe(&there).await?, "done")?;
+    seen("absent after", &session.probe(&absent).await?, "not done")
+}
+
+async fn unclear(harness: &dyn Harness) -> Outcome {
+    let bench = Bench::new(harness).await?;
+    let mut session = bench.session("contract").await?;
+    seen("nothing to ask", &session.probe(&Probe::Nothing).await?, "unclear")?;
+    seen("repeatable", &session.probe(&Probe::Repeatable).await?, "not done")?;
+    seen("of the session", &session.probe(&Probe::Session).await?, "not done")
+}
+
+async fn rows(harness: &dyn Harness) -> Outcome {
+    let bench = Bench::new(harness).await?;
+    let words = bench.words();
+    let mut session = bench.with_table().await?;
+    equal("rows of an empty table", session.rows(words.select, 9).await?.rows, vec![])?;
+    loose(session.as_mut(), words.insert_three).await?;
+    equal("two of three rows", session.rows(words.select, 2).await?.rows.len(), 2)?;
+    equal("none of three rows", session.rows(words.select, 0).await?.rows.len(), 0)?;
+    let all = session.rows(words.select, 9).await?;
+    equal("all rows", all.rows.len(), 3)?;
+    equal("columns", all.columns.len(), all.rows.first().map_or(0, Vec::len))?;
+    let cells: Vec<_> = session.rows(words.text_and_null, 9).await?.rows.into_iter().flatten().collect();
+    equal("a text and NULL", cells, vec![Some("text".into()), None])
+}
+
+async fn read_only(harness: &dyn Harness) -> Outcome {
+    let bench = Bench::new(harness).await?;
+    let words = bench.words();
+    let mut session = bench.with_table().await?;
+    refused("writing", session.rows(words.insert_three, 9).await, Code::StatementFailed)?;
+    equal("rows", bench.count(session.as_mut()).await?, 0)?;
+    // And the session can go on.
+    loose(session.as_mut(), words.insert_three).await?;
+    equal("rows", bench.count(session.as_mut()).await?, 3)
+}

@@ -1,0 +1,113 @@
+//! Runs, journal and history over time.
+
+use cofferdam_core::journal::{What, first_break};
+use cofferdam_core::{Checksum, Code, Phase};
+
+use super::bench::{Bench, applied, equal, holds, opening, refused, run_of, undo_of, whole};
+use super::{Broken, Case, Harness, Outcome};
+use crate::{Run, Runs};
+
+pub(super) static CASES: &[Case] = &[
+    Case { name: "runs are found by what is asked of them", run: |h| Box::pin(runs(h)) },
+    Case { name: "rows that were taken back stay in the history", run: |h| Box::pin(undone(h)) },
+    Case { name: "a row is taken back once", run: |h| Box::pin(undone_once(h)) },
+    Case { name: "a baseline is added to the history, and journalled", run: |h| Box::pin(baseline(h)) },
+    Case { name: "a history row is rewritten, and journalled", run: |h| Box::pin(repaired(h)) },
+];
+
+async fn runs(harness: &dyn Harness) -> Outcome {
+    let bench = Bench::new(harness).await?;
+    let words = bench.words();
+    let mut session = bench.claimed("contract").await?;
+    let first = run_of("1", &[words.create_table]);
+    session.commit(&whole(&first)?).await?;
+    let second = run_of("2", &[words.add_column]);
+    session.commit(&whole(&second)?).await?;
+    let third = Run { phase: Phase::Expanding, ..run_of("3", &[words.insert_three]) };
+    session.commit(&opening(&third)?).await?;
+    drop(session);
+    let mut session = bench.session("contract two").await?;
+    let ids = |runs: Vec<Run>| runs.into_iter().map(|r| r.id).collect::<Vec<_>>();
+    equal("all", ids(session.runs(Runs::Last(9)).await?), vec![third.id, second.id, first.id])?;
+    equal("the last two", ids(session.runs(Runs::Last(2)).await?), vec![third.id, second.id])?;
+    equal("one", ids(session.runs(Runs::One(first.id)).await?), vec![first.id])?;
+    equal("none", ids(session.runs(Runs::One(uuid::Uuid::nil())).await?), vec![])?;
+    let unfinished = session.runs(Runs::Unfinished).await?;
+    let found = unfinished.first().ok_or_else(|| Broken("the unfinished run is not found".into()))?;
+    equal("unfinished", unfinished.len(), 1)?;
+    equal("plan", &found.plan, &third.plan)?;
+    equal("phase", found.phase, Phase::Expanding)?;
+    equal("end", &found.ended_at, &None)?;
+    let at = |text: &str| text.parse::<jiff::Timestamp>().map_err(|e| Broken(e.to_string()));
+    equal("start", at(&found.started_at)?, at(&third.started_at)?)?;
+    let of_second = session.journal(Some(second.id)).await?;
+    holds("the journal of one run is its own", of_second.iter().all(|e| e.run == second.id))?;
+    let all = session.journal(None).await?;
+    equal("the journal's rows", all.iter().filter(|e| e.run == second.id).count(), of_second.len())
+}
+
+async fn undone(harness: &dyn Harness) -> Outcome {
+    let bench = Bench::new(harness).await?;
+    let words = bench.words();
+    let mut session = bench.claimed("contract").await?;
+    session.commit(&whole(&run_of("1", &[words.create_table]))?).await?;
+    session.commit(&whole(&run_of("2", &[words.add_column]))?).await?;
+    session.commit(&whole(&undo_of(2, words.drop_column))?).await?;
+    session.commit(&whole(&run_of("2", &[words.add_column]))?).await?;
+    let history = session.history().await?;
+    let rows: Vec<_> = history.iter().map(|r| (r.rank, r.key.as_str(), r.in_force())).collect();
+    equal("history", rows, vec![(1, "1", true), (2, "2", false), (3, "2", true)])?;
+    let undone_at = history.get(1).and_then(|r| r.undone_at.clone()).unwrap_or_default();
+    holds("the row says when", undone_at.parse::<jiff::Timestamp>().is_ok())
+}
+
+async fn undone_once(harness: &dyn Harness) -> Outcome {
+    let bench = Bench::new(harness).await?;
+    let words = bench.words();
+    let mut session = bench.claimed("contract").await?;
+    session.commit(&whole(&run_of("1", &[words.create_table]))?).await?;
+    session.commit(&whole(&undo_of(1, words.insert_three))?).await?;
+    refused("again", session.commit(&whole(&undo_of(1, words.insert_three))?).await, Code::Fenced)?;
+    equal("rows", bench.count(session.as_mut()).await?, 3)
+}
+
+async fn baseline(harness: &dyn Harness) -> Outcome {
+    let bench = Bench::new(harness).await?;
+    let mut session = bench.claimed("contract").await?;
+    let row = cofferdam_core::history::Applied {
+        kind: cofferdam_core::history::AppliedKind::Baseline,
+        checksum: None,
+        ..applied("7")
+    };
+    session.amend_history(&row, "baseline at 7").await?;
+    session.commit(&whole(&run_of("8", &[bench.words().create_table]))?).await?;
+    let history = session.history().await?;
+    let rows: Vec<_> = history.iter().map(|r| (r.rank, r.key.as_str(), r.kind)).collect();
+    use cofferdam_core::history::AppliedKind::{Baseline, Versioned};
+    equal("history", rows, vec![(1, "7", Baseline), (2, "8", Versioned)])?;
+    equal("checksum", history.first().and_then(|r| r.checksum.clone()), None)?;
+    let journal = session.journal(None).await?;
+    equal("break", first_break(&journal), None)?;
+    let note = What::Noted { text: "baseline at 7".into() };
+    equal("the first row", journal.first().map(|e| &e.what), Some(&note))
+}
+
+async fn repaired(harness: &dyn Harness) -> Outcome {
+    let bench = Bench::new(harness).await?;
+    let mut session = bench.claimed("contract").await?;
+    session.commit(&whole(&run_of("1", &[bench.words().create_table]))?).await?;
+    let mut row = session.history().await?.first().cloned().ok_or_else(|| Broken("no row".into()))?;
+    let before = row.clone();
+    row.checksum = Some(Checksum::Sha256("ab".into()));
+    row.description = "renamed".into();
+    session.amend_history(&row, "repaired 1").await?;
+    let after = session.history().await?;
+    equal("history", after, vec![row.clone()])?;
+    holds("it is another row than before", row != before)?;
+    let journal = session.journal(None).await?;
+    equal("break", first_break(&journal), None)?;
+    let note = What::Noted { text: "repaired 1".into() };
+    equal("the last row", journal.last().map(|e| &e.what), Some(&note))?;
+    let gone = cofferdam_core::history::Applied { rank: 9, ..row };
+    holds("a row that is not there cannot be rewritten", session.amend_history(&gone, "x").await.is_err())
+}

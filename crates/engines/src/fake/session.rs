@@ -1,0 +1,291 @@
+//! One session of the fake.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use uuid::Uuid;
+
+use cofferdam_core::fault::{Question, Result};
+use cofferdam_core::history::Applied;
+use cofferdam_core::journal::Entry;
+use cofferdam_core::plan::{Act, Plan, Probe, Seen, Step};
+use cofferdam_core::{Code, Facts, Fault, Name, Refusal};
+
+use super::faults::{FakeFault, FakePlace};
+use super::language::{self, Settings};
+use super::locking::{self, Claim};
+use super::{FakeDatabase, catalog, commit};
+use crate::{Batch, Holder, Missing, Rows, Run, Runs, Session, StopAsked, Target, Ticker};
+
+/// See [`crate::Session`].
+pub(super) struct FakeSession {
+    pub(super) database: FakeDatabase,
+    pub(super) pid: i32,
+    pub(super) claim: Option<Claim>,
+    pub(super) settings: Settings,
+    pub(super) who: String,
+    pub(super) ticker: Ticker,
+    pub(super) stop: StopAsked,
+    /// The connection broke.
+    lost: bool,
+    /// What the server does at this moment; a session that is dropped meanwhile leaves an orphan. The inner
+    /// `None`: it is within a transaction.
+    busy: Option<Option<String>>,
+}
+
+impl FakeSession {
+    pub(super) fn open(database: FakeDatabase, target: &Target) -> Result<Self> {
+        let pid = database.server().connect(&target.application);
+        let mut session = Self {
+            database,
+            pid,
+            claim: None,
+            settings: Settings::new(),
+            who: target.who.clone(),
+            ticker: Arc::new(|_| {}),
+            stop: Arc::new(|| false),
+            lost: false,
+            busy: None,
+        };
+        session.go_to(FakePlace::Open)?;
+        Ok(session)
+    }
+
+    pub(super) fn alive(&self) -> Result<()> {
+        if self.lost { Err(connection_lost().into()) } else { Ok(()) }
+    }
+
+    /// The fault that is planned for this place.
+    pub(super) fn planned(&self, place: FakePlace) -> Option<FakeFault> {
+        self.database.server().planned.at(place)
+    }
+
+    /// Comes to a place at which nothing can be half done: a fault there means that nothing happened.
+    pub(super) fn go_to(&mut self, place: FakePlace) -> Result<()> {
+        self.alive()?;
+        match self.planned(place) {
+            None => Ok(()),
+            Some(FakeFault::Again(code)) => Err(again(code)),
+            Some(FakeFault::Refused(code)) => Err(refused(code)),
+            Some(_) => {
+                self.lose();
+                Err(connection_lost().into())
+            }
+        }
+    }
+
+    /// The connection breaks, and the server notices.
+    pub(super) fn lose(&mut self) {
+        self.lost = true;
+        self.busy = None;
+        self.database.server().disconnect(self.pid);
+    }
+
+    /// The connection breaks, and the server does not notice. `None`: it is within a transaction.
+    pub(super) fn lose_unnoticed(&mut self, statement: Option<String>) {
+        self.lost = true;
+        self.busy = None;
+        self.database.server().orphan(self.pid, statement);
+    }
+
+    /// Waits for ever, or until a stop is asked for.
+    pub(super) async fn hang(&mut self, statement: Option<String>) -> Fault {
+        self.busy = Some(statement);
+        while !(self.stop)() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        self.busy = None;
+        refused(Code::Interrupted)
+    }
+
+    /// Statements that name a table which somebody else holds do not get their lock.
+    pub(super) fn table_lock(&self, statement: &str) -> Result<()> {
+        match language::table_of(statement) {
+            Some(table) if self.database.server().held_tables.contains(table) => Err(Fault::Again {
+                after: Duration::ZERO,
+                why: Box::new(
+                    Refusal::new(Code::LockNotObtained, format!("{table} was not locked in time"))
+                        .note(format!("{table} is held by somebody else's transaction")),
+                ),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    async fn statement(&mut self, act: &Act, step: &Step) -> Result<()> {
+        let statement = act.text();
+        let fault = self.planned(FakePlace::Perform);
+        match fault {
+            Some(FakeFault::ConnectionLost) => {
+                self.lose();
+                return Err(not_known(step));
+            }
+            Some(FakeFault::Orphaned) => {
+                self.lose_unnoticed(Some(statement));
+                return Err(not_known(step));
+            }
+            Some(FakeFault::Hang) => return Err(self.hang(Some(statement)).await),
+            Some(FakeFault::Halfway) => {
+                language::leave_halfway(&mut self.database.server().content, &statement);
+                self.lose();
+                return Err(not_known(step));
+            }
+            Some(FakeFault::Again(code)) => {
+                language::leave_halfway(&mut self.database.server().content, &statement);
+                return Err(again(code));
+            }
+            Some(FakeFault::Refused(code)) => {
+                language::leave_halfway(&mut self.database.server().content, &statement);
+                return Err(refused(code));
+            }
+            Some(FakeFault::AnswerLost) | None => {}
+        }
+        self.table_lock(&statement)?;
+        let database = self.database.clone();
+        let mut server = database.server();
+        if matches!(act, Act::BuildIndex { .. }) {
+            language::remove_invalid(&mut server.content, &statement);
+        }
+        if let Err(fault) = commit::act(&mut server.content, &mut self.settings, act, step) {
+            language::leave_halfway(&mut server.content, &statement);
+            return Err(fault);
+        }
+        if statement == "forget lock" {
+            server.lose_lock(self.pid);
+        }
+        server.performed.push(statement);
+        drop(server);
+        if fault.is_some() {
+            self.lose();
+            return Err(not_known(step));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for FakeSession {
+    fn drop(&mut self) {
+        match self.busy.take() {
+            Some(statement) => self.database.server().orphan(self.pid, statement),
+            None if !self.lost => self.database.server().disconnect(self.pid),
+            None => {}
+        }
+    }
+}
+
+/// A planned refusal that may go away.
+pub(super) fn again(code: Code) -> Fault {
+    Fault::Again { after: Duration::ZERO, why: Box::new(Refusal::new(code, "planned by the test")) }
+}
+
+/// A planned refusal for good.
+pub(super) fn refused(code: Code) -> Fault {
+    Refusal::new(code, "planned by the test").into()
+}
+
+/// The connection broke, and nothing happened.
+pub(super) fn connection_lost() -> Refusal {
+    Refusal::new(Code::ConnectionLost, "the connection broke").help("run the same command again")
+}
+
+fn not_known(step: &Step) -> Fault {
+    Fault::Unknown(Question {
+        what: format!("whether step {} took effect: {}", step.id, step.title),
+        look_at: "FakeDatabase::performed".into(),
+    })
+}
+
+#[async_trait]
+impl Session for FakeSession {
+    async fn facts(&mut self, of: &[Name]) -> Result<Facts> {
+        self.go_to(FakePlace::Read)?;
+        let server = self.database.server();
+        Ok(catalog::facts(&server.name, &server.content, of))
+    }
+
+    async fn history(&mut self) -> Result<Vec<Applied>> {
+        self.go_to(FakePlace::Read)?;
+        Ok(self.database.server().own.as_ref().map(|own| own.history.clone()).unwrap_or_default())
+    }
+
+    async fn runs(&mut self, which: Runs) -> Result<Vec<Run>> {
+        self.go_to(FakePlace::Read)?;
+        let mut runs = self.database.server().own.as_ref().map(|own| own.runs.clone()).unwrap_or_default();
+        runs.sort_by_key(|run| std::cmp::Reverse(run.id));
+        match which {
+            Runs::Unfinished => runs.retain(|run| !run.phase.terminal()),
+            Runs::Last(most) => runs.truncate(usize::try_from(most).unwrap_or(usize::MAX)),
+            Runs::One(id) => runs.retain(|run| run.id == id),
+        }
+        Ok(runs)
+    }
+
+    async fn journal(&mut self, run: Option<Uuid>) -> Result<Vec<Entry>> {
+        self.go_to(FakePlace::Read)?;
+        let mut entries =
+            self.database.server().own.as_ref().map(|own| own.journal.clone()).unwrap_or_default();
+        entries.retain(|entry| run.is_none_or(|run| entry.run == run));
+        Ok(entries)
+    }
+
+    async fn missing_rights(&mut self, _plans: &[&Plan]) -> Result<Vec<Missing>> {
+        self.go_to(FakePlace::Read)?;
+        Ok(self.database.server().missing_rights.clone())
+    }
+
+    async fn claim(&mut self, wait: Duration) -> Result<()> {
+        locking::claim(self, wait).await
+    }
+
+    async fn holder(&mut self) -> Result<Option<Holder>> {
+        self.go_to(FakePlace::Read)?;
+        Ok(self.database.server().holder(self.pid))
+    }
+
+    async fn release(&mut self) -> Result<()> {
+        locking::release(self)
+    }
+
+    async fn commit(&mut self, batch: &Batch<'_>) -> Result<()> {
+        self.alive()?;
+        commit::commit(self, batch).await
+    }
+
+    async fn perform(&mut self, act: &Act, step: &Step) -> Result<()> {
+        self.alive()?;
+        if self.claim.is_none() {
+            return Err(Fault::Bug("a statement was to run without the run lock".into()));
+        }
+        self.statement(act, step).await
+    }
+
+    async fn probe(&mut self, probe: &Probe) -> Result<Seen> {
+        self.go_to(FakePlace::Read)?;
+        Ok(catalog::probe(&self.database.server().content, probe))
+    }
+
+    async fn rows(&mut self, query: &str, most: usize) -> Result<Rows> {
+        self.go_to(FakePlace::Read)?;
+        let mut rows = language::query(&self.database.server().content, &self.settings, query)
+            .map_err(|said| Refusal::new(Code::StatementFailed, "a query failed").cause(said))?;
+        rows.rows.truncate(most);
+        Ok(rows)
+    }
+
+    fn listen(&mut self, ticker: Ticker, stop: StopAsked) {
+        self.ticker = ticker;
+        self.stop = stop;
+    }
+
+    async fn reset(&mut self) -> Result<()> {
+        self.alive()?;
+        self.settings.clear();
+        Ok(())
+    }
+
+    async fn amend_history(&mut self, row: &Applied, note: &str) -> Result<()> {
+        self.alive()?;
+        commit::amend(self, row, note)
+    }
+}

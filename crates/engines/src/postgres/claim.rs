@@ -1,0 +1,173 @@
+//! The run lock: who may change this database, and until when.
+
+use std::time::{Duration, Instant};
+
+use tokio_postgres::Client;
+use tokio_postgres::types::Type;
+
+use cofferdam_core::fault::Result;
+use cofferdam_core::{Code, Fault, Refusal, failpoint};
+
+use super::session::PostgresSession;
+use super::{connect, errors, schema};
+use crate::{Holder, Tick};
+
+/// The key of the run lock: the bytes of "cofferda" as a number.
+///
+/// It is the same in every database on purpose: PostgreSQL keeps advisory locks apart by database, so the lock is
+/// of server and database already, and a key made from what the role may or may not read (the system identifier)
+/// could differ between two runners.
+const RUN_LOCK: i64 = i64::from_be_bytes(*b"cofferda");
+
+/// How often a lock that somebody else holds is tried again. It is never waited for inside the server: a waiter
+/// in `pg_advisory_lock` holds a snapshot, and the holder's CREATE INDEX CONCURRENTLY would deadlock with it.
+const POLL: Duration = Duration::from_millis(150);
+
+/// What a session that holds the lock may write with.
+#[derive(Debug, Clone)]
+pub(super) struct Claim {
+    /// Our fencing number.
+    pub(super) epoch: i64,
+    /// The last row of the journal.
+    pub(super) seq: i64,
+    /// Its hash.
+    pub(super) hash: String,
+}
+
+pub(super) async fn claim(session: &mut PostgresSession, wait: Duration) -> Result<()> {
+    if session.claim.is_some() {
+        return Ok(());
+    }
+    refuse_pooler(session).await?;
+    let began = Instant::now();
+    while !try_lock(&session.client).await? {
+        let holder = holder(&session.client).await?;
+        if began.elapsed() >= wait {
+            return Err(held_by_other(holder).into());
+        }
+        if let Some(holder) = holder {
+            (session.ticker)(Tick::LockedBy(holder));
+        }
+        if (session.stop)() {
+            return Err(Refusal::new(Code::Interrupted, "stopped while waiting for the run lock").into());
+        }
+        tokio::time::sleep(POLL).await;
+    }
+    if failpoint::hit("claim.locked") {
+        return Err(errors::lost("failpoint claim.locked"));
+    }
+    schema::ensure(&session.client).await?;
+    let head = session
+        .client
+        .query_typed(
+            "SELECT (SELECT coalesce(max(epoch), 0) FROM cofferdam.run), j.seq, j.hash
+             FROM (SELECT 1) one LEFT JOIN
+                  (SELECT seq, hash FROM cofferdam.journal ORDER BY seq DESC LIMIT 1) j ON true",
+            &[],
+        )
+        .await
+        .map_err(|e| errors::fault(e, "reading the end of the journal"))?;
+    let Some(head) = head.first() else {
+        return Err(Fault::Bug("the head of the journal came back empty".into()));
+    };
+    session.claim = Some(Claim {
+        epoch: head.get::<_, i64>(0) + 1,
+        seq: head.get::<_, Option<i64>>(1).unwrap_or(0),
+        hash: head.get::<_, Option<String>>(2).unwrap_or_default(),
+    });
+    Ok(())
+}
+
+pub(super) async fn release(session: &mut PostgresSession) -> Result<()> {
+    if session.claim.take().is_some() {
+        session
+            .client
+            .query_typed("SELECT pg_catalog.pg_advisory_unlock($1)", &[(&RUN_LOCK, Type::INT8)])
+            .await
+            .map_err(|e| errors::fault(e, "giving back the run lock"))?;
+    }
+    Ok(())
+}
+
+async fn try_lock(client: &Client) -> Result<bool> {
+    let rows = client
+        .query_typed("SELECT pg_catalog.pg_try_advisory_lock($1)", &[(&RUN_LOCK, Type::INT8)])
+        .await
+        .map_err(|e| errors::fault(e, "taking the run lock"))?;
+    Ok(rows.first().is_some_and(|r| r.get(0)))
+}
+
+/// Who holds the run lock. After a crash this is the orphaned backend that still runs its last statement.
+pub(super) async fn holder(client: &Client) -> Result<Option<Holder>> {
+    let rows = client
+        .query_typed(
+            &format!(
+                "SELECT {} FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
+                 WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+                   AND l.database = (SELECT oid FROM pg_catalog.pg_database
+                                     WHERE datname = pg_catalog.current_database())
+                   AND (l.classid::bigint << 32) | l.objid::bigint = $1
+                   AND a.pid <> pg_catalog.pg_backend_pid()",
+                super::watch::HOLDER_COLUMNS
+            ),
+            &[(&RUN_LOCK, Type::INT8)],
+        )
+        .await
+        .map_err(|e| errors::fault(e, "looking for the holder of the run lock"))?;
+    Ok(rows.first().map(super::watch::holder_of))
+}
+
+fn held_by_other(holder: Option<Holder>) -> Refusal {
+    let refusal = Refusal::new(Code::LockHeldByOther, "another runner is changing this database");
+    match holder {
+        Some(holder) => refusal
+            .cause(format!("the run lock is held by {holder}"))
+            .help(format!(
+                "wait for it (--lock-wait 10m), or, if its process is gone for good, end its session: \
+                 SELECT pg_terminate_backend({})",
+                holder.pid
+            )),
+        None => refusal
+            .cause("the run lock was held until a moment ago")
+            .help("run the same command again"),
+    }
+}
+
+/// Refuses a pooler in transaction or statement mode, through which a session lock excludes nobody.
+///
+/// A second connection opens a transaction, which ties it to a backend. Through such a pooler either it is given
+/// the backend of our first connection, or our first connection is given another one than before; with a direct
+/// connection, or a pooler in session mode, neither can happen. The second connection stays as the watcher.
+async fn refuse_pooler(session: &mut PostgresSession) -> Result<()> {
+    let doing = "looking for a connection pooler";
+    let ours = backend(&session.client).await?;
+    let second = connect::connect(&session.watch_options()).await?.client;
+    second.batch_execute("BEGIN").await.map_err(|e| errors::fault(e, doing))?;
+    let theirs = backend(&second).await?;
+    let during = backend(&session.client).await?;
+    second.batch_execute("ROLLBACK").await.map_err(|e| errors::fault(e, doing))?;
+    let mut pooled = theirs == ours || during != ours;
+    for _ in 0..2 {
+        pooled |= backend(&session.client).await? != ours;
+    }
+    if pooled {
+        return Err(Refusal::new(
+            Code::PoolerNotSupported,
+            "the address is that of a connection pooler in transaction mode",
+        )
+        .cause("two connections were served by one backend, so the run lock would exclude nobody")
+        .help("give the server's own host and port in --url (or a pooler in session mode)")
+        .into());
+    }
+    session.backend = ours;
+    session.watch = Some(second);
+    Ok(())
+}
+
+async fn backend(client: &Client) -> Result<i32> {
+    let rows = client
+        .query_typed("SELECT pg_catalog.pg_backend_pid()", &[])
+        .await
+        .map_err(|e| errors::fault(e, "asking for the backend's number"))?;
+    Ok(rows.first().map_or(0, |r| r.get(0)))
+}

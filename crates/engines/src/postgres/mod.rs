@@ -1,0 +1,44 @@
+//! PostgreSQL 12 and later, on tokio-postgres with rustls.
+
+use async_trait::async_trait;
+
+use cofferdam_core::fault::Result;
+
+use crate::{Engine, Session, Target};
+
+mod claim;
+mod commit;
+pub mod connect;
+pub mod errors;
+pub mod facts;
+mod history;
+pub mod options;
+mod passfile;
+mod perform;
+mod probe;
+mod reading;
+pub mod rights;
+mod schema;
+mod service;
+mod session;
+mod tls;
+mod watch;
+
+/// The engine.
+#[derive(Debug, Clone, Copy)]
+pub struct Postgres;
+
+#[async_trait]
+impl Engine for Postgres {
+    fn id(&self) -> &'static str {
+        "postgresql"
+    }
+
+    fn schemes(&self) -> &'static [&'static str] {
+        &["postgres", "postgresql"]
+    }
+
+    async fn open(&self, target: &Target) -> Result<Box<dyn Session>> {
+        Ok(Box::new(session::PostgresSession::open(target).await?))
+    }
+}

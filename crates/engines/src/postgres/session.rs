@@ -1,0 +1,167 @@
+//! One session: the connection that works and the one that watches it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio_postgres::Client;
+use uuid::Uuid;
+
+use cofferdam_core::fault::Result;
+use cofferdam_core::history::Applied;
+use cofferdam_core::journal::Entry;
+use cofferdam_core::plan::{Act, Plan, Probe, Seen, Step};
+use cofferdam_core::{Facts, Name};
+
+use super::claim::Claim;
+use super::options::{ConnectOptions, RealEnv};
+use super::{claim, commit, connect, errors, facts, history, options, perform, probe, reading, rights};
+use crate::{Batch, Holder, Line, Missing, Rows, Run, Runs, Session, StopAsked, Target, Tick, Ticker};
+
+/// See [`crate::Session`].
+pub(super) struct PostgresSession {
+    pub(super) client: Client,
+    notices: UnboundedReceiver<String>,
+    options: ConnectOptions,
+    /// The connection of the look-out; there once the lock is claimed.
+    pub(super) watch: Option<Client>,
+    /// The server's number of our working connection; known once the lock is claimed.
+    pub(super) backend: i32,
+    pub(super) claim: Option<Claim>,
+    pub(super) who: String,
+    pub(super) ticker: Ticker,
+    pub(super) stop: StopAsked,
+    /// A statement may have changed the session's settings since the last `reset`.
+    pub(super) unsettled: bool,
+}
+
+impl PostgresSession {
+    pub(super) async fn open(target: &Target) -> Result<Self> {
+        let mut options = options::resolve(target.url.as_deref(), &RealEnv)?;
+        options.application_name = target.application.clone();
+        let connected = connect::connect(&options).await?;
+        let mut session = Self {
+            client: connected.client,
+            notices: connected.notices,
+            options,
+            watch: None,
+            backend: 0,
+            claim: None,
+            who: target.who.clone(),
+            ticker: Arc::new(|_| {}),
+            stop: Arc::new(|| false),
+            unsettled: true,
+        };
+        session.reset().await?;
+        Ok(session)
+    }
+
+    /// As our own, with a name that tells the two apart in `pg_stat_activity`.
+    pub(super) fn watch_options(&self) -> ConnectOptions {
+        let mut options = self.options.clone();
+        options.application_name = format!("{} (watcher)", options.application_name);
+        options
+    }
+
+    /// Passes on what the server said meanwhile.
+    pub(super) fn pass_on_notices(&mut self) {
+        while let Ok(notice) = self.notices.try_recv() {
+            (self.ticker)(Tick::Notice(notice));
+        }
+    }
+}
+
+/// What every statement of ours runs under, whatever the role's or the database's defaults say: a
+/// `statement_timeout` of the role must not cut a backfill, and a runner that is gone must not leave its statement
+/// running (`client_connection_check_interval`, since PostgreSQL 14, is set where the server knows it).
+const SETTINGS: &str = "RESET ALL; RESET SESSION AUTHORIZATION; SET statement_timeout = 0; SET lock_timeout = 0;
+    SET idle_in_transaction_session_timeout = 0; SET client_encoding = 'UTF8';
+    SET standard_conforming_strings = on;
+    SELECT pg_catalog.set_config(name, '1000', false) FROM pg_catalog.pg_settings
+    WHERE name = 'client_connection_check_interval'";
+
+/// Most statements of most migrations cannot change a setting of the session, and a reset costs a round trip.
+fn may_unsettle(act: &Act) -> bool {
+    let text = act.text();
+    let first = text.split_whitespace().next().unwrap_or_default().to_ascii_lowercase();
+    !matches!(first.as_str(), "create" | "alter" | "drop" | "comment" | "grant" | "revoke" | "truncate")
+        || text.to_ascii_lowercase().contains("set_config")
+}
+
+#[async_trait]
+impl Session for PostgresSession {
+    async fn facts(&mut self, of: &[Name]) -> Result<Facts> {
+        facts::facts(&self.client, of).await
+    }
+
+    async fn history(&mut self) -> Result<Vec<Applied>> {
+        history::read(&self.client).await
+    }
+
+    async fn runs(&mut self, which: Runs) -> Result<Vec<Run>> {
+        reading::runs(&self.client, which).await
+    }
+
+    async fn journal(&mut self, run: Option<Uuid>) -> Result<Vec<Entry>> {
+        reading::journal(&self.client, run).await
+    }
+
+    async fn missing_rights(&mut self, plans: &[&Plan]) -> Result<Vec<Missing>> {
+        rights::missing(&self.client, plans).await
+    }
+
+    async fn claim(&mut self, wait: Duration) -> Result<()> {
+        claim::claim(self, wait).await
+    }
+
+    async fn holder(&mut self) -> Result<Option<Holder>> {
+        claim::holder(&self.client).await
+    }
+
+    async fn release(&mut self) -> Result<()> {
+        claim::release(self).await
+    }
+
+    async fn commit(&mut self, batch: &Batch<'_>) -> Result<()> {
+        self.unsettled |= batch.lines.iter().any(|l| matches!(l, Line::Perform { act, .. } if may_unsettle(act)));
+        let result = commit::commit(self, batch).await;
+        self.pass_on_notices();
+        result
+    }
+
+    async fn perform(&mut self, act: &Act, step: &Step) -> Result<()> {
+        self.unsettled |= may_unsettle(act);
+        let result = perform::outside(self, act, step).await;
+        self.pass_on_notices();
+        result
+    }
+
+    async fn probe(&mut self, asked: &Probe) -> Result<Seen> {
+        probe::probe(&self.client, asked).await
+    }
+
+    async fn rows(&mut self, query: &str, most: usize) -> Result<Rows> {
+        perform::read_only_rows(&self.client, query, most).await
+    }
+
+    fn listen(&mut self, ticker: Ticker, stop: StopAsked) {
+        self.ticker = ticker;
+        self.stop = stop;
+    }
+
+    async fn reset(&mut self) -> Result<()> {
+        if self.unsettled {
+            self.client
+                .simple_query(SETTINGS)
+                .await
+                .map_err(|e| errors::fault(e, "setting up the session"))?;
+            self.unsettled = false;
+        }
+        Ok(())
+    }
+
+    async fn amend_history(&mut self, row: &Applied, note: &str) -> Result<()> {
+        commit::amend(self, row, note).await
+    }
+}

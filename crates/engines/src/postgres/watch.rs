@@ -1,0 +1,163 @@
+//! The look-out while a statement runs: whom it waits for, who waits for it, how far it is.
+//!
+//! It sits on a connection of its own. When sessions of others queue behind our statement for longer than its
+//! limit, it cancels ours: a migration that is late is better than an application that stands.
+
+use std::time::{Duration, Instant};
+
+use tokio_postgres::types::Type;
+use tokio_postgres::{Client, Row};
+
+use cofferdam_core::Limits;
+
+use crate::{Holder, StopAsked, Tick, Ticker};
+
+/// First look, and every look after it. Most statements end before the first one.
+const LOOK: Duration = Duration::from_millis(150);
+/// How long a statement may still run after a stop was asked for.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// The columns that [`holder_of`] reads, of `pg_stat_activity a`.
+pub(super) const HOLDER_COLUMNS: &str = "a.pid, coalesce(a.usename::text, ''),
+    coalesce(a.application_name, ''), coalesce(a.client_addr::text, ''), coalesce(a.state, ''),
+    greatest(0, extract(epoch FROM pg_catalog.clock_timestamp() - coalesce(a.state_change, a.backend_start)))::bigint,
+    pg_catalog.left(pg_catalog.regexp_replace(coalesce(a.query, ''), '\\s+', ' ', 'g'), 120)";
+
+/// Reads [`HOLDER_COLUMNS`].
+pub(super) fn holder_of(row: &Row) -> Holder {
+    Holder {
+        pid: row.get(0),
+        user: row.get(1),
+        application: row.get(2),
+        client: row.get(3),
+        state: row.get(4),
+        seconds: u64::try_from(row.get::<_, i64>(5)).unwrap_or(0),
+        statement: row.get(6),
+    }
+}
+
+/// What the look-out saw.
+#[derive(Debug, Default)]
+pub(super) struct Sighting {
+    /// Whom our statement waited for, at the last look that found any.
+    pub(super) waited_for: Vec<Holder>,
+    /// We cancelled our statement because these queued behind it for so long.
+    pub(super) cancelled_for: Option<(Vec<Holder>, Duration)>,
+    /// We cancelled our statement because a stop was asked for.
+    pub(super) stopped: bool,
+}
+
+/// The look-out of one session.
+pub(super) struct Lookout<'a> {
+    pub(super) watch: &'a Client,
+    /// The backend whose statement is watched.
+    pub(super) backend: i32,
+    pub(super) limits: Limits,
+    pub(super) ticker: &'a Ticker,
+    pub(super) stop: &'a StopAsked,
+    /// Since when our transaction, or our statement outside of one, may have been holding locks.
+    pub(super) since: Instant,
+    /// The statement builds an index: its progress is asked for.
+    pub(super) builds_index: bool,
+}
+
+impl Lookout<'_> {
+    /// Runs `work` to its end and looks about meanwhile. A look that fails is skipped: the statement's own
+    /// `lock_timeout` still bounds its waiting.
+    pub(super) async fn over<T>(
+        &self,
+        work: impl Future<Output = Result<T, tokio_postgres::Error>>,
+    ) -> (Result<T, tokio_postgres::Error>, Sighting) {
+        tokio::pin!(work);
+        let mut sighting = Sighting::default();
+        let mut stop_asked: Option<Instant> = None;
+        loop {
+            tokio::select! {
+                result = &mut work => return (result, sighting),
+                () = tokio::time::sleep(LOOK) => {}
+            }
+            if (self.stop)() {
+                let since = *stop_asked.get_or_insert_with(Instant::now);
+                if since.elapsed() >= GRACE && !sighting.stopped {
+                    sighting.stopped = self.cancel().await;
+                }
+            }
+            self.look(&mut sighting).await;
+        }
+    }
+
+    async fn look(&self, sighting: &mut Sighting) {
+        let Ok(rows) = self.watch.query_typed(&look_query(), &[(&self.backend, Type::INT4)]).await else {
+            return;
+        };
+        let mut blocking = Vec::new();
+        let mut waiting_for = Vec::new();
+        let mut longest = Duration::ZERO;
+        for row in &rows {
+            if row.get(7) {
+                blocking.push(holder_of(row));
+                let waited = Duration::from_millis(u64::try_from(row.get::<_, i64>(8)).unwrap_or(0));
+                longest = longest.max(waited.min(self.since.elapsed()));
+            } else {
+                waiting_for.push(holder_of(row));
+            }
+        }
+        if !waiting_for.is_empty() {
+            sighting.waited_for.clone_from(&waiting_for);
+            (self.ticker)(Tick::WaitingFor(waiting_for));
+        }
+        if !blocking.is_empty() {
+            (self.ticker)(Tick::Blocking(blocking.clone(), longest));
+            let limit = self.limits.max_block_ms;
+            if limit > 0 && longest.as_millis() >= u128::from(limit) && sighting.cancelled_for.is_none() {
+                if self.cancel().await {
+                    sighting.cancelled_for = Some((blocking, longest));
+                }
+            }
+        }
+        if self.builds_index {
+            self.progress().await;
+        }
+    }
+
+    async fn cancel(&self) -> bool {
+        self.watch
+            .query_typed("SELECT pg_catalog.pg_cancel_backend($1)", &[(&self.backend, Type::INT4)])
+            .await
+            .is_ok()
+    }
+
+    /// The view is there since PostgreSQL 12.
+    async fn progress(&self) {
+        let asked = self
+            .watch
+            .query_typed(
+                "SELECT phase, CASE WHEN blocks_total > 0 THEN blocks_done ELSE tuples_done END,
+                        CASE WHEN blocks_total > 0 THEN blocks_total ELSE tuples_total END
+                 FROM pg_catalog.pg_stat_progress_create_index WHERE pid = $1",
+                &[(&self.backend, Type::INT4)],
+            )
+            .await;
+        if let Some(row) = asked.ok().as_ref().and_then(|rows| rows.first()) {
+            (self.ticker)(Tick::Progress {
+                doing: row.get(0),
+                done: u64::try_from(row.get::<_, i64>(1)).unwrap_or(0),
+                total: u64::try_from(row.get::<_, i64>(2)).unwrap_or(0),
+            });
+        }
+    }
+}
+
+/// `pg_blocking_pids` takes the lock manager's locks, so it is asked only of sessions that wait for a lock.
+fn look_query() -> String {
+    format!(
+        "SELECT {HOLDER_COLUMNS}, false, 0::bigint FROM pg_catalog.pg_stat_activity a
+         WHERE a.pid = ANY (pg_catalog.pg_blocking_pids($1))
+         UNION ALL
+         SELECT {HOLDER_COLUMNS}, true,
+                (extract(epoch FROM pg_catalog.clock_timestamp() - a.query_start) * 1000)::bigint
+         FROM (SELECT * FROM pg_catalog.pg_stat_activity
+               WHERE wait_event_type = 'Lock' AND pid <> $1 OFFSET 0) a
+         WHERE $1 = ANY (pg_catalog.pg_blocking_pids(a.pid))"
+    )
+}

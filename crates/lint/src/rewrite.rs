@@ -1,0 +1,167 @@
+//! Building the edits of a finding: what replaces a statement, and what moves to a file of its own.
+
+use cofferdam_core::change::TransactionControl;
+use cofferdam_core::finding::{Edit, Fix};
+use cofferdam_core::{Action, Change, Facts};
+use cofferdam_dialects::postgres::{refuses_transaction, sequence};
+
+use crate::scene::Scene;
+use crate::{clauses, transaction};
+
+/// The directive with which a script says that each statement commits by itself.
+const DIRECTIVE: &str = "-- cofferdam:transaction none\n";
+
+/// The native safe sequence of the scene's statement, if there is one.
+pub(crate) fn safe_parts(scene: &Scene) -> Option<Vec<String>> {
+    safe_parts_of(scene, scene.change())
+}
+
+fn safe_parts_of(scene: &Scene, change: &Change) -> Option<Vec<String>> {
+    let nothing = Facts::default();
+    sequence::safe_sequence(change, scene.facts.unwrap_or(&nothing), scene.server_major)
+}
+
+/// A fix that puts `parts`, each of which commits by itself, in the place of the scene's statement.
+///
+/// Where every statement of the script can commit by itself they replace it in place. Else those that cannot
+/// stay in the script's transaction move to a file of their own, which is applied directly after. `None` where
+/// a later statement needs what would move, or where the script handles its transactions in another way.
+pub(crate) fn instead(scene: &Scene, what: &str, parts: &[String]) -> Option<Fix> {
+    let alone = scene.transaction_none
+        || others(scene).all(|change| {
+            refuses_transaction(&change.action, &change.text, scene.server_major)
+                || safe_parts_of(scene, change).is_some()
+        });
+    if !alone {
+        return moved(scene, what, parts);
+    }
+    let mut edits = control_edits(scene)?;
+    let change = scene.change();
+    if !scene.transaction_none && parts.len() + others(scene).count() > 1 {
+        // A comment block that begins the file may be directives for the whole file: it stays one block.
+        let gap = if scene.script.text.starts_with("--") { "" } else { "\n" };
+        edits.push(Edit { start: 0, end: 0, text: format!("{DIRECTIVE}{gap}") });
+    }
+    edits.push(Edit { start: change.at.start, end: change.at.end, text: parts.join(";\n") });
+    Some(Fix { title: format!("put {what} in its place"), edits: ordered(edits), moved: Vec::new() })
+}
+
+/// A fix that moves the scene's statement, as it is, to a file of its own.
+pub(crate) fn move_out(scene: &Scene) -> Option<Fix> {
+    moved(scene, "it", &[scene.change().text.clone()])
+}
+
+fn moved(scene: &Scene, what: &str, parts: &[String]) -> Option<Fix> {
+    let (stay, go) = parts.split_at(staying(parts));
+    if needed_later(scene, go) {
+        return None;
+    }
+    let mut edits = control_edits(scene)?;
+    let change = scene.change();
+    let (start, end) = extent(&scene.script.text, change);
+    edits.push(match stay {
+        [] => Edit { start, end, text: String::new() },
+        stay => Edit { start: change.at.start, end: change.at.end, text: stay.join(";\n") },
+    });
+    let begin = if edits.len() > 1 { "take BEGIN and COMMIT out, and " } else { "" };
+    Some(Fix {
+        title: format!("{begin}move {what} to a file of its own, applied directly after this one"),
+        edits: ordered(edits),
+        moved: go.to_vec(),
+    })
+}
+
+/// How many of the parts can stay where the statement was: a new column, on which later statements may rely,
+/// and a constraint that is still to be validated.
+fn staying(parts: &[String]) -> usize {
+    let words = |part: &String| part.to_ascii_uppercase();
+    let adds_column = |part: &String| words(part).contains(" ADD COLUMN ");
+    let first = parts.iter().take_while(|part| adds_column(part)).count();
+    let validates = |part: &String| words(part).contains("VALIDATE CONSTRAINT");
+    if first == 0 && parts.len() > 1 && parts[1..].iter().all(validates) { 1 } else { first }
+}
+
+/// A later statement names an index that would come into being (or go) only after it, or relies on a key.
+fn needed_later(scene: &Scene, go: &[String]) -> bool {
+    let mut names: Vec<&str> = Vec::new();
+    match scene.action() {
+        Action::CreateIndex(index) => names.extend(index.name.as_deref()),
+        Action::DropIndex { names: dropped, .. } => names.extend(dropped.iter().map(|n| n.name.as_str())),
+        _ => {}
+    }
+    let key = go.iter().any(|part| part.contains("UNIQUE") || part.contains("PRIMARY KEY"));
+    let table = scene.action().tables().first().map(|table| table.name.as_str());
+    scene.later().iter().any(|change| {
+        let text = change.text.to_lowercase();
+        names.iter().any(|name| mentions(&text, name))
+            || key
+                && (text.contains("references") || text.contains("on conflict"))
+                && table.is_some_and(|table| mentions(&text, table))
+    })
+}
+
+/// `name` stands in `text` as a word.
+fn mentions(text: &str, name: &str) -> bool {
+    let part = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
+    text.match_indices(name.to_lowercase().as_str()).any(|(i, found)| {
+        !part(text[..i].chars().next_back()) && !part(text[i + found.len()..].chars().next())
+    })
+}
+
+/// The other statements of the script, without those that only begin or end a transaction.
+fn others<'a>(scene: &Scene<'a>) -> impl Iterator<Item = &'a Change> + use<'a> {
+    let index = scene.index;
+    scene
+        .changes
+        .iter()
+        .enumerate()
+        .filter(move |(i, change)| *i != index && !matches!(change.action, Action::Transaction(_)))
+        .map(|(_, change)| change)
+}
+
+/// The edits that take `BEGIN` and `COMMIT` around the whole script away. `None` where there are others, whose
+/// meaning a rewrite would change.
+fn control_edits(scene: &Scene) -> Option<Vec<Edit>> {
+    let control = |change: &&Change| {
+        matches!(&change.action, Action::Transaction(control) if *control != TransactionControl::Savepoint)
+    };
+    if !scene.changes.iter().any(|change| control(&change)) {
+        return Some(Vec::new());
+    }
+    let (first, last) = transaction::whole_block(scene.changes)?;
+    let edits = [first, last].map(|i| {
+        let (start, end) = extent(&scene.script.text, &scene.changes[i]);
+        Edit { start, end, text: String::new() }
+    });
+    Some(edits.into())
+}
+
+/// A statement with its `;`, and with its whole lines where nothing else stands on them.
+fn extent(text: &str, change: &Change) -> (usize, usize) {
+    let mut end = change.at.end;
+    let after = clauses::skip_space(text, end);
+    if text[after..].starts_with(';') {
+        end = after + 1;
+    }
+    let line = text[..change.at.start].rfind('\n').map_or(0, |newline| newline + 1);
+    let rest = &text[end..];
+    let rest = &rest[..rest.find('\n').map_or(rest.len(), |newline| newline + 1)];
+    if text[line..change.at.start].trim().is_empty() && rest.trim().is_empty() {
+        (line, end + rest.len())
+    } else {
+        (change.at.start, end)
+    }
+}
+
+fn ordered(mut edits: Vec<Edit>) -> Vec<Edit> {
+    edits.sort_by_key(|edit| (edit.start, edit.end));
+    edits
+}
+
+/// A fix that puts a word behind the first `after` of the statement, where it can run as before.
+pub(crate) fn put_in(scene: &Scene, after: &str, word: &str) -> Option<Fix> {
+    let change = scene.change();
+    let at = change.text.to_ascii_uppercase().find(after)? + after.len() + change.at.start;
+    let edit = Edit { start: at, end: at, text: format!(" {word}") };
+    Some(Fix { title: format!("put in {word}"), edits: vec![edit], moved: Vec::new() })
+}

@@ -1,0 +1,104 @@
+//! The rules: one file each, one line here.
+
+use crate::Rule;
+
+mod add_check_validating;
+mod add_column_generated_stored;
+mod add_column_inline_check;
+mod add_column_inline_references;
+mod add_column_inline_unique_or_pk;
+mod add_column_not_null_no_default;
+mod add_column_serial_or_identity;
+mod add_column_volatile_default;
+mod add_exclusion;
+mod add_fk_validating;
+mod add_primary_key;
+mod add_unique_constraint;
+pub(crate) mod allow_expired;
+pub(crate) mod allow_unknown_rule;
+pub(crate) mod allow_unused;
+pub(crate) mod allow_without_reason;
+mod attach_partition_scan;
+mod change_type_rewrite;
+mod create_index_blocking;
+mod create_index_concurrently_in_tx;
+mod create_index_invalid_leftover;
+mod create_index_on_partitioned;
+mod create_partition_locks_parent;
+mod detach_partition_blocking;
+mod dml_unbounded;
+mod domain_constraint;
+mod drop_column;
+mod drop_index_blocking;
+mod drop_not_null;
+mod drop_schema;
+mod drop_table;
+mod enum_value_used_in_tx;
+mod mixed_transaction;
+mod move_storage;
+mod not_analysed;
+mod opaque_do;
+mod refresh_matview_blocking;
+mod reindex_blocking;
+mod rename_column;
+mod rename_table;
+mod set_not_null;
+mod set_unlogged;
+mod table_without_primary_key;
+mod transaction_in_file;
+mod truncate;
+mod type_advice;
+mod vacuum_full_cluster;
+mod validate_same_tx;
+
+/// All rules, in the order of their codes.
+pub static RULES: &[&Rule] = &[
+    &not_analysed::RULE,
+    &opaque_do::RULE,
+    &transaction_in_file::RULE,
+    &mixed_transaction::RULE,
+    &validate_same_tx::RULE,
+    &allow_without_reason::RULE,
+    &allow_expired::RULE,
+    &allow_unused::RULE,
+    &allow_unknown_rule::RULE,
+    &create_index_blocking::RULE,
+    &create_index_concurrently_in_tx::RULE,
+    &create_index_invalid_leftover::RULE,
+    &drop_index_blocking::RULE,
+    &reindex_blocking::RULE,
+    &create_index_on_partitioned::RULE,
+    &change_type_rewrite::RULE,
+    &set_not_null::RULE,
+    &set_unlogged::RULE,
+    &vacuum_full_cluster::RULE,
+    &refresh_matview_blocking::RULE,
+    &move_storage::RULE,
+    &add_fk_validating::RULE,
+    &add_check_validating::RULE,
+    &add_unique_constraint::RULE,
+    &add_primary_key::RULE,
+    &add_exclusion::RULE,
+    &domain_constraint::RULE,
+    &attach_partition_scan::RULE,
+    &detach_partition_blocking::RULE,
+    &create_partition_locks_parent::RULE,
+    &rename_table::RULE,
+    &rename_column::RULE,
+    &drop_not_null::RULE,
+    &drop_table::RULE,
+    &drop_column::RULE,
+    &drop_schema::RULE,
+    &truncate::RULE,
+    &dml_unbounded::RULE,
+    &type_advice::RULE,
+    &table_without_primary_key::RULE,
+    &enum_value_used_in_tx::RULE,
+    &add_column_volatile_default::RULE,
+    &add_column_serial_or_identity::RULE,
+    &add_column_generated_stored::RULE,
+    &add_column_not_null_no_default::RULE,
+    &add_column_inline_check::RULE,
+    &add_column_inline_unique_or_pk::RULE,
+    &add_column_inline_references::RULE,
+];

@@ -1,0 +1,134 @@
+//! What the rules say of the fixtures, and that their rewrites leave nothing to say.
+
+mod common;
+
+use std::collections::BTreeMap;
+
+use cofferdam_core::{Action, Finding, Script};
+use cofferdam_lint::{RULES, created_tables, fix};
+use common::{Fixture, fixtures, parsed};
+
+/// Findings as text, for a person who judges the snapshot.
+fn render(script: &Script, findings: &[Finding]) -> String {
+    let mut out = String::new();
+    for f in findings {
+        let place = script.text[f.at.start..f.at.end].split_whitespace().collect::<Vec<_>>().join(" ");
+        out += &format!("{}[{}] {}: {}\n", f.severity.word(), f.code, f.rule, f.message);
+        out += &format!("    {}:{} `{}`\n", f.at.line, f.at.column, shortened(&place));
+        out += &f.live.iter().map(|live| format!("    live: {live}\n")).collect::<String>();
+        out += &f.notes.iter().map(|note| format!("    note: {note}\n")).collect::<String>();
+        out += &f.help.iter().map(|help| format!("    help: {help}\n")).collect::<String>();
+        out += &f.fix.iter().map(|fix| format!("    fix: {}\n", fix.title)).collect::<String>();
+        if f.handled {
+            out += "    handled: apply takes the safe sequence by itself\n";
+        }
+    }
+    out
+}
+
+fn shortened(text: &str) -> String {
+    let cut: String = text.chars().take(90).collect();
+    if cut.len() < text.len() { format!("{cut}...") } else { cut }
+}
+
+/// A fixture's findings, and its text after `--fix`.
+fn account(fixture: &Fixture) -> String {
+    let findings = fixture.lint(&fixture.script, &fixture.created);
+    let mut out = format!("=== {}\n{}", fixture.file, render(&fixture.script, &findings));
+    if let Some((text, moved)) = fixed(fixture) {
+        out += &format!("--- fixed\n{text}");
+        if !moved.is_empty() {
+            out += &format!("--- and after it, a file of its own\n{}", own_file(&moved));
+        }
+    }
+    out
+}
+
+/// The script after all its rewrites, and the statements that moved.
+fn fixed(fixture: &Fixture) -> Option<(String, Vec<String>)> {
+    let mut script = fixture.script.clone();
+    let mut moved = Vec::new();
+    // Rewrites that contend for a place are carried out one after the other.
+    for _ in 0..4 {
+        let Some(step) = fix(&script, &fixture.lint(&script, &fixture.created)) else { break };
+        script = Script::new(script.path, step.text);
+        moved.extend(step.moved);
+    }
+    (script.text != fixture.script.text).then_some((script.text, moved))
+}
+
+fn own_file(moved: &[String]) -> String {
+    format!("-- cofferdam:transaction none\n\n{};\n", moved.join(";\n"))
+}
+
+#[test]
+fn findings_of_the_fixtures() {
+    let mut by_rule: BTreeMap<String, String> = BTreeMap::new();
+    for fixture in fixtures() {
+        by_rule.entry(fixture.rule.clone()).or_default().push_str(&account(&fixture));
+    }
+    for (rule, text) in by_rule {
+        insta::with_settings!({omit_expression => true, prepend_module_to_snapshot => false}, {
+            insta::assert_snapshot!(rule, text);
+        });
+    }
+}
+
+#[test]
+fn every_rule_has_a_hit_and_a_miss_and_they_are_that() {
+    let all = fixtures();
+    for rule in RULES {
+        let own: Vec<&Fixture> = all.iter().filter(|f| f.rule == rule.id).collect();
+        assert!(own.iter().any(|f| f.hit()), "{} has no fixture hit*.sql", rule.id);
+        assert!(own.iter().any(|f| f.file.starts_with("miss")), "{} has no fixture miss*.sql", rule.id);
+        for fixture in own {
+            let found = fixture.lint(&fixture.script, &fixture.created).iter().any(|f| f.rule == rule.id);
+            assert_eq!(found, fixture.hit(), "{}/{}", rule.id, fixture.file);
+        }
+    }
+    for fixture in &all {
+        assert!(RULES.iter().any(|r| r.id == fixture.rule), "fixtures/{} is not a rule", fixture.rule);
+    }
+}
+
+#[test]
+fn after_a_fix_the_text_is_read_and_its_findings_are_gone() {
+    let mut tried = 0;
+    for fixture in fixtures() {
+        let before = fixture.lint(&fixture.script, &fixture.created);
+        let Some((text, moved)) = fixed(&fixture) else { continue };
+        let place = format!("{}/{}", fixture.rule, fixture.file);
+        let script = Script::new(&place, text);
+        let own = Script::new(format!("{place} moved"), own_file(&moved));
+        let mut created = fixture.created.clone();
+        created.extend(created_tables(&parsed(&script)));
+        let mut scripts = vec![(&script, fixture.created.clone())];
+        if !moved.is_empty() {
+            scripts.push((&own, created));
+        }
+        let unreadable = |s: &Script| {
+            parsed(s).changes.iter().any(|change| matches!(change.action, Action::Unparsed { .. }))
+        };
+        let mut after = Vec::new();
+        for (script, created) in scripts {
+            assert!(!unreadable(script), "{}:\n{}", script.path, script.text);
+            after.extend(fixture.lint(script, &created));
+        }
+        for rule in RULES {
+            let count = |findings: &[Finding], fixable: bool| {
+                findings.iter().filter(|f| f.rule == rule.id && f.fix.is_some() == fixable).count()
+            };
+            assert_eq!(count(&after, true), 0, "{place}: {} still has a fix", rule.id);
+            if count(&before, true) > 0 {
+                tried += 1;
+                assert!(
+                    count(&after, false) <= count(&before, false),
+                    "{place}: {} is not silent\n{}",
+                    rule.id,
+                    script.text
+                );
+            }
+        }
+    }
+    assert!(tried >= 15, "only {tried} rewrites were tried");
+}

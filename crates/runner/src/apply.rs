@@ -1,0 +1,153 @@
+//! Applying what is pending.
+
+use uuid::Uuid;
+
+use cofferdam_core::fault::Result;
+use cofferdam_core::history::Applied;
+use cofferdam_core::journal::State;
+use cofferdam_core::plan::Intent;
+use cofferdam_core::{Name, Phase};
+use cofferdam_engines::{Record, Run, Runs, Session};
+
+use crate::assess::replan;
+use crate::drive::Driver;
+use crate::guard::Stop;
+use crate::resume;
+use crate::{Assessment, News, Pending, Policy, SharedReporter, Summary};
+
+/// Finishes what a runner that is gone left, then applies what is pending, each migration as a run of its own.
+pub async fn apply(
+    session: &mut dyn Session,
+    assessment: &Assessment,
+    policy: &Policy,
+    reporter: SharedReporter,
+    stop: &Stop,
+) -> Result<Summary> {
+    let mut summary = Summary::default();
+    if assessment.pending.is_empty() && assessment.unfinished.is_empty() {
+        summary.version = version(&assessment.history);
+        return Ok(summary);
+    }
+    reporter.tell(&News::Planned {
+        runs: assessment.pending.len(),
+        steps: assessment.pending.iter().map(|p| p.plan.steps().count()).sum(),
+    });
+    crate::guard::listen_while_claiming(session, &reporter, stop);
+    session.claim(policy.lock_wait).await?;
+    finish_unfinished(session, Some(assessment), policy, &reporter, stop, &mut summary).await?;
+    // Read again under the lock: another runner may have been here since the assessment.
+    let mut history = session.history().await?;
+    let mut touched: Vec<Name> = Vec::new();
+    for pending in &assessment.pending {
+        if in_force(&history, pending) {
+            continue;
+        }
+        stop.check()?;
+        session.reset().await?;
+        let fresh = replan(session, pending, &touched, assessment, policy).await?;
+        let pending = fresh.as_ref().unwrap_or(pending);
+        let run = new_run(pending, policy);
+        let driver = Driver::new(
+            session,
+            SharedReporter::clone(&reporter),
+            stop.clone(),
+            run,
+            State::default(),
+            false,
+        );
+        summary.runs.push(driver.drive().await?);
+        touched.extend(crate::assess::relations(pending));
+    }
+    if !summary.runs.is_empty() {
+        history = session.history().await?;
+    }
+    summary.version = version(&history);
+    session.release().await?;
+    Ok(summary)
+}
+
+/// Goes on with every run that did not end. One whose file was changed since is given up and taken back, as long
+/// as it can be: what was planned is no longer what is wanted.
+pub(crate) async fn finish_unfinished(
+    session: &mut dyn Session,
+    assessment: Option<&Assessment>,
+    policy: &Policy,
+    reporter: &SharedReporter,
+    stop: &Stop,
+    summary: &mut Summary,
+) -> Result<()> {
+    let mut unfinished = session.runs(Runs::Unfinished).await?;
+    unfinished.reverse();
+    for mut run in unfinished {
+        session.reset().await?;
+        let state = resume::take_over(session, &mut run, &policy.who).await?;
+        let given_up = assessment.is_some_and(|a| changed_since(a, &run))
+            && matches!(run.phase, Phase::Expanding | Phase::Copying | Phase::Verifying | Phase::Ready);
+        let driver = Driver::new(session, SharedReporter::clone(reporter), stop.clone(), run, state, true);
+        summary.runs.push(if given_up { driver.cancel().await? } else { driver.drive().await? });
+    }
+    Ok(())
+}
+
+fn changed_since(assessment: &Assessment, run: &Run) -> bool {
+    let Record::Applied(record) = &run.record else { return false };
+    assessment
+        .pending
+        .iter()
+        .any(|p| p.plan.key == run.plan.key && Some(&p.migration.checksum) != record.checksum.as_ref())
+}
+
+/// A repeatable migration is in force only with the checksum that its file has now.
+fn in_force(history: &[Applied], pending: &Pending) -> bool {
+    let last = history.iter().rev().find(|a| a.in_force() && a.key == pending.plan.key);
+    match last {
+        None => false,
+        Some(_) if pending.migration.version.is_some() => true,
+        Some(applied) => applied.checksum.as_ref() == Some(&pending.migration.checksum),
+    }
+}
+
+fn new_run(pending: &Pending, policy: &Policy) -> Run {
+    let migration = &pending.migration;
+    let applied = Applied {
+        rank: 0,
+        key: migration.key(),
+        version: migration.version.as_ref().map(|v| v.text.clone()),
+        description: migration.description.clone(),
+        kind: migration.kind.into(),
+        checksum: Some(migration.checksum.clone()),
+        at: String::new(),
+        by: policy.who.clone(),
+        ms: 0,
+        run: None,
+        bundle: pending.bundle.clone(),
+        undone_at: None,
+    };
+    run(pending.plan.clone(), Record::Applied(Box::new(applied)), policy)
+}
+
+/// A run that has not begun.
+pub(crate) fn run(plan: cofferdam_core::Plan, record: Record, policy: &Policy) -> Run {
+    debug_assert!(matches!(plan.intent, Intent::Apply | Intent::Undo));
+    Run {
+        id: Uuid::now_v7(),
+        digest: plan.digest(),
+        plan,
+        phase: Phase::Requested,
+        epoch: 0,
+        record,
+        started_at: jiff::Timestamp::now().to_string(),
+        ended_at: None,
+        by: policy.who.clone(),
+    }
+}
+
+/// The newest version in force, by the order of versions and not of applying.
+pub(crate) fn version(history: &[Applied]) -> Option<String> {
+    history
+        .iter()
+        .filter(|a| a.in_force())
+        .filter_map(|a| a.version.as_deref().and_then(cofferdam_core::bundle::Version::parse))
+        .max()
+        .map(|v| v.text)
+}

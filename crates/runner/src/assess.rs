@@ -1,0 +1,196 @@
+//! Looking and planning. Nothing is written.
+
+use std::collections::BTreeSet;
+
+use cofferdam_core::bundle::Bundle;
+use cofferdam_core::fault::Result;
+use cofferdam_core::{Code, Facts, Fault, Migration, Name, Plan, Refusal};
+use cofferdam_dialects::{Dialect, Parsed, dialect};
+use cofferdam_engines::{Runs, Session};
+use cofferdam_formats::standing;
+use cofferdam_strategies::{Subject, back};
+
+use crate::{Assessment, Pending, Policy};
+
+/// A migration whose text is understood.
+struct Understood {
+    migration: Migration,
+    parsed: Parsed,
+    check: Option<Parsed>,
+}
+
+/// What is there, what is pending and what would happen.
+pub async fn assess(session: &mut dyn Session, bundle: &Bundle, policy: &Policy) -> Result<Assessment> {
+    let history = session.history().await?;
+    let unfinished = session.runs(Runs::Unfinished).await?;
+    let options = standing::Options { out_of_order: policy.out_of_order, target: policy.to.clone() };
+    let standing = standing::standing(bundle, &history, &options);
+    let mut pending: Vec<Migration> =
+        standing.pending.iter().filter_map(|i| bundle.migrations.get(*i).cloned()).collect();
+    pending.truncate(policy.most.unwrap_or(usize::MAX));
+    if pending.is_empty() {
+        return Ok(Assessment {
+            facts: Facts::default(),
+            history,
+            standing,
+            pending: Vec::new(),
+            unfinished,
+        });
+    }
+    let understood = pending.into_iter().map(understand).collect::<Result<Vec<_>>>()?;
+    let mut names: Vec<Name> = understood.iter().flat_map(|u| names_of(&u.parsed)).collect();
+    names.sort();
+    names.dedup();
+    let facts = session.facts(&names).await?;
+    if facts.server.read_only {
+        return Err(Refusal::new(Code::ReadOnlyServer, "the server takes no writes")
+            .cause("it is a standby, or default_transaction_read_only is on")
+            .help("connect to the primary")
+            .into());
+    }
+    let mut created = BTreeSet::new();
+    let mut planned = Vec::new();
+    for understood in understood {
+        let pending = plan_one(&understood, &facts, &created, policy)?;
+        created.extend(cofferdam_lint::created_tables(&understood.parsed));
+        planned.push(pending);
+    }
+    Ok(Assessment { facts, history, standing, pending: planned, unfinished })
+}
+
+/// PostgreSQL's until a second dialect comes: then the session says which one is its own.
+fn reader() -> Result<&'static Dialect> {
+    dialect("postgresql").ok_or_else(|| Fault::Bug("no dialect for PostgreSQL was compiled in".into()))
+}
+
+fn understand(migration: Migration) -> Result<Understood> {
+    let reader = reader()?;
+    let parsed = (reader.read)(&migration.up).map_err(|e| Fault::Refused(e))?;
+    let check =
+        migration.check.as_ref().map(|c| (reader.read)(c)).transpose().map_err(|e| Fault::Refused(e))?;
+    Ok(Understood { migration, parsed, check })
+}
+
+fn names_of(parsed: &Parsed) -> Vec<Name> {
+    parsed.changes.iter().flat_map(|c| c.action.relations()).collect()
+}
+
+fn plan_one(
+    understood: &Understood,
+    facts: &Facts,
+    created: &BTreeSet<Name>,
+    policy: &Policy,
+) -> Result<Pending> {
+    let Understood { migration, parsed, check } = understood;
+    let findings = cofferdam_lint::lint(
+        &migration.up,
+        parsed,
+        &cofferdam_lint::Options {
+            facts: Some(facts),
+            created,
+            only: &[],
+            no_transaction: migration.no_transaction,
+            today: policy.today,
+            server_major: facts.server.major(),
+        },
+    );
+    let subject = Subject {
+        migration,
+        parsed,
+        check: check.as_ref(),
+        facts,
+        created,
+        as_written: policy.as_written,
+        limits: policy.limits,
+    };
+    // What lint refuses would often not get a plan either, and lint says it better: it comes first.
+    let plan = match cofferdam_strategies::plan(&policy.strategy, &subject) {
+        Ok(plan) => plan,
+        Err(refusal) => {
+            let unplanned = Pending {
+                migration: migration.clone(),
+                plan: empty_plan(migration),
+                bundle: Default::default(),
+                findings,
+            };
+            return match unplanned.blocking(policy).next() {
+                Some(_) => Ok(unplanned),
+                None => Err(Fault::Refused(refusal)),
+            };
+        }
+    };
+    let bundle = back::bundle(&plan, &subject);
+    Ok(Pending { migration: migration.clone(), plan, bundle, findings })
+}
+
+fn empty_plan(migration: &Migration) -> Plan {
+    Plan {
+        strategy: "none".into(),
+        key: migration.key(),
+        description: migration.description.clone(),
+        intent: cofferdam_core::plan::Intent::Apply,
+        units: Vec::new(),
+        losses: Vec::new(),
+    }
+}
+
+/// Plans once more with fresh facts where an earlier migration of the same command changed what this one is
+/// about; `None` where nothing did.
+pub(crate) async fn replan(
+    session: &mut dyn Session,
+    pending: &Pending,
+    touched: &[Name],
+    assessment: &Assessment,
+    policy: &Policy,
+) -> Result<Option<Pending>> {
+    let own = relations(pending);
+    if !own.iter().any(|name| touched.contains(name)) {
+        return Ok(None);
+    }
+    let understood = understand(pending.migration.clone())?;
+    let mut facts = session.facts(&own).await?;
+    facts.server = assessment.facts.server.clone();
+    // The tables that were new when all was planned are there now; nobody may use them yet, but nobody promised.
+    plan_one(&understood, &facts, &BTreeSet::new(), policy).map(Some)
+}
+
+/// The relations that a pending migration is about.
+pub(crate) fn relations(pending: &Pending) -> Vec<Name> {
+    let Ok(reader) = reader() else { return Vec::new() };
+    (reader.read)(&pending.migration.up).map(|parsed| names_of(&parsed)).unwrap_or_default()
+}
+
+/// Refuses what must not be applied: files that do not fit the history, and findings that are errors.
+pub fn refuse_blocking(assessment: &Assessment, policy: &Policy) -> Result<()> {
+    if let Some(problem) = assessment.standing.problems.first() {
+        let mut refusal = problem.clone();
+        for other in assessment.standing.problems.iter().skip(1) {
+            refusal = refusal.note(format!("also: {other}"));
+        }
+        return Err(refusal.into());
+    }
+    let blocking: Vec<_> = assessment.pending.iter().flat_map(|p| p.blocking(policy)).collect();
+    let Some(first) = blocking.first() else { return Ok(()) };
+    let mut refusal = Refusal::new(
+        Code::LintBlocked,
+        format!("lint found {} error{}; nothing was changed", blocking.len(), plural(blocking.len())),
+    );
+    for finding in &blocking {
+        let at = finding.at;
+        refusal = refusal.note(format!(
+            "{}:{}:{}: {} [{}]",
+            finding.path, at.line, at.column, finding.message, finding.rule
+        ));
+    }
+    Err(refusal
+        .help(format!(
+            "cofferdam lint --fix, or agree to it: --allow {}=\"reason\" (or `-- cofferdam:allow {} \
+             reason=\"...\"` above the statement)",
+            first.rule, first.rule
+        ))
+        .into())
+}
+
+fn plural(n: usize) -> &'static str {
+    if n == 1 { "" } else { "s" }
+}

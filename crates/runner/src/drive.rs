@@ -1,0 +1,510 @@
+//! The one loop: units forward, and, when one fails, what was done backward.
+//!
+//! Written down, done, written down. What one transaction can hold is written in one: the run's row, the phases
+//! that are passed, the statements, and at the end the history. Between two units nothing is open, and a process
+//! that dies there, or anywhere else, leaves a journal that the next one can go on from.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use cofferdam_core::fault::{Question, Result};
+use cofferdam_core::journal::{State, StepState, What};
+use cofferdam_core::plan::{Act, Probe, Seen, Step, Undo, Unit};
+use cofferdam_core::run::Event;
+use cofferdam_core::{Code, Fault, Limits, Phase, Refusal, failpoint};
+use cofferdam_engines::{Batch, Line, Run, Session, Tick};
+
+use crate::guard::{Stop, Tries, pause};
+use crate::{News, RunSummary, SharedReporter};
+
+/// What carries out one run.
+pub(crate) struct Driver<'a> {
+    pub(crate) session: &'a mut dyn Session,
+    pub(crate) reporter: SharedReporter,
+    pub(crate) stop: Stop,
+    /// As stored: its phase is the committed one.
+    pub(crate) run: Run,
+    pub(crate) state: State,
+    /// The run's row is in the database.
+    pub(crate) opened: bool,
+    pub(crate) resumed: bool,
+    began: Instant,
+    /// The step that is being performed, for the message when it fails.
+    current: Arc<Mutex<Option<String>>>,
+}
+
+impl<'a> Driver<'a> {
+    pub(crate) fn new(
+        session: &'a mut dyn Session,
+        reporter: SharedReporter,
+        stop: Stop,
+        run: Run,
+        state: State,
+        opened: bool,
+    ) -> Self {
+        let current = Arc::new(Mutex::new(None));
+        listen(session, &reporter, &stop, &run, &current);
+        Self { session, reporter, stop, run, state, opened, resumed: opened, began: Instant::now(), current }
+    }
+
+    /// Carries the run to its end.
+    pub(crate) async fn drive(mut self) -> Result<RunSummary> {
+        let plan = self.run.plan.clone();
+        self.reporter.tell(&News::RunBegan { run: self.run.id, plan: &plan, resumed: self.resumed });
+        if self.run.phase == Phase::RollingBack {
+            self.take_back().await?;
+            return Ok(self.summary());
+        }
+        if self.resumed {
+            self.restore_session(&plan.units).await?;
+        }
+        let last = plan.units.len().saturating_sub(1);
+        for (index, unit) in plan.units.iter().enumerate() {
+            if unit.steps.iter().all(|s| self.state.steps.get(&s.id) == Some(&StepState::Ended)) {
+                continue;
+            }
+            self.stop.check()?;
+            let result = if unit.atomic {
+                self.atomic(unit, index == last).await
+            } else {
+                self.loose(unit, index == last).await
+            };
+            if let Err(fault) = result {
+                return Err(self.failed(fault).await);
+            }
+        }
+        if self.run.phase != Phase::Done {
+            if failpoint::hit("run.before-done") {
+                return Err(lost("run.before-done"));
+            }
+            let lines = self.way(Phase::Done)?;
+            self.commit(Phase::Done, lines, Limits::default(), true).await?;
+        }
+        if failpoint::hit("run.done") {
+            return Err(lost("run.done"));
+        }
+        let summary = self.summary();
+        self.reporter.tell(&News::RunEnded(&summary));
+        Ok(summary)
+    }
+
+    /// A unit in one transaction with everything that is to be written about it.
+    async fn atomic(&mut self, unit: &Unit, last: bool) -> Result<()> {
+        let mut lines = Vec::new();
+        let mut phase = self.run.phase;
+        for step in &unit.steps {
+            lines.extend(way(phase, step.phase)?);
+            phase = step.phase;
+            lines.push(Line::Perform { id: step.id.clone(), act: &step.act, step });
+        }
+        if last {
+            lines.extend(way(phase, Phase::Done)?);
+            phase = Phase::Done;
+        }
+        let limits = unit.steps.first().map(|s| s.limits).unwrap_or_default();
+        let mut tries = Tries::new(limits);
+        loop {
+            let result = self.commit(phase, lines.clone(), limits, last).await;
+            let Some((wait, why)) = tries.after(result)? else { break };
+            self.retrying(unit, &tries, &why);
+            pause(wait, &self.stop).await?;
+        }
+        for step in &unit.steps {
+            self.state.steps.insert(step.id.clone(), StepState::Ended);
+        }
+        Ok(())
+    }
+
+    /// A step outside of any transaction: *began* is committed before it, *ended* after it.
+    async fn loose(&mut self, unit: &Unit, last: bool) -> Result<()> {
+        let Some(step) = unit.steps.first() else { return Ok(()) };
+        let began = self.state.steps.get(&step.id) == Some(&StepState::Began);
+        let mut how = "performed";
+        if began && self.found_done(step).await? {
+            how = "found in the catalog";
+        } else {
+            let mut lines = way(self.run.phase, step.phase)?;
+            lines.push(Line::Write(What::Began { step: step.id.clone() }));
+            self.commit(step.phase, lines, Limits::default(), false).await?;
+            self.state.steps.insert(step.id.clone(), StepState::Began);
+            if failpoint::hit("loose.began") {
+                return Err(lost("loose.began"));
+            }
+            self.perform(step, &step.id, &step.act).await?;
+        }
+        self.ended(step, &step.id, how, last).await
+    }
+
+    /// Performs with retries, and tells.
+    async fn perform(&mut self, step: &Step, id: &str, act: &Act) -> Result<()> {
+        self.now(Some(id));
+        self.reporter.tell(&News::StepBegan { step: id, title: &step.title });
+        let began = Instant::now();
+        let mut tries = Tries::new(step.limits);
+        loop {
+            let result = self.session.perform(act, step).await;
+            let Some((wait, why)) = tries.after(result)? else { break };
+            self.reporter.tell(&News::Retrying {
+                step: id,
+                title: &step.title,
+                try_: tries.done() + 1,
+                of: step.limits.tries,
+                why: &why,
+            });
+            pause(wait, &self.stop).await?;
+        }
+        let ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.reporter.tell(&News::StepEnded { step: id, title: &step.title, ms });
+        Ok(())
+    }
+
+    async fn ended(&mut self, step: &Step, id: &str, how: &str, last: bool) -> Result<()> {
+        let mut lines = vec![Line::Write(What::Ended { step: id.to_owned(), how: how.to_owned(), ms: None })];
+        let mut phase = self.run.phase;
+        if last {
+            lines.extend(way(phase, Phase::Done)?);
+            phase = Phase::Done;
+            if failpoint::hit("run.before-done") {
+                return Err(lost("run.before-done"));
+            }
+        }
+        self.commit(phase, lines, Limits::default(), last).await?;
+        self.state.steps.insert(step.id.clone(), StepState::Ended);
+        if failpoint::hit("loose.ended") {
+            return Err(lost("loose.ended"));
+        }
+        Ok(())
+    }
+
+    /// A step that began and of which no end is known: the catalog is asked.
+    async fn found_done(&mut self, step: &Step) -> Result<bool> {
+        let seen = self.session.probe(&step.probe).await?;
+        let found = match &seen {
+            Seen::Done => "it is done",
+            Seen::NotDone => "it did not happen",
+            Seen::Partly(what) => what.as_str(),
+            Seen::Unclear(_) => "the catalog cannot tell",
+        };
+        self.reporter.tell(&News::Found { step: &step.id, title: &step.title, found: found.to_owned() });
+        match seen {
+            Seen::Done => Ok(true),
+            Seen::NotDone | Seen::Partly(_) => Ok(false),
+            Seen::Unclear(question) => {
+                let question = Question {
+                    what: format!("{}: {}", step.title, question.what),
+                    look_at: question.look_at,
+                };
+                Err(Fault::Unknown(question))
+            }
+        }
+    }
+
+    /// Settings that the script made for its session are gone with the runner that made them.
+    async fn restore_session(&mut self, units: &[Unit]) -> Result<()> {
+        for step in units.iter().flat_map(|u| &u.steps) {
+            let ended = self.state.steps.get(&step.id) == Some(&StepState::Ended);
+            if ended && step.probe == Probe::Session {
+                self.session.perform(&step.act, step).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A unit failed. What that means depends on how far the run is.
+    async fn failed(&mut self, fault: Fault) -> Fault {
+        let refusal = match fault {
+            // Nobody can write to the run any more, or somebody wants us to leave it as it is.
+            Fault::Refused(refusal) if leaves_the_run_as_it_is(refusal.code) => {
+                return refusal_fault(refusal);
+            }
+            Fault::Refused(refusal) => *refusal,
+            Fault::Unknown(question) => return self.stuck(Event::OutcomeUnknown, question).await,
+            other => return other,
+        };
+        let step = self.current_step();
+        let title = self.run.plan.step(&step).map(|s| s.title.clone()).unwrap_or_default();
+        self.reporter.tell(&News::Failed { step: &step, title: &title, why: &refusal });
+        if self.run.phase == Phase::Contracting {
+            let question = Question {
+                what: format!("{title} failed ({refusal}), and what came before it cannot be taken back"),
+                look_at: format!(
+                    "remove the cause, then `cofferdam repair {0} --says contract-began` to try it again; or do \
+                     it by hand, then `cofferdam repair {0} --says contracted`",
+                    self.run.id
+                ),
+            };
+            return self.stuck(Event::StepFailed, question).await;
+        }
+        if let Err(fault) = self.begin_taking_back(&step, &refusal).await {
+            return fault;
+        }
+        match self.take_back().await {
+            Ok(()) => self.taken_back(refusal, &title).into(),
+            Err(fault) => fault,
+        }
+    }
+
+    /// The refusal of a run that failed and of which nothing is left: exit code 6, with the cause's own place,
+    /// but for a lock that was not obtained, which has an exit code of its own.
+    fn taken_back(&self, cause: Refusal, title: &str) -> Refusal {
+        let what = format!("{} failed and was taken back: nothing of it is left", self.run.plan.key);
+        let mut refusal = match cause.code.exit() {
+            5 | 6 => cause.clone(),
+            _ => {
+                let mut refusal = Refusal::new(Code::RolledBack, what.clone()).cause(match &cause.cause {
+                    Some(why) => format!("{title}: {}: {why}", cause.what),
+                    None => format!("{title}: {}", cause.what),
+                });
+                refusal.place.clone_from(&cause.place);
+                refusal.notes.clone_from(&cause.notes);
+                refusal.help.clone_from(&cause.help);
+                refusal
+            }
+        };
+        if refusal.code != Code::RolledBack {
+            refusal.notes.push(what);
+        }
+        refusal
+    }
+
+    async fn begin_taking_back(&mut self, step: &str, refusal: &Refusal) -> Result<()> {
+        let mut lines = Vec::new();
+        let mut phase = self.run.phase;
+        if !self.opened {
+            // Nothing was committed, but that it was tried and failed is worth a record.
+            lines.extend(way(phase, Phase::Expanding)?);
+            phase = Phase::Expanding;
+        }
+        if !step.is_empty() {
+            lines.push(Line::Write(What::Failed { step: step.to_owned(), why: refusal.to_string() }));
+        }
+        let on = [Event::StepFailed, Event::CancelAsked]
+            .into_iter()
+            .find(|on| phase.next(*on).is_ok())
+            .unwrap_or(Event::StepFailed);
+        lines.push(moved(phase, on)?);
+        self.commit(Phase::RollingBack, lines, Limits::default(), false).await?;
+        if failpoint::hit("undo.begun") {
+            return Err(lost("undo.begun"));
+        }
+        Ok(())
+    }
+
+    /// Asked for from outside: the run is given up and taken back.
+    pub(crate) async fn cancel(mut self) -> Result<RunSummary> {
+        let refusal = Refusal::new(Code::RolledBack, "given up because its file was changed since");
+        self.begin_taking_back("", &refusal).await?;
+        self.take_back().await?;
+        let summary = self.summary();
+        self.reporter.tell(&News::RunEnded(&summary));
+        Ok(summary)
+    }
+
+    /// Undoes what ended, last first. May be called again after a crash in the middle of it.
+    async fn take_back(&mut self) -> Result<()> {
+        let plan = self.run.plan.clone();
+        let steps: Vec<(bool, &Step)> =
+            plan.units.iter().flat_map(|u| u.steps.iter().map(|s| (u.atomic, s))).collect();
+        for (atomic, step) in steps.into_iter().rev() {
+            let id = format!("undo {}", step.id);
+            if self.state.steps.get(&id) == Some(&StepState::Ended)
+                || !self.left_something(atomic, step).await?
+            {
+                continue;
+            }
+            if let Err(fault) = self.undo(step, &id).await {
+                return Err(self.undo_failed(step, &id, fault).await);
+            }
+            if failpoint::hit("undo.step") {
+                return Err(lost("undo.step"));
+            }
+        }
+        if failpoint::hit("undo.before-end") {
+            return Err(lost("undo.before-end"));
+        }
+        let lines = vec![moved(Phase::RollingBack, Event::Reverted)?];
+        self.commit(Phase::RolledBack, lines, Limits::default(), false).await
+    }
+
+    /// Whether there is anything of a step to take back. What failed inside a transaction left nothing; of what
+    /// began outside of one, the catalog knows.
+    async fn left_something(&mut self, atomic: bool, step: &Step) -> Result<bool> {
+        match self.state.steps.get(&step.id) {
+            None => Ok(false),
+            Some(StepState::Ended) => Ok(true),
+            Some(StepState::Began | StepState::Failed) if atomic => Ok(false),
+            Some(StepState::Began | StepState::Failed) => {
+                Ok(matches!(self.session.probe(&step.probe).await?, Seen::Done | Seen::Partly(_)))
+            }
+        }
+    }
+
+    async fn undo(&mut self, step: &Step, id: &str) -> Result<()> {
+        let Undo::Acts { acts, atomic, .. } = &step.undo else { return Ok(()) };
+        self.now(Some(id));
+        if *atomic {
+            let lines: Vec<Line<'_>> =
+                acts.iter().map(|act| Line::Perform { id: id.to_owned(), act, step }).collect();
+            let mut tries = Tries::new(step.limits);
+            loop {
+                let result = self.commit(Phase::RollingBack, lines.clone(), step.limits, false).await;
+                let Some((wait, _)) = tries.after(result)? else { break };
+                pause(wait, &self.stop).await?;
+            }
+        } else {
+            for act in acts {
+                self.perform(step, id, act).await?;
+            }
+            let ended = What::Ended { step: id.to_owned(), how: "performed".into(), ms: None };
+            self.commit(Phase::RollingBack, vec![Line::Write(ended)], Limits::default(), false).await?;
+        }
+        self.state.steps.insert(id.to_owned(), StepState::Ended);
+        Ok(())
+    }
+
+    async fn undo_failed(&mut self, step: &Step, id: &str, fault: Fault) -> Fault {
+        let refusal = match fault {
+            Fault::Refused(refusal) if leaves_the_run_as_it_is(refusal.code) => {
+                return refusal_fault(refusal);
+            }
+            Fault::Refused(refusal) => *refusal,
+            other => return other,
+        };
+        self.reporter.tell(&News::Failed { step: id, title: &step.title, why: &refusal });
+        let question = Question {
+            what: format!("taking back {} failed: {refusal}", step.title),
+            look_at: format!(
+                "remove the cause, then `cofferdam repair {0} --says not-swapped` to go on taking it back; or \
+                 take it back by hand, then `cofferdam repair {0} --says reverted`",
+                self.run.id
+            ),
+        };
+        self.stuck(Event::StepFailed, question).await
+    }
+
+    /// Only a person can go on from here.
+    async fn stuck(&mut self, on: Event, question: Question) -> Fault {
+        let step = self.current_step();
+        let code = if on == Event::OutcomeUnknown { Code::OutcomeUnknown } else { Code::RollbackFailed };
+        let phase = self.run.phase;
+        let lines = moved(phase, on)
+            .map(|line| vec![Line::Write(What::Asked { step, question: question.clone() }), line]);
+        let written = match lines {
+            Ok(lines) => self.commit(Phase::Stuck, lines, Limits::default(), false).await,
+            Err(fault) => Err(fault),
+        };
+        let refusal = crate::resume::stuck_refusal(code, &self.run, phase, Some(&question));
+        match written {
+            Ok(()) => refusal.into(),
+            Err(fault) => refusal.note(format!("and this could not be journalled: {fault}")).into(),
+        }
+    }
+
+    /// Commits lines under the run, in the phase that it has after them.
+    async fn commit(&mut self, to: Phase, lines: Vec<Line<'_>>, limits: Limits, done: bool) -> Result<()> {
+        let mut run = self.run.clone();
+        run.phase = to;
+        let record = (done && to == Phase::Done)
+            .then(|| u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX));
+        let batch = Batch { run: &run, open: !self.opened, adopt: false, lines, record, limits };
+        self.session.commit(&batch).await?;
+        let first = !self.opened;
+        self.run.phase = to;
+        self.opened = true;
+        if first && failpoint::hit("run.opened") {
+            return Err(lost("run.opened"));
+        }
+        Ok(())
+    }
+
+    fn way(&self, to: Phase) -> Result<Vec<Line<'static>>> {
+        way(self.run.phase, to)
+    }
+
+    fn retrying(&self, unit: &Unit, tries: &Tries, why: &Refusal) {
+        let id = self.current_step();
+        let title = unit.steps.iter().find(|s| s.id == id).map(|s| s.title.as_str()).unwrap_or_default();
+        let of = unit.steps.first().map_or(0, |s| s.limits.tries);
+        self.reporter.tell(&News::Retrying { step: &id, title, try_: tries.done() + 1, of, why });
+    }
+
+    fn now(&self, id: Option<&str>) {
+        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = id.map(str::to_owned);
+    }
+
+    fn current_step(&self) -> String {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner).clone().unwrap_or_default()
+    }
+
+    fn summary(&self) -> RunSummary {
+        RunSummary {
+            run: self.run.id,
+            key: self.run.plan.key.clone(),
+            description: self.run.plan.description.clone(),
+            phase: self.run.phase,
+            resumed: self.resumed,
+            steps: self.state.steps.values().filter(|s| **s == StepState::Ended).count(),
+            ms: u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX),
+        }
+    }
+}
+
+/// Lets the engine's ticks reach the reporter, with the titles of the steps.
+fn listen(
+    session: &mut dyn Session,
+    reporter: &SharedReporter,
+    stop: &Stop,
+    run: &Run,
+    current: &Arc<Mutex<Option<String>>>,
+) {
+    let reporter = Arc::clone(reporter);
+    let current = Arc::clone(current);
+    let titles: std::collections::HashMap<String, String> =
+        run.plan.steps().map(|s| (s.id.clone(), s.title.clone())).collect();
+    let title = move |id: &str| titles.get(id).cloned().unwrap_or_default();
+    let stop = stop.clone();
+    session.listen(
+        Arc::new(move |tick| match &tick {
+            Tick::StepBegan(id) => {
+                *current.lock().unwrap_or_else(PoisonError::into_inner) = Some(id.clone());
+                reporter.tell(&News::StepBegan { step: id, title: &title(id) });
+            }
+            Tick::StepEnded(id, ms) => {
+                reporter.tell(&News::StepEnded { step: id, title: &title(id), ms: *ms })
+            }
+            _ => reporter.tell(&News::Tick(tick.clone())),
+        }),
+        Arc::new(move || stop.asked()),
+    );
+}
+
+/// After these the journal must not be written: the connection is gone, another runner took over, or we were
+/// asked to stop and the run is to be gone on with.
+fn leaves_the_run_as_it_is(code: Code) -> bool {
+    matches!(code, Code::ConnectionLost | Code::Fenced | Code::Interrupted | Code::TimedOut)
+}
+
+fn refusal_fault(refusal: Box<Refusal>) -> Fault {
+    Fault::Refused(refusal)
+}
+
+fn way(from: Phase, to: Phase) -> Result<Vec<Line<'static>>> {
+    let events =
+        from.way_to(to).ok_or_else(|| Fault::Bug(format!("{to:?} does not lie ahead of {from:?}")))?;
+    let mut phase = from;
+    let mut lines = Vec::new();
+    for on in events {
+        lines.push(moved(phase, on)?);
+        phase = phase.next(on).map_err(|e| Fault::Bug(e.to_string()))?;
+    }
+    Ok(lines)
+}
+
+fn moved(from: Phase, on: Event) -> Result<Line<'static>> {
+    let to = from.next(on).map_err(|e| Fault::Bug(e.to_string()))?;
+    Ok(Line::Write(What::Moved { from, on, to }))
+}
+
+fn lost(name: &str) -> Fault {
+    Refusal::new(Code::ConnectionLost, format!("failpoint {name}")).into()
+}

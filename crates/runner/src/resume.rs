@@ -1,0 +1,67 @@
+//! Going on with a run that another process began.
+
+use cofferdam_core::fault::{Question, Result};
+use cofferdam_core::journal::{self, State, What};
+use cofferdam_core::run::FACTS;
+use cofferdam_core::{Code, Fault, Limits, Phase, Refusal};
+use cofferdam_engines::{Batch, Line, Run, Session};
+
+/// Reads where the run is and takes it over. Refuses one that is stuck, or whose plan is not the accepted one.
+pub(crate) async fn take_over(session: &mut dyn Session, run: &mut Run, who: &str) -> Result<State> {
+    let state = state_of(session, run).await?;
+    if state.phase == Phase::Stuck {
+        let (phase, question) = state.stuck.clone().unwrap_or((Phase::Stuck, None));
+        return Err(stuck_refusal(Code::OutcomeUnknown, run, phase, question.as_ref()).into());
+    }
+    run.phase = state.phase;
+    let text = format!("taken over by {who}");
+    let batch = Batch {
+        run,
+        open: false,
+        adopt: true,
+        lines: vec![Line::Write(What::Noted { text })],
+        record: None,
+        limits: Limits::default(),
+    };
+    session.commit(&batch).await?;
+    Ok(state)
+}
+
+/// The fold of the run's journal; its phase is the truth, the run row's a mirror.
+pub(crate) async fn state_of(session: &mut dyn Session, run: &Run) -> Result<State> {
+    if run.plan.digest() != run.digest {
+        return Err(Refusal::new(
+            Code::JournalBroken,
+            format!("the stored plan of run {} was changed", run.id),
+        )
+        .cause(format!("its digest is {}, accepted was {}", run.plan.digest(), run.digest))
+        .help("find out who wrote to cofferdam.run before anything else is done")
+        .into());
+    }
+    let entries = session.journal(Some(run.id)).await?;
+    journal::fold(entries.iter().map(|e| &e.what)).map_err(|illegal| {
+        Fault::from(
+            Refusal::new(Code::JournalBroken, format!("the journal of run {} cannot be", run.id))
+                .cause(illegal.to_string())
+                .help("cofferdam verify"),
+        )
+    })
+}
+
+/// What is said of a run that only a person can bring on.
+pub(crate) fn stuck_refusal(code: Code, run: &Run, phase: Phase, question: Option<&Question>) -> Refusal {
+    let mut refusal = Refusal::new(code, format!("run {} of {} needs a person", run.id, run.plan.key));
+    if let Some(question) = question {
+        refusal = refusal.cause(question.what.clone()).note(format!("look at: {}", question.look_at));
+    }
+    let facts: Vec<String> = FACTS
+        .iter()
+        .filter(|(stuck_in, _)| *stuck_in == phase)
+        .flat_map(|(_, facts)| facts.iter().map(|f| crate::attend::fact_word(*f)))
+        .collect();
+    refusal.help(format!(
+        "find out, then state the fact: cofferdam repair {} --says {}",
+        run.id,
+        facts.join("|")
+    ))
+}

@@ -1,0 +1,218 @@
+//! Taking applied migrations back.
+
+use std::collections::BTreeSet;
+
+use cofferdam_core::bundle::{Checksum, Migration, MigrationKind, Version};
+use cofferdam_core::change::{Action, TableChange};
+use cofferdam_core::fault::Result;
+use cofferdam_core::history::{Applied, AppliedKind};
+use cofferdam_core::journal::State;
+use cofferdam_core::plan::{Act, Plan};
+use cofferdam_core::{Code, Fault, Name, QuotedIdent, Refusal, Script};
+use cofferdam_dialects::{Parsed, dialect};
+use cofferdam_engines::{Record, Session};
+use cofferdam_strategies::{Subject, back};
+
+use crate::apply::{finish_unfinished, run, version};
+use crate::drive::Driver;
+use crate::guard::Stop;
+use crate::{News, Policy, SharedReporter, Summary};
+
+/// How far back.
+#[derive(Debug, Clone)]
+pub enum Back {
+    /// Until this version is the newest one in force; `0` takes everything back.
+    To(String),
+    /// So many versions.
+    Steps(usize),
+}
+
+/// The plans that take migrations back, newest first, with what each of them would lose. Reads only.
+pub async fn rollback_plans(session: &mut dyn Session, to: &Back, policy: &Policy) -> Result<Vec<Plan>> {
+    let history = session.history().await?;
+    let mut plans = Vec::new();
+    for applied in to_undo(&history, to)? {
+        plans.push(plan_back(session, applied, policy).await?);
+    }
+    Ok(plans)
+}
+
+/// Versioned migrations in force, in the reverse order of their applying.
+fn to_undo<'a>(history: &'a [Applied], to: &Back) -> Result<Vec<&'a Applied>> {
+    let in_force: Vec<(&Applied, Version)> = history
+        .iter()
+        .rev()
+        .filter(|a| a.in_force() && a.kind != AppliedKind::Repeatable)
+        .filter_map(|a| a.version.as_deref().and_then(Version::parse).map(|v| (a, v)))
+        .collect();
+    let chosen: Vec<&Applied> = match to {
+        Back::Steps(steps) => in_force.iter().take(*steps).map(|(a, _)| *a).collect(),
+        Back::To(text) => {
+            let Some(target) = Version::parse(text) else { return Err(no_such(text, &in_force)) };
+            let nothing = Version::parse("0").is_some_and(|zero| zero == target);
+            if !nothing && !in_force.iter().any(|(_, v)| *v == target) {
+                return Err(no_such(text, &in_force));
+            }
+            in_force.iter().filter(|(_, v)| *v > target).map(|(a, _)| *a).collect()
+        }
+    };
+    match chosen.iter().find(|a| a.kind == AppliedKind::Baseline) {
+        Some(baseline) => Err(Refusal::new(
+            Code::NoWayBack,
+            format!("version {} is a baseline: what is below it was not applied by Cofferdam", baseline.key),
+        )
+        .help(format!("roll back to it at the most: cofferdam rollback --to {}", baseline.key))
+        .into()),
+        None => Ok(chosen),
+    }
+}
+
+fn no_such(text: &str, in_force: &[(&Applied, Version)]) -> Fault {
+    let known: Vec<&str> = in_force.iter().map(|(a, _)| a.key.as_str()).collect();
+    Refusal::new(Code::NoSuchVersion, format!("version {text} is not applied here"))
+        .cause(format!(
+            "in force, newest first: {}",
+            if known.is_empty() { "nothing".into() } else { known.join(", ") }
+        ))
+        .help("cofferdam status; version 0 takes everything back")
+        .into()
+}
+
+async fn plan_back(session: &mut dyn Session, applied: &Applied, policy: &Policy) -> Result<Plan> {
+    let mut plan = match &applied.bundle.down {
+        Some(down) => planned_script(session, applied, down, policy).await?,
+        None => back::derived_plan(applied).map_err(|e| Fault::Refused(e))?,
+    };
+    plan.losses = losses(session, &plan).await?;
+    Ok(plan)
+}
+
+/// The author's way back, planned as a migration is, so that it blocks nobody either.
+async fn planned_script(
+    session: &mut dyn Session,
+    applied: &Applied,
+    down: &Script,
+    policy: &Policy,
+) -> Result<Plan> {
+    let parsed = read(down)?;
+    let names: Vec<Name> = parsed.changes.iter().flat_map(|c| c.action.relations()).collect();
+    let facts = session.facts(&names).await?;
+    let migration = Migration {
+        version: applied.version.as_deref().and_then(Version::parse),
+        description: applied.description.clone(),
+        kind: MigrationKind::Versioned,
+        up: down.clone(),
+        down: None,
+        check: None,
+        checksum: Checksum::Sha256(down.sha256.clone()),
+        no_transaction: false,
+    };
+    let created = BTreeSet::new();
+    let subject = Subject {
+        migration: &migration,
+        parsed: &parsed,
+        check: None,
+        facts: &facts,
+        created: &created,
+        as_written: policy.as_written,
+        limits: policy.limits,
+    };
+    let planned = cofferdam_strategies::plan(&policy.strategy, &subject).map_err(|e| Fault::Refused(e))?;
+    back::scripted_plan(applied, planned).map_err(|e| Fault::Refused(e))
+}
+
+fn read(script: &Script) -> Result<Parsed> {
+    let reader = dialect("postgresql")
+        .ok_or_else(|| Fault::Bug("no dialect for PostgreSQL was compiled in".into()))?;
+    (reader.read)(script).map_err(|e| Fault::Refused(e))
+}
+
+/// What is in the tables and columns that the plan drops, by looking.
+async fn losses(session: &mut dyn Session, plan: &Plan) -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    for step in plan.steps() {
+        let Act::Sql { sql, .. } = &step.act else { continue };
+        let parsed = read(&Script::new(step.path.clone(), sql.clone()))?;
+        for change in &parsed.changes {
+            match &change.action {
+                Action::DropTable { names, .. } | Action::Truncate { tables: names, .. } => {
+                    for table in names {
+                        if holds(session, table, None).await? {
+                            found.push(format!("the rows of {table}"));
+                        }
+                    }
+                }
+                Action::AlterTable { table, changes, .. } => {
+                    for clause in changes {
+                        if let TableChange::DropColumn { name, .. } = clause
+                            && holds(session, table, Some(name)).await?
+                        {
+                            found.push(format!("the values of {table}.{name}"));
+                        }
+                    }
+                }
+                Action::Delete { table, .. } | Action::Update { table, .. } => {
+                    found.push(format!("what `{}` changes in {table}", step.title));
+                }
+                _ => {}
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Whether a table has a row, or a column a value. One that is not there holds nothing.
+async fn holds(session: &mut dyn Session, table: &Name, column: Option<&str>) -> Result<bool> {
+    if !session.facts(std::slice::from_ref(table)).await?.table(table).is_some_and(|t| t.exists) {
+        return Ok(false);
+    }
+    let condition = match column {
+        Some(column) => format!(" WHERE {} IS NOT NULL", QuotedIdent::new(column)?),
+        None => String::new(),
+    };
+    let query = format!("SELECT 1 FROM {}{condition} LIMIT 1", table.to_sql()?);
+    match session.rows(&query, 1).await {
+        Ok(rows) => Ok(!rows.rows.is_empty()),
+        // An earlier plan of the same rollback drops it first; the database says so when it comes to that.
+        Err(Fault::Refused(refusal)) if refusal.code == Code::StatementFailed => Ok(false),
+        Err(fault) => Err(fault),
+    }
+}
+
+/// Carries out plans of [`rollback_plans`], each as a run of its own.
+pub async fn rollback(
+    session: &mut dyn Session,
+    plans: Vec<Plan>,
+    policy: &Policy,
+    reporter: SharedReporter,
+    stop: &Stop,
+) -> Result<Summary> {
+    let mut summary = Summary::default();
+    reporter.tell(&News::Planned { runs: plans.len(), steps: plans.iter().map(|p| p.steps().count()).sum() });
+    crate::guard::listen_while_claiming(session, &reporter, stop);
+    session.claim(policy.lock_wait).await?;
+    finish_unfinished(session, None, policy, &reporter, stop, &mut summary).await?;
+    for plan in plans {
+        stop.check()?;
+        session.reset().await?;
+        // The newest row of that key which is in force, read under the lock.
+        let history = session.history().await?;
+        let Some(rank) = history.iter().rev().find(|a| a.in_force() && a.key == plan.key).map(|a| a.rank)
+        else {
+            continue;
+        };
+        let run = run(plan, Record::Undone { rank }, policy);
+        let driver = Driver::new(
+            session,
+            SharedReporter::clone(&reporter),
+            stop.clone(),
+            run,
+            State::default(),
+            false,
+        );
+        summary.runs.push(driver.drive().await?);
+    }
+    summary.version = version(&session.history().await?);
+    session.release().await?;
+    Ok(summary)
+}

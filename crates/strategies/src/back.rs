@@ -1,0 +1,149 @@
+//! The way back of an applied migration.
+
+use cofferdam_core::history::{Applied, RollbackBundle};
+use cofferdam_core::plan::{Act, Intent, Plan, Probe, Step, Undo, Unit};
+use cofferdam_core::{Code, Phase, Refusal};
+
+use crate::Subject;
+
+/// What is stored with an applied migration, so that it can be taken back without its directory.
+pub fn bundle(plan: &Plan, subject: &Subject<'_>) -> RollbackBundle {
+    let (derived, no_way_back) = match derive(plan) {
+        Ok(units) => (units, None),
+        Err(why) => (Vec::new(), Some(why)),
+    };
+    RollbackBundle {
+        down: subject.migration.down.clone(),
+        check: subject.migration.check.clone(),
+        derived,
+        no_way_back,
+    }
+}
+
+/// The undos of a plan's steps, last first; `Err` says which step has none.
+fn derive(plan: &Plan) -> Result<Vec<Unit>, String> {
+    let mut units: Vec<Unit> = Vec::new();
+    for unit in plan.units.iter().rev() {
+        for step in unit.steps.iter().rev() {
+            match &step.undo {
+                Undo::Nothing => {}
+                Undo::Impossible { why } => return Err(format!("{}: {why}", step.title)),
+                Undo::Acts { acts, atomic, loses } => {
+                    for (index, act) in acts.iter().enumerate() {
+                        let id = format!("undo {}{}", step.id, letter(index, acts.len()));
+                        push(&mut units, *atomic, reverse(step, unit.atomic, id, act, loses.as_deref()));
+                    }
+                }
+            }
+        }
+    }
+    Ok(units)
+}
+
+fn letter(index: usize, of: usize) -> String {
+    if of == 1 { String::new() } else { format!(".{}", index + 1) }
+}
+
+/// Taking back what lost nothing can itself be taken back, by what was done in the first place.
+fn reverse(step: &Step, atomic: bool, id: String, act: &Act, loses: Option<&str>) -> Step {
+    Step {
+        id,
+        phase: Phase::Expanding,
+        title: format!("take back: {}", step.title),
+        act: act.clone(),
+        probe: opposite(&step.probe),
+        undo: match loses {
+            Some(what) => Undo::Impossible { why: format!("{what} would be gone") },
+            None => Undo::Acts { acts: vec![step.act.clone()], atomic, loses: None },
+        },
+        limits: step.limits,
+        lock: step.lock.clone(),
+        blocks: step.blocks.clone(),
+        estimate: "instant".into(),
+        path: step.path.clone(),
+        at: step.at,
+    }
+}
+
+/// How the catalog tells that something was taken back.
+fn opposite(probe: &Probe) -> Probe {
+    match probe.clone() {
+        Probe::IndexValid { index } => Probe::IndexAbsent { index },
+        Probe::IndexAbsent { index } => Probe::IndexValid { index },
+        Probe::ColumnThere { table, column, .. } => Probe::ColumnAbsent { table, column },
+        Probe::ColumnAbsent { table, column } => Probe::ColumnThere { table, column, ty: None },
+        Probe::ColumnNotNull { table, column, not_null } => {
+            Probe::ColumnNotNull { table, column, not_null: !not_null }
+        }
+        Probe::ConstraintThere { table, constraint, .. } => Probe::ConstraintAbsent { table, constraint },
+        Probe::ConstraintAbsent { table, constraint } => {
+            Probe::ConstraintThere { table, constraint, validated: false }
+        }
+        Probe::RelationThere { relation } => Probe::RelationAbsent { relation },
+        Probe::RelationAbsent { relation } => Probe::RelationThere { relation },
+        Probe::PartitionOf { parent, partition, attached } => {
+            Probe::PartitionOf { parent, partition, attached: !attached }
+        }
+        Probe::DatabaseThere { database, there } => Probe::DatabaseThere { database, there: !there },
+        Probe::EnumValueThere { .. } | Probe::Nothing => Probe::Nothing,
+        Probe::Session => Probe::Session,
+        Probe::Repeatable => Probe::Repeatable,
+    }
+}
+
+fn push(units: &mut Vec<Unit>, atomic: bool, step: Step) {
+    match units.last_mut() {
+        Some(unit) if atomic && unit.atomic => unit.steps.push(step),
+        _ => units.push(Unit { atomic, steps: vec![step] }),
+    }
+}
+
+/// The plan that takes an applied migration back by its derived way.
+pub fn derived_plan(applied: &Applied) -> Result<Plan, Box<Refusal>> {
+    if let Some(why) = &applied.bundle.no_way_back {
+        return Err(Box::new(no_way_back(applied, why)));
+    }
+    let mut units = applied.bundle.derived.clone();
+    // Once something is gone for good, nothing after it can promise a way back to where we were.
+    let mut phase = Phase::Expanding;
+    let mut gone = None;
+    for step in units.iter_mut().flat_map(|u| &mut u.steps) {
+        if let Undo::Impossible { why } = &step.undo {
+            phase = Phase::Contracting;
+            gone.get_or_insert_with(|| why.clone());
+        }
+        step.phase = phase;
+    }
+    undo_plan(applied, "derived", units)
+}
+
+/// The plan that takes an applied migration back by its author's script; `planned` is that script's own plan.
+pub fn scripted_plan(applied: &Applied, planned: Plan) -> Result<Plan, Box<Refusal>> {
+    undo_plan(applied, &planned.strategy.clone(), planned.units)
+}
+
+fn undo_plan(applied: &Applied, strategy: &str, units: Vec<Unit>) -> Result<Plan, Box<Refusal>> {
+    Plan {
+        strategy: strategy.into(),
+        key: applied.key.clone(),
+        description: applied.description.clone(),
+        intent: Intent::Undo,
+        units,
+        losses: Vec::new(),
+    }
+    .checked()
+    .map_err(|malformed| Box::new(Refusal::new(Code::Bug, malformed.to_string())))
+}
+
+/// The refusal for a migration that nothing takes back.
+pub fn no_way_back(applied: &Applied, why: &str) -> Refusal {
+    let named = match &applied.version {
+        Some(version) => format!("U{version}__{}.sql", applied.description.replace(' ', "_")),
+        None => "an undo script".into(),
+    };
+    Refusal::new(Code::NoWayBack, format!("{} {} cannot be taken back", applied.key, applied.description))
+        .cause(why.to_owned())
+        .help(format!(
+            "write {named} with the way back and run `cofferdam repair` to store it, or restore a backup"
+        ))
+}

@@ -1,0 +1,213 @@
+//! Strategy `direct`: the statements themselves, or, where the server has a form that does not block, that.
+
+use cofferdam_core::change::{Action, Change, TableChange};
+use cofferdam_core::plan::{Act, Intent, Plan, Probe, Step, Undo, Unit};
+use cofferdam_core::{Code, Name, Phase, Refusal};
+use cofferdam_dialects::postgres::inverse;
+use cofferdam_dialects::postgres::locks::{self, Effect};
+use cofferdam_dialects::postgres::sequence::{self, SafeStep};
+
+use crate::transaction::{loose_by_wish, mixed, must_be_loose, without_frame};
+use crate::{Strategy, Subject};
+
+/// The strategy.
+pub(crate) static STRATEGY: Strategy = Strategy {
+    id: "direct",
+    about: "each statement itself, or its native sequence that does not block (CONCURRENTLY, NOT VALID + VALIDATE)",
+    fits: |_| true,
+    plan,
+};
+
+/// A step before it has a phase, and whether it shares a transaction with its neighbours.
+struct Draft {
+    step: Step,
+    togetherness: Togetherness,
+}
+
+#[derive(PartialEq, Clone, Copy)]
+enum Togetherness {
+    /// In one transaction with the neighbours that are `Together` too.
+    Together,
+    /// In a transaction of its own.
+    Alone,
+    /// In no transaction.
+    Loose,
+}
+
+fn plan(subject: &Subject<'_>) -> Result<Plan, Box<Refusal>> {
+    let mut drafts: Vec<Draft> = Vec::new();
+    let mut new_tables: Vec<Name> = subject.created.iter().cloned().collect();
+    let mut own_tables: Vec<Name> = Vec::new();
+    for (index, change) in without_frame(subject)?.iter().enumerate() {
+        let number = (index + 1).to_string();
+        let no_way_back = drafts.iter().find_map(|d| match &d.step.undo {
+            Undo::Impossible { why } => Some(why.clone()),
+            _ => None,
+        });
+        let loose = must_be_loose(subject, change);
+        let free_to_split = no_way_back.is_none() || loose_by_wish(subject);
+        if loose && !free_to_split {
+            return Err(Box::new(mixed(subject, change, &no_way_back.unwrap_or_default())));
+        }
+        let sequence = if (loose || worth_rewriting(subject, change, &new_tables)) && free_to_split {
+            sequence::safe_sequence(change, subject.facts)
+        } else {
+            None
+        };
+        match sequence {
+            Some(steps) => {
+                let several = steps.len() > 1;
+                for (letter, safe) in ('a'..='z').zip(steps) {
+                    let id = if several { format!("{number}{letter}") } else { number.clone() };
+                    drafts.push(of_sequence(subject, change, id, safe));
+                }
+            }
+            None => {
+                let mut draft = as_written(subject, change, number, loose);
+                if goes_with(change, &own_tables) {
+                    draft.step.undo = Undo::Nothing;
+                }
+                drafts.push(draft);
+            }
+        }
+        if let Action::CreateTable(table) = &change.action
+            && !exists(subject, table.name.as_ref())
+        {
+            new_tables.extend(table.name.clone());
+            own_tables.extend(table.name.clone());
+        }
+    }
+    drafts.extend(check(subject));
+    finish(subject, drafts)
+}
+
+/// Nobody uses a table that the same run makes, so nothing on it blocks anybody; splitting would only cost the
+/// migration its atomicity.
+fn worth_rewriting(subject: &Subject<'_>, change: &Change, new_tables: &[Name]) -> bool {
+    !subject.as_written
+        && !change.action.tables().iter().any(|t| new_tables.contains(t))
+        && !matches!(change.action, Action::CreateTable(_))
+}
+
+/// It concerns only tables that this very migration makes: dropping them takes it back too.
+fn goes_with(change: &Change, own_tables: &[Name]) -> bool {
+    let tables = change.action.tables();
+    let moves_away = match &change.action {
+        Action::AlterTable { changes, .. } => {
+            changes.iter().any(|c| matches!(c, TableChange::RenameTo { .. } | TableChange::SetSchema { .. }))
+        }
+        Action::CreateTable(_) | Action::DropTable { .. } => true,
+        _ => false,
+    };
+    !tables.is_empty() && !moves_away && tables.iter().all(|t| own_tables.contains(t))
+}
+
+fn exists(subject: &Subject<'_>, name: Option<&Name>) -> bool {
+    name.and_then(|n| subject.facts.table(n)).is_some_and(|t| t.exists)
+}
+
+fn of_sequence(subject: &Subject<'_>, change: &Change, id: String, safe: SafeStep) -> Draft {
+    let togetherness = if safe.atomic { Togetherness::Alone } else { Togetherness::Loose };
+    let step = step(subject, change, id, safe.title, &safe.effect, safe.act, safe.probe, safe.undo);
+    Draft { step, togetherness }
+}
+
+fn as_written(subject: &Subject<'_>, change: &Change, id: String, loose: bool) -> Draft {
+    let act = Act::Sql { sql: change.text.clone(), copy_rows: change.copy_rows.clone() };
+    let effect = locks::effect(change, Some(subject.facts));
+    let probe = match change.action {
+        Action::SetSession { .. } | Action::SetRole => Probe::Session,
+        _ => inverse::probe(change),
+    };
+    let undo = inverse::undo(change, subject.facts);
+    let title = crate::title(change);
+    let calls = matches!(change.action, Action::Call) && loose_by_wish(subject);
+    let togetherness = match (loose || calls, loose_by_wish(subject)) {
+        (true, _) => Togetherness::Loose,
+        (false, true) => Togetherness::Alone,
+        (false, false) => Togetherness::Together,
+    };
+    Draft { step: step(subject, change, id, title, &effect, act, probe, undo), togetherness }
+}
+
+#[allow(clippy::too_many_arguments, reason = "a step has these parts, and this is where they meet")]
+fn step(
+    subject: &Subject<'_>,
+    change: &Change,
+    id: String,
+    title: String,
+    effect: &Effect,
+    act: Act,
+    probe: Probe,
+    undo: Undo,
+) -> Step {
+    let table = change.action.tables().first().and_then(|t| subject.facts.table(t));
+    let (blocks, estimate) = locks::words(effect, table);
+    Step {
+        id,
+        phase: Phase::Expanding,
+        title,
+        act,
+        probe,
+        undo,
+        limits: subject.limits,
+        lock: effect.lock.name().to_owned(),
+        blocks,
+        estimate,
+        path: subject.migration.up.path.clone(),
+        at: change.at,
+    }
+}
+
+/// The check script as the last step, in the last transaction where there is one: what fails it is taken back.
+fn check(subject: &Subject<'_>) -> Option<Draft> {
+    let parsed = subject.check.filter(|c| !c.changes.is_empty())?;
+    let script = subject.migration.check.as_ref()?;
+    Some(Draft {
+        step: Step {
+            id: "check".into(),
+            phase: Phase::Verifying,
+            title: format!("check that {} queries return no row", parsed.changes.len()),
+            act: Act::Check { queries: parsed.changes.iter().map(|c| c.text.clone()).collect() },
+            probe: Probe::Repeatable,
+            undo: Undo::Nothing,
+            limits: subject.limits,
+            lock: String::new(),
+            blocks: "nothing".into(),
+            estimate: "not known".into(),
+            path: script.path.clone(),
+            at: parsed.changes.first().map(|c| c.at).unwrap_or_default(),
+        },
+        togetherness: if loose_by_wish(subject) { Togetherness::Alone } else { Togetherness::Together },
+    })
+}
+
+/// Gives every step its phase and groups what commits together.
+fn finish(subject: &Subject<'_>, drafts: Vec<Draft>) -> Result<Plan, Box<Refusal>> {
+    let mut units: Vec<Unit> = Vec::new();
+    let mut phase = Phase::Expanding;
+    let mut open = false;
+    for Draft { mut step, togetherness } in drafts {
+        if matches!(step.undo, Undo::Impossible { .. }) {
+            phase = Phase::Contracting;
+        } else if phase != Phase::Contracting {
+            phase = step.phase;
+        }
+        step.phase = phase;
+        match units.last_mut() {
+            Some(unit) if open && togetherness == Togetherness::Together => unit.steps.push(step),
+            _ => units.push(Unit { atomic: togetherness != Togetherness::Loose, steps: vec![step] }),
+        }
+        open = togetherness == Togetherness::Together;
+    }
+    Plan {
+        strategy: STRATEGY.id.into(),
+        key: subject.migration.key(),
+        description: subject.migration.description.clone(),
+        intent: Intent::Apply,
+        units,
+        losses: Vec::new(),
+    }
+    .checked()
+    .map_err(|malformed| Box::new(Refusal::new(Code::Bug, malformed.to_string())))
+}

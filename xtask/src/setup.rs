@@ -1,0 +1,103 @@
+//! What the tests need from the machine, and how it gets there.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::machine::{has_program, is_root, output, stream};
+use crate::{Outcome, no_arguments};
+
+/// Something that tests need.
+struct Need {
+    /// What it is.
+    what: &'static str,
+    /// Whether it is here already.
+    here: fn() -> bool,
+    /// The Debian packages that bring it; the first that the distribution has is taken.
+    packages: &'static [&'static str],
+    /// What happens without it.
+    without: &'static str,
+}
+
+static NEEDS: &[Need] = &[
+    Need {
+        what: "PostgreSQL server",
+        here: postgres_is_here,
+        // `postgresql` is whatever version the distribution carries.
+        packages: &["postgresql-15", "postgresql"],
+        without: "tests use the portable build, which is fetched once, or are skipped",
+    },
+    Need {
+        what: "PgBouncer",
+        here: || has_program("pgbouncer"),
+        packages: &["pgbouncer"],
+        without: "tests of connections through a pooler are skipped",
+    },
+];
+
+/// Only the setting up.
+pub(crate) fn run(arguments: &[String]) -> Outcome {
+    no_arguments(arguments)?;
+    prepare();
+    Ok(0)
+}
+
+/// Installs what is missing where that can be done, and says what it does. A need that stays open is no error
+/// here: the tests that have it say so, each with its own reason.
+pub(crate) fn prepare() {
+    let missing: Vec<&Need> = NEEDS.iter().filter(|need| !(need.here)()).collect();
+    if missing.is_empty() {
+        println!("setup: everything that tests need is here");
+        return;
+    }
+    if !has_program("apt-get") {
+        return report(&missing);
+    }
+    if !is_root() {
+        report(&missing);
+        let packages: Vec<&str> = missing.iter().map(|need| need.packages[need.packages.len() - 1]).collect();
+        println!("setup: to install: sudo apt-get install {}", packages.join(" "));
+        return;
+    }
+    if let Err(why) = install(&missing) {
+        println!("setup: {why}");
+    }
+    let still: Vec<&Need> = missing.into_iter().filter(|need| !(need.here)()).collect();
+    report(&still);
+}
+
+fn report(missing: &[&Need]) {
+    for need in missing {
+        println!("setup: {} is not here: {}", need.what, need.without);
+    }
+}
+
+fn install(missing: &[&Need]) -> Result<(), String> {
+    apt(&["update", "--quiet", "--quiet"])?;
+    let packages: Vec<&str> = missing.iter().filter_map(|need| first_known(need.packages)).collect();
+    println!("setup: installing {} with apt-get", packages.join(" "));
+    apt(&[&["install", "--yes", "--quiet", "--quiet", "--no-install-recommends"], &packages[..]].concat())
+}
+
+fn first_known(packages: &[&'static str]) -> Option<&'static str> {
+    packages.iter().copied().find(|package| {
+        // It prints nothing, and succeeds, for a package that it does not know.
+        output(Command::new("apt-cache").args(["policy", package]))
+            .is_ok_and(|text| text.contains("Candidate:") && !text.contains("Candidate: (none)"))
+    })
+}
+
+fn apt(arguments: &[&str]) -> Result<(), String> {
+    // Nobody is there to answer questions.
+    let code = stream(Command::new("apt-get").args(arguments).env("DEBIAN_FRONTEND", "noninteractive"))?;
+    if code == 0 { Ok(()) } else { Err(format!("apt-get {} failed", arguments[0])) }
+}
+
+/// The places that the crate `cofferdam-scratch` looks at first; it looks at more.
+fn postgres_is_here() -> bool {
+    std::env::var_os("COFFERDAM_PG_BIN").is_some()
+        || has_program("postgres")
+        || std::fs::read_dir("/usr/lib/postgresql").is_ok_and(|versions| {
+            versions.flatten().any(|version| version.path().join("bin/postgres").is_file())
+        })
+        || Path::new("/opt/homebrew/opt/postgresql/bin/postgres").is_file()
+}
