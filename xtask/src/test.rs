@@ -31,7 +31,11 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
         command.env("COFFERDAM_REQUIRE_ALL", "1");
     }
     let code = stream(&mut command)?;
-    print!("{}", summary(&fs::read_to_string(&skips).unwrap_or_default()));
+    let skipped = fs::read_to_string(&skips).unwrap_or_default();
+    // After a failure an empty list says nothing: perhaps no test ran at all.
+    if code == 0 || !skipped.is_empty() {
+        print!("{}", summary(&skipped));
+    }
     let _ = fs::remove_file(&skips);
     Ok(code)
 }

@@ -31,7 +31,7 @@ pub(crate) fn bundle(settings: &Settings) -> Result<Bundle> {
 /// `AlreadyThere`: nothing is ever overwritten. `UnreadableFile` where it cannot be written.
 pub(crate) fn create(path: &Path, text: &str) -> Result<()> {
     if let Some(parent) = path.parent() {
-        std::fs::create_dir_all(parent).map_err(|e| unwritable(parent, &e))?;
+        make_directory(parent)?;
     }
     let mut file = match std::fs::File::create_new(path) {
         Ok(file) => file,
@@ -60,6 +60,22 @@ pub(crate) fn replace(path: &Path, text: &str) -> Result<()> {
         let _ = std::fs::remove_file(&beside);
         unwritable(path, &error)
     })
+}
+
+/// Writes a file that a flag named, whether it is there or not.
+///
+/// # Errors
+/// `UnreadableFile` where it cannot be written.
+pub(crate) fn write(path: &Path, text: &str) -> Result<()> {
+    std::fs::write(path, text).map_err(|e| unwritable(path, &e))
+}
+
+/// Makes a directory, with those above it. One that is there is fine.
+///
+/// # Errors
+/// `UnreadableFile` where it cannot be made.
+pub(crate) fn make_directory(path: &Path) -> Result<()> {
+    std::fs::create_dir_all(path).map_err(|e| unwritable(path, &e))
 }
 
 fn unwritable(path: &Path, error: &std::io::Error) -> Fault {

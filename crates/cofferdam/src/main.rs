@@ -7,6 +7,7 @@ mod context;
 mod demo;
 mod files;
 mod output;
+mod runs;
 mod signals;
 mod wiring;
 

@@ -9,14 +9,12 @@ mod allow;
 mod catalogue;
 mod clauses;
 mod created;
-mod expression;
 mod fix;
 mod page;
 mod rewrite;
 pub mod rules;
 mod scene;
 mod transaction;
-mod types;
 
 use std::collections::BTreeSet;
 

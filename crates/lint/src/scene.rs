@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use cofferdam_core::facts::Table;
 use cofferdam_core::{Action, Change, Facts, Finding, Name, Script, Severity, Span, TableChange};
+use cofferdam_dialects::postgres::locks::{Effect, effect};
 
 use crate::{Rule, clauses, created, rewrite};
 
@@ -89,6 +90,20 @@ impl<'a> Scene<'a> {
             }
             _ => change.at,
         }
+    }
+
+    /// What one clause of an `ALTER TABLE` takes, by itself.
+    pub fn clause_effect(&self, table: &Name, clause: &TableChange) -> Effect {
+        let action =
+            Action::AlterTable { table: table.clone(), if_exists: false, changes: vec![clause.clone()] };
+        let alone = Change {
+            text: String::new(),
+            at: self.change().at,
+            copy_rows: None,
+            comments: Vec::new(),
+            action,
+        };
+        effect(&alone, self.facts)
     }
 
     /// The table was created so recently that nobody uses it.

@@ -57,8 +57,9 @@ struct Statement<'a> {
     head: [&'a str; 4],
     /// How many of `head` are there.
     words: usize,
-    /// The token before, where it is a word or one character.
+    /// The token before.
     previous: &'a str,
+    previous_at: usize,
     /// The parentheses that are open.
     parentheses: Vec<usize>,
     /// The BEGIN ATOMIC that is open, and each CASE in it.
@@ -134,7 +135,7 @@ impl<'a> Splitter<'a> {
             }
             _ => {}
         }
-        self.open.previous = text;
+        (self.open.previous, self.open.previous_at) = (text, at.start);
         // The line is asked for here and not at the end, so that the text is read forwards only.
         let begun = self.open.at.unwrap_or_else(|| self.lines.span(at.start, at.end));
         self.open.at = Some(Span { end: at.end, ..begun });
@@ -155,7 +156,7 @@ impl<'a> Splitter<'a> {
             open.takes_rows = true;
         } else if open.blocks.is_empty() {
             if is("atomic") && open.after("begin") && open.defines_routine() {
-                open.blocks.push(at.clone());
+                open.blocks.push(open.previous_at..at.end);
             }
         } else if open.after("as") || open.after(".") {
             // A name: any word may follow AS and the dot.

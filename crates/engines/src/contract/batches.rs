@@ -16,8 +16,14 @@ pub(super) static CASES: &[Case] = &[
     Case { name: "a failing check leaves nothing of its batch", run: |h| Box::pin(failing_check(h)) },
     Case { name: "the journal's chain holds over success and failure", run: |h| Box::pin(chain(h)) },
     Case { name: "steps of a batch are told while they happen", run: |h| Box::pin(ticks(h)) },
-    Case { name: "a script that ends the transaction is refused, unrecorded", run: |h| Box::pin(commit_inside(h)) },
-    Case { name: "a table that somebody else holds is not waited for long", run: |h| Box::pin(held_table(h)) },
+    Case {
+        name: "a script that ends the transaction is refused, unrecorded",
+        run: |h| Box::pin(commit_inside(h)),
+    },
+    Case {
+        name: "a table that somebody else holds is not waited for long",
+        run: |h| Box::pin(held_table(h)),
+    },
     Case { name: "rows after a copy statement arrive", run: |h| Box::pin(copied(h)) },
 ];
 
@@ -58,7 +64,11 @@ async fn together(harness: &dyn Harness) -> Outcome {
             _ => None,
         })
         .collect();
-    equal("steps", spoken, ["began 1", "ended 1 performed", "began 2", "ended 2 performed"].map(String::from).into())?;
+    equal(
+        "steps",
+        spoken,
+        ["began 1", "ended 1 performed", "began 2", "ended 2 performed"].map(String::from).into(),
+    )?;
     for entry in &entries {
         equal("epoch of a row", entry.epoch, stored.epoch)?;
         holds(&format!("{} names {WHO}", entry.who), entry.who.contains(WHO))?;

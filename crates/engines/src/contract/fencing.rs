@@ -14,7 +14,10 @@ pub(super) static CASES: &[Case] = &[
     Case { name: "a run is not taken over without being adopted", run: |h| Box::pin(not_adopted(h)) },
     Case { name: "who lost the run writes nothing to it", run: |h| Box::pin(stale_run(h)) },
     Case { name: "who lost the lock opens no run after others wrote", run: |h| Box::pin(stale_opening(h)) },
-    Case { name: "who lost the lock amends nothing after others wrote", run: |h| Box::pin(stale_amending(h)) },
+    Case {
+        name: "who lost the lock amends nothing after others wrote",
+        run: |h| Box::pin(stale_amending(h)),
+    },
     Case { name: "a run is opened once", run: |h| Box::pin(opened_once(h)) },
 ];
 
@@ -52,7 +55,11 @@ async fn adopted(harness: &dyn Harness) -> Outcome {
 
     let mut second = bench.session("contract two").await?;
     let found = second.runs(Runs::Unfinished).await?;
-    equal("unfinished runs", found.iter().map(|r| (r.id, r.phase)).collect(), vec![(run.id, Phase::Expanding)])?;
+    equal(
+        "unfinished runs",
+        found.iter().map(|r| (r.id, r.phase)).collect(),
+        vec![(run.id, Phase::Expanding)],
+    )?;
     second.claim(Duration::from_secs(20)).await?;
     run.phase = Phase::Done;
     second.commit(&Batch { adopt: true, ..rest(&run)? }).await?;

@@ -75,7 +75,9 @@ async fn race(harness: &dyn Harness) -> Outcome {
     equal("wins", wins.0 + wins.1, 100)
 }
 
-async fn try_to_claim(mut session: Box<dyn Session>) -> (Box<dyn Session>, Result<(), cofferdam_core::Fault>) {
+async fn try_to_claim(
+    mut session: Box<dyn Session>,
+) -> (Box<dyn Session>, Result<(), cofferdam_core::Fault>) {
     let result = session.claim(Duration::ZERO).await;
     (session, result)
 }
@@ -123,7 +125,10 @@ async fn unclaimed(harness: &dyn Harness) -> Outcome {
     let mut session = bench.session("contract").await?;
     let run = super::bench::run_of("1", &[bench.words().create_table]);
     holds("commit is refused", session.commit(&super::bench::whole(&run)?).await.is_err())?;
-    holds("perform is refused", super::bench::loose(session.as_mut(), bench.words().create_table).await.is_err())?;
+    holds(
+        "perform is refused",
+        super::bench::loose(session.as_mut(), bench.words().create_table).await.is_err(),
+    )?;
     let amended = session.amend_history(&super::bench::applied("1"), "note").await;
     holds("amending is refused", amended.is_err())?;
     let facts = session.facts(std::slice::from_ref(&bench.words().table)).await?;

@@ -15,7 +15,10 @@ pub(super) static CASES: &[Case] = &[
     Case { name: "an index that was left invalid is built again", run: |h| Box::pin(repaired(h)) },
     Case { name: "an index build that fails can be done again", run: |h| Box::pin(built_again(h)) },
     Case { name: "one script's settings are not another's", run: |h| Box::pin(settings(h)) },
-    Case { name: "a setting does not survive its batch when that fails", run: |h| Box::pin(failed_settings(h)) },
+    Case {
+        name: "a setting does not survive its batch when that fails",
+        run: |h| Box::pin(failed_settings(h)),
+    },
     Case { name: "resetting keeps the lock", run: |h| Box::pin(reset_keeps_lock(h)) },
     Case { name: "outside a transaction a held table is not waited for long", run: |h| Box::pin(held(h)) },
 ];

@@ -142,9 +142,7 @@ fn fence(server: &Server, batch: &Batch<'_>, claim: &Claim) -> Result<()> {
     let Some(own) = &server.own else { return Err(fenced()) };
     let ours = match own.runs.iter().find(|run| run.id == batch.run.id) {
         None => batch.open,
-        Some(run) => {
-            !batch.open && (run.epoch == claim.epoch || (batch.adopt && run.epoch < claim.epoch))
-        }
+        Some(run) => !batch.open && (run.epoch == claim.epoch || (batch.adopt && run.epoch < claim.epoch)),
     };
     let end = own.journal.last().map_or(0, |entry| entry.seq);
     if own.newest_epoch() > claim.epoch || !ours || end != claim.seq { Err(fenced()) } else { Ok(()) }

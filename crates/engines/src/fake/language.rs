@@ -252,8 +252,10 @@ mod tests {
         (&["create table t c", "set not null t.c", "drop not null t.c"], "ok"),
         (&["create table t", "validate constraint t.k"], "constraint t.k is not there"),
         (&["create table t", "add constraint t.k", "validate constraint t.k", "drop constraint t.k"], "ok"),
-        (&["create table t", "insert t 2", "double t", "create unique index t.i"],
-            "index t.i cannot be unique: a row is there twice"),
+        (
+            &["create table t", "insert t 2", "double t", "create unique index t.i"],
+            "index t.i cannot be unique: a row is there twice",
+        ),
         (&["create table t", "insert t 2", "double t", "single t", "create unique index t.i"], "ok"),
         (&["create table t", "create index t.i", "drop index t.i", "create index t.i"], "ok"),
         (&["fail no luck"], "no luck"),

@@ -22,6 +22,8 @@ use crate::{Batch, Holder, Line, Missing, Rows, Run, Runs, Session, StopAsked, T
 /// See [`crate::Session`].
 pub(super) struct PostgresSession {
     pub(super) client: Client,
+    /// The server's major version.
+    major: u32,
     notices: UnboundedReceiver<String>,
     options: ConnectOptions,
     /// The connection of the look-out; there once the lock is claimed.
@@ -41,8 +43,9 @@ impl PostgresSession {
         let mut options = options::resolve(target.url.as_deref(), &RealEnv)?;
         options.application_name = target.application.clone();
         let connected = connect::connect(&options).await?;
-        let mut session = Self {
+        Ok(Self {
             client: connected.client,
+            major: connected.major,
             notices: connected.notices,
             options,
             watch: None,
@@ -51,10 +54,8 @@ impl PostgresSession {
             who: target.who.clone(),
             ticker: Arc::new(|_| {}),
             stop: Arc::new(|| false),
-            unsettled: true,
-        };
-        session.reset().await?;
-        Ok(session)
+            unsettled: false,
+        })
     }
 
     /// As our own, with a name that tells the two apart in `pg_stat_activity`.
@@ -71,15 +72,6 @@ impl PostgresSession {
         }
     }
 }
-
-/// What every statement of ours runs under, whatever the role's or the database's defaults say: a
-/// `statement_timeout` of the role must not cut a backfill, and a runner that is gone must not leave its statement
-/// running (`client_connection_check_interval`, since PostgreSQL 14, is set where the server knows it).
-const SETTINGS: &str = "RESET ALL; RESET SESSION AUTHORIZATION; SET statement_timeout = 0; SET lock_timeout = 0;
-    SET idle_in_transaction_session_timeout = 0; SET client_encoding = 'UTF8';
-    SET standard_conforming_strings = on;
-    SELECT pg_catalog.set_config(name, '1000', false) FROM pg_catalog.pg_settings
-    WHERE name = 'client_connection_check_interval'";
 
 /// Most statements of most migrations cannot change a setting of the session, and a reset costs a round trip.
 fn may_unsettle(act: &Act) -> bool {
@@ -152,8 +144,10 @@ impl Session for PostgresSession {
 
     async fn reset(&mut self) -> Result<()> {
         if self.unsettled {
+            let settings = connect::settings(self.major);
+            let check = connect::check_client(self.major).unwrap_or_default();
             self.client
-                .simple_query(SETTINGS)
+                .batch_execute(&format!("RESET ALL; RESET SESSION AUTHORIZATION; {settings}; {check}"))
                 .await
                 .map_err(|e| errors::fault(e, "setting up the session"))?;
             self.unsettled = false;

@@ -1,6 +1,6 @@
+use cofferdam_core::change::Column;
 use cofferdam_core::{Finding, Findings, Severity, TableChange};
 
-use crate::expression::{Steadiness, steadiness};
 use crate::{Rule, Scene};
 
 /// `ADD COLUMN ... DEFAULT` with a value of its own for each row.
@@ -20,27 +20,37 @@ pub static RULE: Rule = Rule {
     check,
 };
 
+/// Functions that surely differ from row to row. Of a function that is not here nothing is known, and it counts as
+/// volatile unless it was declared otherwise.
+const SURELY: &[&str] =
+    &["random", "uuid", "clock_timestamp", "timeofday", "nextval", "gen_random_bytes", "gen_salt"];
+
 fn check(scene: &Scene, findings: &mut Findings) {
     for (table, clause, change) in scene.alterations() {
         let TableChange::AddColumn { column, .. } = change else { continue };
         let Some(default) = column.default.as_deref() else { continue };
-        let (calls, notes) = match steadiness(default) {
-            Steadiness::Steady => continue,
-            Steadiness::Volatile(name) => (name, Vec::new()),
-            Steadiness::Unknown(name) => {
-                let note = format!("{name}() counts as volatile unless it was declared STABLE or IMMUTABLE");
-                (name, vec![note])
-            }
+        // The default alone decides: serial types, identity and domains have rules of their own.
+        let plain = Column { default: column.default.clone(), ty: "text".into(), ..Column::default() };
+        let alone = TableChange::AddColumn { column: plain, if_not_exists: false };
+        if !scene.clause_effect(table, &alone).rewrites {
+            continue;
+        }
+        let sure = SURELY.iter().any(|name| default.to_ascii_lowercase().contains(name));
+        let (severity, notes) = if sure {
+            (scene.blocking(table), Vec::new())
+        } else {
+            let note = format!("{default} calls a function that counts as volatile unless it was declared STABLE");
+            (scene.blocking(table).min(RULE.severity), vec![note])
         };
         findings.push(Finding {
             at: scene.clause(clause),
-            severity: if notes.is_empty() { scene.blocking(table) } else { scene.blocking(table).min(RULE.severity) },
+            severity,
             live: scene.live(table),
             notes,
             help: Some("add it without a default, SET DEFAULT, then fill the old rows in batches".into()),
             ..scene.finding(
                 &RULE,
-                format!("the default {calls}() differs from row to row, so all of {table} is written anew"),
+                format!("the default {default} differs from row to row, so all of {table} is written anew"),
             )
         });
     }

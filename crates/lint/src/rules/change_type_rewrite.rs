@@ -1,6 +1,6 @@
 use cofferdam_core::{Finding, Findings, Severity, TableChange};
 
-use crate::{Rule, Scene, types};
+use crate::{Rule, Scene};
 
 /// `ALTER COLUMN ... TYPE` that rewrites the table.
 pub static RULE: Rule = Rule {
@@ -23,27 +23,29 @@ fn check(scene: &Scene, findings: &mut Findings) {
     for (table, clause, change) in scene.alterations() {
         let TableChange::AlterType { column, ty, .. } = change else { continue };
         let old = scene.table(table).and_then(|facts| facts.column(column)).map(|facts| facts.ty.as_str());
-        let rewrites = types::rewrites(scene, old, change);
-        if rewrites == Some(false) {
-            continue;
-        }
-        let (message, help) = match (rewrites, old) {
-            (Some(true), Some(old)) => (
-                format!("changing {column} from {old} to {ty} rewrites {table} while nobody can use it"),
-                "cofferdam alter changes it online",
-            ),
-            (Some(true), None) => (
-                format!("changing {column} to {ty} rewrites {table} while nobody can use it"),
-                "cofferdam alter changes it online",
-            ),
-            _ => (
+        let effect = scene.clause_effect(table, change);
+        let (message, help) = match old {
+            None => (
                 format!("changing {column} to {ty} may rewrite {table} while nobody can use it"),
                 "lint with --url: the old type decides whether it rewrites",
             ),
+            Some(old) if effect.rewrites => (
+                format!("changing {column} from {old} to {ty} rewrites {table} while nobody can use it"),
+                "cofferdam alter changes it online",
+            ),
+            Some(old) if effect.builds_index => (
+                format!("changing {column} from {old} to {ty} builds its indexes anew while nobody can use {table}"),
+                "drop the indexes CONCURRENTLY first and build them again CONCURRENTLY afterwards",
+            ),
+            Some(old) if effect.scans => (
+                format!("changing {column} from {old} to {ty} checks all of {table} again while nobody can use it"),
+                "drop the CHECK first, add it again as NOT VALID, and VALIDATE it",
+            ),
+            Some(_) => continue,
         };
         findings.push(Finding {
             at: scene.clause(clause),
-            severity: scene.blocking(table),
+            severity: scene.blocking(table).min(if old.is_some() { Severity::Error } else { RULE.severity }),
             live: scene.live(table),
             help: Some(help.into()),
             ..scene.finding(&RULE, message)

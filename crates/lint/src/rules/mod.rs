@@ -3,6 +3,7 @@
 use crate::Rule;
 
 mod add_check_validating;
+mod add_column_domain;
 mod add_column_generated_stored;
 mod add_column_inline_check;
 mod add_column_inline_references;
@@ -101,4 +102,5 @@ pub static RULES: &[&Rule] = &[
     &add_column_inline_check::RULE,
     &add_column_inline_unique_or_pk::RULE,
     &add_column_inline_references::RULE,
+    &add_column_domain::RULE,
 ];

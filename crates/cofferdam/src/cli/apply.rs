@@ -1,0 +1,74 @@
+//! `apply`: makes the pending changes.
+
+use cofferdam_core::{Code, Result};
+use cofferdam_runner::{apply as carry_out, assess, refuse_blocking};
+
+use super::{Command, Exit, flags, plan};
+use crate::args::limits::LimitFlags;
+use crate::args::policy::{PolicyFlags, check_target};
+use crate::context::Context;
+use crate::output::progress::Progress;
+use crate::output::run::SummaryView;
+
+#[derive(Debug, clap::Args)]
+struct Flags {
+    /// At most so many migrations
+    #[arg(value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    most: Option<u32>,
+    #[command(flatten)]
+    policy: PolicyFlags,
+    #[command(flatten)]
+    limits: LimitFlags,
+    /// Show the plan and do nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Wait for a server that cannot be reached yet
+    #[arg(long)]
+    wait: bool,
+    /// With --dry-run: exit with 3 when something is pending
+    #[arg(long)]
+    exit_code: bool,
+}
+
+pub(crate) static COMMAND: Command = Command {
+    name: "apply",
+    aliases: &["up", "migrate"],
+    about: "Apply what is pending, without blocking the application",
+    more: "A run that was cut off is finished first. Lint errors are refused unless they are allowed with a reason. \
+           A migration that fails is taken back (exit code 6).",
+    examples: &[
+        ("cofferdam apply --url postgres://localhost/shop", "everything that is pending"),
+        ("cofferdam apply 1 --env prod", "the next migration only"),
+        ("cofferdam apply --env prod --to 1.6.0 --dry-run", "show what would be done up to a version"),
+        ("cofferdam apply --allow drop-column='unused since 2.0'", "allow the findings of a rule"),
+    ],
+    arguments: <Flags as clap::Args>::augment_args,
+    run: |context, matches| Box::pin(async move { apply(&context, &flags(&matches)?).await }),
+};
+
+async fn apply(context: &Context, flags: &Flags) -> Result<Exit> {
+    let settings = context.settings()?;
+    settings.need_database()?;
+    let mut policy = flags.policy.policy(&flags.limits, &settings)?;
+    policy.most = flags.most.map(|most| most as usize);
+    let bundle = context.bundle(&settings)?;
+    let mut session =
+        if flags.wait { context.open_patiently(&settings).await? } else { context.open(&settings).await? };
+    let assessment = assess(&mut *session, &bundle, &policy).await?;
+    check_target(&policy, &assessment)?;
+    if flags.dry_run {
+        let view = plan::view(&mut *session, &settings, &assessment).await?;
+        context.console.show("Plan", &view, |v| v.text());
+        refuse_blocking(&assessment, &policy)?;
+        let pending = flags.exit_code && !assessment.pending.is_empty();
+        return Ok(if pending { Code::Pending.into() } else { Exit::DONE });
+    }
+    refuse_blocking(&assessment, &policy)?;
+    let database = plan::database(&mut *session, &settings, &assessment).await?;
+    let progress = Progress::new(&context.console);
+    let outcome =
+        carry_out(&mut *session, &assessment, &policy, progress.reporter(), context.halt.driving()).await;
+    progress.end();
+    context.console.show("Summary", &SummaryView::new(&database.name, "applied", outcome?), SummaryView::text);
+    Ok(Exit::DONE)
+}

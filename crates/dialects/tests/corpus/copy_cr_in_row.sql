@@ -1,0 +1,4 @@
+COPY t FROM stdin (format csv);
+"a\.b"
+\.
+SELECT 1;

@@ -1,0 +1,8 @@
+COPY t FROM stdin;
+1
+2
+\.
+SELECT 1;
+-- about two
+SELECT
+  2;

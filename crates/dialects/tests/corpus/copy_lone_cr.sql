@@ -1,0 +1,1 @@
+COPY t FROM stdin;1\.SELECT 1;SELECT 2;

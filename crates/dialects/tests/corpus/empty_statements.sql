@@ -1,0 +1,8 @@
+;;
+; -- nothing
+/* nor here */;
+SELECT 1;;;
+-- about two
+;
+SELECT 2;
+;

@@ -1,0 +1,2 @@
+SELECT 1;
+  DO $Body$ BEGIN; END $body$;

@@ -1,0 +1,4 @@
+SET standard_conforming_strings = off;
+SELECT 'no backslash';
+SET standard_conforming_strings TO 'on';
+SELECT 'a\';

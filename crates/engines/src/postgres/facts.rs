@@ -1,0 +1,156 @@
+//! What the live server says of itself and of tables.
+
+use std::collections::BTreeMap;
+
+use serde::de::DeserializeOwned;
+use tokio_postgres::types::Type;
+use tokio_postgres::{Client, Row};
+
+use cofferdam_core::facts::{Facts, Table};
+use cofferdam_core::fault::Result;
+use cofferdam_core::{Fault, Name, QuotedIdent};
+
+use super::errors;
+
+mod catalog;
+
+use catalog::{BEGIN, OBJECTS, PATH, ServerRow, TABLES, TableRow, server_query};
+
+const DOING: &str = "reading the catalog";
+
+/// A look into a table is given up after this, and is "not known": it must never be felt.
+const LOOK: &str = "BEGIN READ ONLY; SET LOCAL statement_timeout = '2s'; SET LOCAL lock_timeout = '100ms'";
+
+/// Facts of the server, and of these tables by the names under which they are asked for. A name without a schema is
+/// looked for where `search_path` says.
+///
+/// Three round trips. It begins and ends transactions of its own, so it must not be called inside of one. A table
+/// that somebody has locked for longer than two seconds makes it `Again`.
+pub async fn facts(client: &Client, of: &[Name]) -> Result<Facts> {
+    for name in of {
+        name.to_sql()?;
+    }
+    let (server, objects, found) = match read_catalog(client, of).await {
+        Ok(read) => read,
+        Err(fault) => {
+            // What failed may have left the transaction open.
+            let _ = client.batch_execute("ROLLBACK").await;
+            return Err(fault);
+        }
+    };
+    let mut tables: BTreeMap<String, Table> = of.iter().map(|n| (n.to_string(), Table::default())).collect();
+    let looks = have_rows(client, &found).await?;
+    for ((place, row), look) in found.iter().zip(looks) {
+        if let Some(name) = of.get(*place) {
+            tables.insert(name.to_string(), Table { has_rows: look, ..row.table(&server) });
+        }
+    }
+    Ok(Facts { server: server.server(), tables, objects })
+}
+
+/// Tables that are there, with their places among those that were asked for.
+type Found = Vec<(usize, TableRow)>;
+
+async fn read_catalog(client: &Client, of: &[Name]) -> Result<(ServerRow, Vec<String>, Found)> {
+    let fault = |e| errors::fault(e, DOING);
+    // Sent together, answered in order.
+    let (begun, path) = futures::join!(client.batch_execute(BEGIN), client.query_typed(PATH, &[]));
+    begun.map_err(fault)?;
+    let path = path.map_err(fault)?;
+    let path = path.first().ok_or_else(|| Fault::Bug("search_path gave no row".into()))?;
+    let (setting, in_path, may_identify): (String, Vec<String>, bool) = (path.get(0), path.get(1), path.get(2));
+    // The server's own first, so that nothing of anybody else is run by us; the rest stays, so that types are printed
+    // as the user writes them.
+    let safe_path = if setting.trim().is_empty() { "pg_catalog".to_owned() } else { format!("pg_catalog, {setting}") };
+    let schemas: Vec<Option<&str>> = of.iter().map(|n| n.schema.as_deref()).collect();
+    let names: Vec<&str> = of.iter().map(|n| n.name.as_str()).collect();
+    let server_query = server_query(may_identify);
+    let (set, server, objects, tables, ended) = futures::join!(
+        client.query_typed("SELECT pg_catalog.set_config('search_path', $1, true)", &[(&safe_path, Type::TEXT)]),
+        client.query_typed(&server_query, &[]),
+        client.query_typed(OBJECTS, &[]),
+        client.query_typed(
+            TABLES,
+            &[(&schemas, Type::NAME_ARRAY), (&names, Type::NAME_ARRAY), (&in_path, Type::NAME_ARRAY)]
+        ),
+        client.batch_execute("ROLLBACK"),
+    );
+    set.map_err(fault)?;
+    let server = server.map_err(fault)?;
+    let server = server.first().ok_or_else(|| Fault::Bug("the server gave no row of itself".into()))?;
+    let mut objects: Vec<String> = objects.map_err(fault)?.iter().map(|row| row.get(0)).collect();
+    objects.sort();
+    let tables = tables.map_err(fault)?;
+    ended.map_err(fault)?;
+    let found = tables
+        .iter()
+        .map(|row| {
+            let place = usize::try_from(row.get::<_, i64>(0)).unwrap_or(0).saturating_sub(1);
+            Ok((place, decoded(row, 1)?))
+        })
+        .collect::<Result<_>>()?;
+    Ok((decoded(server, 0)?, objects, found))
+}
+
+fn decoded<T: DeserializeOwned>(row: &Row, column: usize) -> Result<T> {
+    let json: serde_json::Value = row.get(column);
+    serde_json::from_value(json).map_err(|e| Fault::Bug(format!("{DOING}: a row is not as expected: {e}")))
+}
+
+/// Whether each of the tables holds a row: all at once, and one by one if that fails.
+async fn have_rows(client: &Client, found: &Found) -> Result<Vec<Option<bool>>> {
+    let mut looks = vec![None; found.len()];
+    let mut queries = Vec::new();
+    for (i, (_, row)) in found.iter().enumerate().filter(|(_, (_, row))| row.can_be_looked_into()) {
+        queries.push((i, format!("SELECT {i}, EXISTS (SELECT FROM {})", row.resolved().to_sql()?)));
+    }
+    if queries.is_empty() {
+        return Ok(looks);
+    }
+    let all: Vec<_> = queries.iter().map(|(_, q)| q.as_str()).collect();
+    let mut answers = looked(client, &all.join(" UNION ALL ")).await?;
+    if answers.is_none() {
+        answers = Some(Vec::new());
+        for (_, query) in &queries {
+            answers.get_or_insert_default().extend(looked(client, query).await?.unwrap_or_default());
+        }
+    }
+    for row in answers.unwrap_or_default() {
+        let (i, there): (i32, bool) = (row.get(0), row.get(1));
+        let Some(i) = usize::try_from(i).ok().filter(|i| *i < looks.len()) else { continue };
+        // Where policies hide rows, seeing none proves nothing.
+        looks[i] = if there || !found[i].1.rows_hidden { Some(there) } else { None };
+    }
+    Ok(looks)
+}
+
+/// Whether a column holds a NULL. `None`: it could not be found out within two seconds, or without waiting for a lock,
+/// or not by us.
+pub async fn has_nulls(client: &Client, table: &Name, column: &str) -> Result<Option<bool>> {
+    let (table, column) = (table.to_sql()?, QuotedIdent::new(column)?);
+    let query = format!(
+        "SELECT EXISTS (SELECT FROM {table} WHERE {column} IS NULL), \
+         pg_catalog.row_security_active(pg_catalog.to_regclass($1)::pg_catalog.oid)"
+    );
+    let (begun, rows, ended) = futures::join!(
+        client.batch_execute(LOOK),
+        client.query_typed(&query, &[(&table, Type::TEXT)]),
+        client.batch_execute("ROLLBACK")
+    );
+    begun.and(ended).map_err(|e| errors::fault(e, DOING))?;
+    let Ok(rows) = rows else { return Ok(None) };
+    let Some(row) = rows.first() else { return Ok(None) };
+    let (there, hidden): (bool, bool) = (row.get(0), row.get(1));
+    Ok(if there || !hidden { Some(there) } else { None })
+}
+
+/// Runs a query that may fail: then there is no answer, and only a lost connection is a fault.
+async fn looked(client: &Client, query: &str) -> Result<Option<Vec<Row>>> {
+    let (begun, rows, ended) = futures::join!(
+        client.batch_execute(LOOK),
+        client.query_typed(query, &[]),
+        client.batch_execute("ROLLBACK")
+    );
+    begun.and(ended).map_err(|e| errors::fault(e, DOING))?;
+    Ok(rows.ok())
+}

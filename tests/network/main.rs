@@ -1,0 +1,80 @@
+//! The connection breaks after each single protocol message of a migration; the same command, run again over a
+//! whole connection, ends right, and nothing was done twice.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod cut;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use cut::Proxy;
+use support::{Bench, ended, server};
+
+/// One transaction, one statement outside of any, one sequence of several transactions.
+fn bench() -> Bench {
+    let bench = Bench::new("cut");
+    bench
+        .file(
+            "V1__ledger.sql",
+            "CREATE TABLE ledger (what text);\nCREATE TABLE t (id int PRIMARY KEY, a int);\n
+             INSERT INTO t SELECT n, n FROM generate_series(1, 100) n;\nINSERT INTO ledger VALUES ('one');",
+        )
+        .file("V2__index.sql", "CREATE INDEX t_a_idx ON t (a);")
+        .file("V3__check.sql", "ALTER TABLE t ADD CONSTRAINT positive CHECK (a > 0);");
+    bench
+}
+
+fn state(bench: &Bench) -> (String, Vec<(String, String)>, String, String) {
+    (
+        bench.dump(),
+        bench.history(),
+        bench.one("SELECT count(*) FROM ledger"),
+        bench.one("SELECT count(*) FROM pg_index WHERE NOT indisvalid"),
+    )
+}
+
+fn through(bench: &Bench, proxy: &Proxy) -> support::Ended {
+    let url = bench.url.replace(&format!(":{}/", server().port()), &format!(":{}/", proxy.port));
+    assert_ne!(url, bench.url, "the URL names the port");
+    ended(bench.command(&["apply"]).env("COFFERDAM_URL", url))
+}
+
+#[test]
+fn cut_after_every_message() {
+    let whole = bench();
+    let proxy = Proxy::start(server().port(), 0);
+    let ended = through(&whole, &proxy);
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    let expected = state(&whole);
+    let messages = proxy.passed();
+    assert!(messages > 100, "only {messages} messages passed: is the proxy in between?");
+
+    let next = AtomicUsize::new(1);
+    let cuts = AtomicUsize::new(0);
+    std::thread::scope(|threads| {
+        for _ in 0..3 {
+            threads.spawn(|| {
+                loop {
+                    let after = next.fetch_add(1, Ordering::SeqCst);
+                    if after > messages {
+                        return;
+                    }
+                    let bench = bench();
+                    let proxy = Proxy::start(server().port(), after);
+                    let cut = through(&bench, &proxy);
+                    if proxy.was_cut() {
+                        cuts.fetch_add(1, Ordering::SeqCst);
+                    } else {
+                        assert_eq!(cut.code, 0, "{after}: {}", cut.stderr);
+                    }
+                    let again = bench.run(&["apply", "--lock-wait", "30s"]);
+                    assert_eq!(again.code, 0, "{after}\nfirst: {}\nthen: {}", cut.stderr, again.stderr);
+                    assert_eq!(state(&bench), expected, "cut after message {after}");
+                    bench.assert_sound();
+                }
+            });
+        }
+    });
+    assert!(cuts.load(Ordering::SeqCst) > messages / 2, "too few of the cuts happened");
+}
