@@ -4,8 +4,8 @@ use std::io::Write;
 use std::path::Path;
 
 use cofferdam_core::bundle::Bundle;
-use cofferdam_core::{Code, Fault, Refusal, Result};
-use cofferdam_formats::Tree;
+use cofferdam_core::{Code, Fault, Refusal, Result, Script};
+use cofferdam_formats::{File, Tree};
 
 use crate::config::Settings;
 
@@ -23,6 +23,20 @@ pub(crate) fn tree(directory: &Path) -> Result<Tree> {
 /// Those of [`tree`] and of the format.
 pub(crate) fn bundle(settings: &Settings) -> Result<Bundle> {
     cofferdam_formats::read(&tree(&settings.dir)?, settings.format.as_deref()).map_err(Fault::Refused)
+}
+
+/// One SQL file, whatever its name.
+///
+/// # Errors
+/// `UnreadableFile`, `NotUtf8` and `NulByte`.
+pub(crate) fn script(path: &Path) -> Result<Script> {
+    let bytes = std::fs::read(path).map_err(|error| {
+        Refusal::new(Code::UnreadableFile, format!("{} cannot be read", path.display()))
+            .cause(error.to_string())
+            .help("check the path and its rights")
+    })?;
+    let file = File { path: path.display().to_string(), bytes };
+    cofferdam_formats::script(&Tree::default(), &file).map_err(Fault::Refused)
 }
 
 /// Writes a file that is not there yet, with the directories above it.

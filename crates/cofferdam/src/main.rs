@@ -6,6 +6,7 @@ mod config;
 mod context;
 mod demo;
 mod files;
+mod linting;
 mod output;
 mod runs;
 mod signals;

@@ -75,3 +75,20 @@ pub struct Piece {
     /// The comments that stand between the statement before and this one, each with its first line.
     pub comments: Vec<(usize, String)>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_folder_is_a_dialect_in_the_table() {
+        let source = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let entries = std::fs::read_dir(source).unwrap().map(Result::unwrap);
+        let folders = entries.filter(|e| e.path().is_dir()).count();
+        assert_eq!(DIALECTS.len(), folders);
+        for one in DIALECTS {
+            assert!(std::ptr::eq(dialect(one.id).unwrap(), *one), "{}", one.id);
+        }
+        assert!(dialect("oracle").is_none());
+    }
+}

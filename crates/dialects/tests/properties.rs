@@ -1,5 +1,7 @@
 //! What holds for any text: nothing is lost, nothing is cut in two, nothing panics.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
 use cofferdam_core::Script;
 use cofferdam_dialects::{Piece, postgres};
 use proptest::prelude::*;

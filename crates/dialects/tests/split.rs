@@ -1,5 +1,7 @@
 //! How each file in `corpus/` is cut: `NAME.sql` beside `NAME.split`. `UPDATE_CORPUS=1` writes the latter anew.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
 use std::fmt::Write as _;
 use std::path::Path;
 

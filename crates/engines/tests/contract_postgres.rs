@@ -303,9 +303,11 @@ fn a_session_that_dies_keeps_the_lock_until_its_statement_ends() {
         let mut session = open(direct.clone()).await;
         session.claim(Duration::ZERO).await.unwrap();
         // It waits until the test lets it go on, and the server does not look after its client.
-        let step = step("DO $$ BEGIN PERFORM set_config(name, '0', false) FROM pg_settings
+        let step = step(
+            "DO $$ BEGIN PERFORM set_config(name, '0', false) FROM pg_settings
                                  WHERE name = 'client_connection_check_interval';
-             CREATE TABLE t (id bigint); PERFORM pg_advisory_lock(1); END $$");
+             CREATE TABLE t (id bigint); PERFORM pg_advisory_lock(1); END $$",
+        );
         let (holding, connection) = tokio_postgres::connect(&direct, tokio_postgres::NoTls).await.unwrap();
         tokio::spawn(connection);
         holding.batch_execute("SELECT pg_advisory_lock(1)").await.unwrap();
@@ -318,9 +320,15 @@ fn a_session_that_dies_keeps_the_lock_until_its_statement_ends() {
         assert_eq!(heard(refused), "LockHeldByOther", "{name}");
         let holder = other.holder().await.unwrap().unwrap();
         assert_eq!(holder.state, "active");
-        assert_eq!(other.probe(&Probe::RelationThere { relation: Name::plain("t") }).await.unwrap(), Seen::NotDone);
+        assert_eq!(
+            other.probe(&Probe::RelationThere { relation: Name::plain("t") }).await.unwrap(),
+            Seen::NotDone
+        );
         holding.batch_execute("SELECT pg_advisory_unlock(1)").await.unwrap();
         other.claim(Duration::from_secs(20)).await.unwrap();
-        assert_eq!(other.probe(&Probe::RelationThere { relation: Name::plain("t") }).await.unwrap(), Seen::Done);
+        assert_eq!(
+            other.probe(&Probe::RelationThere { relation: Name::plain("t") }).await.unwrap(),
+            Seen::Done
+        );
     });
 }

@@ -16,5 +16,6 @@ mod versions;
 pub use format::{Confidence, FORMATS, Format, NewFiles, read};
 pub use history::{HISTORIES, HistoryCodec};
 pub use nearest::nearest;
+pub use script::script;
 pub use standing::{Options, Row, Standing, State, standing};
 pub use tree::{File, Tree};

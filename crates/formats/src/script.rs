@@ -12,7 +12,7 @@ const NUL_SHOWN: &str = "\u{2400}";
 ///
 /// # Errors
 /// `NotUtf8` (UTF-16 is named as such) and `NulByte`, with the place of the first byte that does not fit.
-pub(crate) fn script(tree: &Tree, file: &File) -> Result<Script, Box<Refusal>> {
+pub fn script(tree: &Tree, file: &File) -> Result<Script, Box<Refusal>> {
     let path = tree.typed(&file.path);
     if let Some(encoding) = other_encoding(&file.bytes) {
         return Err(Box::new(

@@ -20,8 +20,13 @@ pub(crate) fn settle(
         .iter()
         .map(|allow| State { allow, verdict: judge(allow, options), used: false })
         .collect();
-    let file_marks: Vec<Mark> =
-        parsed.changes.iter().enumerate().flat_map(|(i, c)| marks(c, i == 0)).filter(|m| m.whole_file).collect();
+    let file_marks: Vec<Mark> = parsed
+        .changes
+        .iter()
+        .enumerate()
+        .flat_map(|(i, c)| marks(c, i == 0))
+        .filter(|m| m.whole_file)
+        .collect();
 
     for (index, findings) in found {
         if findings.is_empty() {
@@ -30,8 +35,7 @@ pub(crate) fn settle(
         let change = &parsed.changes[index];
         let own_marks = marks(change, index == 0);
         for finding in findings {
-            let mut allowed =
-                file_marks.iter().chain(&own_marks).any(|mark| mark.covers(finding.rule));
+            let mut allowed = file_marks.iter().chain(&own_marks).any(|mark| mark.covers(finding.rule));
             for state in &mut allows {
                 let there = state.allow.whole_file || stands_above(state.allow, change);
                 if there && named(&state.allow.rule, finding.rule) {
@@ -85,8 +89,10 @@ fn complaint(script: &Script, state: &State, options: &Options) -> Option<Findin
         Verdict::UnknownRule => (
             &allow_unknown_rule::RULE,
             format!("there is no rule {name}, so nothing is allowed here"),
-            catalogue::suggest(name)
-                .map_or_else(|| "cofferdam explain lists the rules".into(), |near| format!("did you mean {near}?")),
+            catalogue::suggest(name).map_or_else(
+                || "cofferdam explain lists the rules".into(),
+                |near| format!("did you mean {near}?"),
+            ),
         ),
         Verdict::NoReason => (
             &allow_without_reason::RULE,
@@ -171,7 +177,8 @@ fn mark(change: &Change, first: bool, line: usize, text: &str) -> Option<Mark> {
     }
     let names = body.strip_prefix("atlas:nolint")?;
     // Atlas takes a mark for the whole file where it heads the file and an empty line follows.
-    let attached = (line + 1..change.at.line).all(|between| change.comments.iter().any(|(at, _)| *at == between));
+    let attached =
+        (line + 1..change.at.line).all(|between| change.comments.iter().any(|(at, _)| *at == between));
     Some(Mark { names: list(names), whole_file: first && !attached })
 }
 

@@ -78,7 +78,8 @@ mod tests {
 
     #[test]
     fn distance_counts_single_letters() {
-        for (a, b, n) in [("", "", 0), ("", "abc", 3), ("abc", "abc", 0), ("abc", "adc", 1), ("ab", "ba", 2)] {
+        for (a, b, n) in [("", "", 0), ("", "abc", 3), ("abc", "abc", 0), ("abc", "adc", 1), ("ab", "ba", 2)]
+        {
             assert_eq!(distance(a, b), n, "{a} {b}");
         }
     }

@@ -104,6 +104,21 @@ pub(crate) fn skip_space(text: &str, mut pos: usize) -> usize {
     }
 }
 
+/// Where `name` stands in `text` as a whole word, in any case of its letters.
+pub(crate) fn word(text: &str, name: &str) -> Option<usize> {
+    if name.is_empty() {
+        return None;
+    }
+    let bytes = text.as_bytes();
+    (0..(text.len() + 1).saturating_sub(name.len())).find(|&at| {
+        text.is_char_boundary(at)
+            && text.is_char_boundary(at + name.len())
+            && bytes[at..at + name.len()].eq_ignore_ascii_case(name.as_bytes())
+            && !text[..at].ends_with(is_word)
+            && !text[at + name.len()..].starts_with(is_word)
+    })
+}
+
 /// The length of the `/* */` comment, which may hold others, that `text` begins with.
 fn comment(text: &str) -> usize {
     let bytes = text.as_bytes();
@@ -155,12 +170,17 @@ mod tests {
                 "ALTER TABLE t -- , \n ADD a text DEFAULT 'x,''y', /* , /* , */ */ ADD b text DEFAULT $q$,$q$",
                 &["ADD a text DEFAULT 'x,''y'", "ADD b text DEFAULT $q$,$q$"],
             ),
-            ("ALTER TABLE t ADD a int[] DEFAULT ARRAY[1,2] , ADD b int", &["ADD a int[] DEFAULT ARRAY[1,2]", "ADD b int"]),
+            (
+                "ALTER TABLE t ADD a int[] DEFAULT ARRAY[1,2] , ADD b int",
+                &["ADD a int[] DEFAULT ARRAY[1,2]", "ADD b int"],
+            ),
         ];
         for (text, wanted) in cases {
             let got: Vec<&str> = clauses(text).unwrap().into_iter().map(|(s, e)| &text[s..e]).collect();
             assert_eq!(&got, wanted);
         }
+        assert_eq!(word("(idx int, ID bigint)", "id"), Some(10));
+        assert_eq!(word("(é_id int)", "id"), None);
         assert_eq!(clauses("CREATE TABLE t ()"), None);
         assert_eq!(clauses("ALTER TABLE t"), None);
     }

@@ -39,6 +39,10 @@ pub fn fix(script: &Script, findings: &[Finding]) -> Option<Fixed> {
         done = edit.end;
     }
     text += &script.text[done..];
+    // What was taken out at the end may have left empty lines there.
+    if text.ends_with("\n\n") && !script.text.ends_with("\n\n") {
+        text.truncate(text.trim_end().len() + 1);
+    }
     Some(Fixed { text, moved: taken.into_iter().flat_map(|fix| fix.moved.iter().cloned()).collect() })
 }
 

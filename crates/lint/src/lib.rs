@@ -12,7 +12,7 @@ mod created;
 mod fix;
 mod page;
 mod rewrite;
-pub mod rules;
+mod rules;
 mod scene;
 mod transaction;
 

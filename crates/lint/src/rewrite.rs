@@ -1,9 +1,11 @@
 //! Building the edits of a finding: what replaces a statement, and what moves to a file of its own.
 
 use cofferdam_core::change::TransactionControl;
+use cofferdam_core::facts::Server;
 use cofferdam_core::finding::{Edit, Fix};
-use cofferdam_core::{Action, Change, Facts};
-use cofferdam_dialects::postgres::{refuses_transaction, sequence};
+use cofferdam_core::{Act, Action, Change, Facts, Name, TableChange};
+use cofferdam_dialects::postgres::refuses_transaction;
+use cofferdam_dialects::postgres::sequence::safe_sequence;
 
 use crate::scene::Scene;
 use crate::{clauses, transaction};
@@ -17,8 +19,17 @@ pub(crate) fn safe_parts(scene: &Scene) -> Option<Vec<String>> {
 }
 
 fn safe_parts_of(scene: &Scene, change: &Change) -> Option<Vec<String>> {
-    let nothing = Facts::default();
-    sequence::safe_sequence(change, scene.facts.unwrap_or(&nothing), scene.server_major)
+    let steps = match scene.facts {
+        Some(facts) => safe_sequence(change, facts),
+        None => {
+            // Nothing is known but the version, which decides what the server can do.
+            let server = Server { version: scene.server_major * 10_000, ..Server::default() };
+            safe_sequence(change, &Facts { server, ..Facts::default() })
+        }
+    }?;
+    // Checks are questions of the runner, not statements of a script.
+    let acts = steps.into_iter().map(|step| step.act).filter(|act| !matches!(act, Act::Check { .. }));
+    Some(acts.map(|act| act.text()).collect())
 }
 
 /// A fix that puts `parts`, each of which commits by itself, in the place of the scene's statement.
@@ -92,20 +103,36 @@ fn needed_later(scene: &Scene, go: &[String]) -> bool {
     let key = go.iter().any(|part| part.contains("UNIQUE") || part.contains("PRIMARY KEY"));
     let table = scene.action().tables().first().map(|table| table.name.as_str());
     scene.later().iter().any(|change| {
-        let text = change.text.to_lowercase();
-        names.iter().any(|name| mentions(&text, name))
-            || key
-                && (text.contains("references") || text.contains("on conflict"))
-                && table.is_some_and(|table| mentions(&text, table))
+        if reshapes(change, scene.action().tables().first().copied()) {
+            return true;
+        }
+        let text = &change.text;
+        let says = |word| clauses::word(text, word).is_some();
+        names.iter().any(|name| says(name))
+            || key && (says("references") || says("conflict")) && table.is_some_and(says)
     })
 }
 
-/// `name` stands in `text` as a word.
-fn mentions(text: &str, name: &str) -> bool {
-    let part = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
-    text.match_indices(name.to_lowercase().as_str()).any(|(i, found)| {
-        !part(text[..i].chars().next_back()) && !part(text[i + found.len()..].chars().next())
-    })
+/// The statement leaves the table or its columns under other names or types, or not at all.
+fn reshapes(change: &Change, table: Option<&Name>) -> bool {
+    let Some(table) = table else { return false };
+    match &change.action {
+        Action::DropTable { names, .. } => names.contains(table),
+        Action::AlterTable { table: altered, changes, .. } => {
+            altered == table
+                && changes.iter().any(|change| {
+                    matches!(
+                        change,
+                        TableChange::RenameTo { .. }
+                            | TableChange::RenameColumn { .. }
+                            | TableChange::SetSchema { .. }
+                            | TableChange::DropColumn { .. }
+                            | TableChange::AlterType { .. }
+                    )
+                })
+        }
+        _ => false,
+    }
 }
 
 /// The other statements of the script, without those that only begin or end a transaction.
@@ -122,9 +149,7 @@ fn others<'a>(scene: &Scene<'a>) -> impl Iterator<Item = &'a Change> + use<'a> {
 /// The edits that take `BEGIN` and `COMMIT` around the whole script away. `None` where there are others, whose
 /// meaning a rewrite would change.
 fn control_edits(scene: &Scene) -> Option<Vec<Edit>> {
-    let control = |change: &&Change| {
-        matches!(&change.action, Action::Transaction(control) if *control != TransactionControl::Savepoint)
-    };
+    let control = |change: &&Change| matches!(&change.action, Action::Transaction(control) if *control != TransactionControl::Savepoint);
     if !scene.changes.iter().any(|change| control(&change)) {
         return Some(Vec::new());
     }
@@ -147,7 +172,11 @@ fn extent(text: &str, change: &Change) -> (usize, usize) {
     let rest = &text[end..];
     let rest = &rest[..rest.find('\n').map_or(rest.len(), |newline| newline + 1)];
     if text[line..change.at.start].trim().is_empty() && rest.trim().is_empty() {
-        (line, end + rest.len())
+        let end = end + rest.len();
+        // Two empty lines would be left where one was meant to part two statements.
+        let parted = text[..line].trim_end_matches(['\r', ' ', '\t']).ends_with("\n\n") || line == 0;
+        let next = text[end..].find('\n').map_or("", |newline| &text[end..end + newline + 1]);
+        (line, if parted && next.trim().is_empty() { end + next.len() } else { end })
     } else {
         (change.at.start, end)
     }

@@ -92,6 +92,16 @@ impl<'a> Scene<'a> {
         }
     }
 
+    /// Where a name first stands inside the parentheses of the statement; the whole statement where it does not.
+    pub fn name_inside(&self, name: &str) -> Span {
+        let change = self.change();
+        let open = change.text.find('(').unwrap_or(0);
+        match clauses::word(&change.text[open..], name) {
+            Some(at) => inside(change, open + at, open + at + name.len()),
+            None => change.at,
+        }
+    }
+
     /// What one clause of an `ALTER TABLE` takes, by itself.
     pub fn clause_effect(&self, table: &Name, clause: &TableChange) -> Effect {
         let action =
@@ -166,11 +176,9 @@ impl<'a> Scene<'a> {
     /// itself, and `lint --fix` writes it into the script.
     pub fn with_safe_sequence(&self, finding: Finding) -> Finding {
         match rewrite::safe_parts(self) {
-            Some(parts) => Finding {
-                handled: true,
-                fix: rewrite::instead(self, "the safe sequence", &parts),
-                ..finding
-            },
+            Some(parts) => {
+                Finding { handled: true, fix: rewrite::instead(self, "the safe sequence", &parts), ..finding }
+            }
             None => finding,
         }
     }

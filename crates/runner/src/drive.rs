@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use cofferdam_core::fault::{Question, Result};
 use cofferdam_core::journal::{State, StepState, What};
-use cofferdam_core::plan::{Act, Probe, Seen, Step, Undo, Unit};
+use cofferdam_core::plan::{Act, Probe, Seen, Step, Unit};
 use cofferdam_core::run::Event;
 use cofferdam_core::{Code, Fault, Limits, Phase, Refusal, failpoint};
 use cofferdam_engines::{Batch, Line, Run, Session, Tick};
@@ -136,7 +136,7 @@ impl<'a> Driver<'a> {
     }
 
     /// Performs with retries, and tells.
-    async fn perform(&mut self, step: &Step, id: &str, act: &Act) -> Result<()> {
+    pub(crate) async fn perform(&mut self, step: &Step, id: &str, act: &Act) -> Result<()> {
         self.now(Some(id));
         self.reporter.tell(&News::StepBegan { step: id, title: &step.title });
         let began = Instant::now();
@@ -267,123 +267,8 @@ impl<'a> Driver<'a> {
         refusal
     }
 
-    async fn begin_taking_back(&mut self, step: &str, refusal: &Refusal) -> Result<()> {
-        let mut lines = Vec::new();
-        let mut phase = self.run.phase;
-        if !self.opened {
-            // Nothing was committed, but that it was tried and failed is worth a record.
-            lines.extend(way(phase, Phase::Expanding)?);
-            phase = Phase::Expanding;
-        }
-        if !step.is_empty() {
-            lines.push(Line::Write(What::Failed { step: step.to_owned(), why: refusal.to_string() }));
-        }
-        let on = [Event::StepFailed, Event::CancelAsked]
-            .into_iter()
-            .find(|on| phase.next(*on).is_ok())
-            .unwrap_or(Event::StepFailed);
-        lines.push(moved(phase, on)?);
-        self.commit(Phase::RollingBack, lines, Limits::default(), false).await?;
-        if failpoint::hit("undo.begun") {
-            return Err(lost("undo.begun"));
-        }
-        Ok(())
-    }
-
-    /// Asked for from outside: the run is given up and taken back.
-    pub(crate) async fn cancel(mut self) -> Result<RunSummary> {
-        let refusal = Refusal::new(Code::RolledBack, "given up because its file was changed since");
-        self.begin_taking_back("", &refusal).await?;
-        self.take_back().await?;
-        let summary = self.summary();
-        self.reporter.tell(&News::RunEnded(&summary));
-        Ok(summary)
-    }
-
-    /// Undoes what ended, last first. May be called again after a crash in the middle of it.
-    async fn take_back(&mut self) -> Result<()> {
-        let plan = self.run.plan.clone();
-        let steps: Vec<(bool, &Step)> =
-            plan.units.iter().flat_map(|u| u.steps.iter().map(|s| (u.atomic, s))).collect();
-        for (atomic, step) in steps.into_iter().rev() {
-            let id = format!("undo {}", step.id);
-            if self.state.steps.get(&id) == Some(&StepState::Ended)
-                || !self.left_something(atomic, step).await?
-            {
-                continue;
-            }
-            if let Err(fault) = self.undo(step, &id).await {
-                return Err(self.undo_failed(step, &id, fault).await);
-            }
-            if failpoint::hit("undo.step") {
-                return Err(lost("undo.step"));
-            }
-        }
-        if failpoint::hit("undo.before-end") {
-            return Err(lost("undo.before-end"));
-        }
-        let lines = vec![moved(Phase::RollingBack, Event::Reverted)?];
-        self.commit(Phase::RolledBack, lines, Limits::default(), false).await
-    }
-
-    /// Whether there is anything of a step to take back. What failed inside a transaction left nothing; of what
-    /// began outside of one, the catalog knows.
-    async fn left_something(&mut self, atomic: bool, step: &Step) -> Result<bool> {
-        match self.state.steps.get(&step.id) {
-            None => Ok(false),
-            Some(StepState::Ended) => Ok(true),
-            Some(StepState::Began | StepState::Failed) if atomic => Ok(false),
-            Some(StepState::Began | StepState::Failed) => {
-                Ok(matches!(self.session.probe(&step.probe).await?, Seen::Done | Seen::Partly(_)))
-            }
-        }
-    }
-
-    async fn undo(&mut self, step: &Step, id: &str) -> Result<()> {
-        let Undo::Acts { acts, atomic, .. } = &step.undo else { return Ok(()) };
-        self.now(Some(id));
-        if *atomic {
-            let lines: Vec<Line<'_>> =
-                acts.iter().map(|act| Line::Perform { id: id.to_owned(), act, step }).collect();
-            let mut tries = Tries::new(step.limits);
-            loop {
-                let result = self.commit(Phase::RollingBack, lines.clone(), step.limits, false).await;
-                let Some((wait, _)) = tries.after(result)? else { break };
-                pause(wait, &self.stop).await?;
-            }
-        } else {
-            for act in acts {
-                self.perform(step, id, act).await?;
-            }
-            let ended = What::Ended { step: id.to_owned(), how: "performed".into(), ms: None };
-            self.commit(Phase::RollingBack, vec![Line::Write(ended)], Limits::default(), false).await?;
-        }
-        self.state.steps.insert(id.to_owned(), StepState::Ended);
-        Ok(())
-    }
-
-    async fn undo_failed(&mut self, step: &Step, id: &str, fault: Fault) -> Fault {
-        let refusal = match fault {
-            Fault::Refused(refusal) if leaves_the_run_as_it_is(refusal.code) => {
-                return refusal_fault(refusal);
-            }
-            Fault::Refused(refusal) => *refusal,
-            other => return other,
-        };
-        self.reporter.tell(&News::Failed { step: id, title: &step.title, why: &refusal });
-        let question = Question {
-            what: format!("taking back {} failed: {refusal}", step.title),
-            look_at: format!(
-                "remove the cause, then `cofferdam repair {0} --says not-swapped` to go on taking it back; or \
-                 take it back by hand, then `cofferdam repair {0} --says reverted`",
-                self.run.id
-            ),
-        };
-        self.stuck(Event::StepFailed, question).await
-    }
-
     /// Only a person can go on from here.
-    async fn stuck(&mut self, on: Event, question: Question) -> Fault {
+    pub(crate) async fn stuck(&mut self, on: Event, question: Question) -> Fault {
         let step = self.current_step();
         let code = if on == Event::OutcomeUnknown { Code::OutcomeUnknown } else { Code::RollbackFailed };
         let phase = self.run.phase;
@@ -401,7 +286,7 @@ impl<'a> Driver<'a> {
     }
 
     /// Commits lines under the run, in the phase that it has after them.
-    async fn commit(&mut self, to: Phase, lines: Vec<Line<'_>>, limits: Limits, done: bool) -> Result<()> {
+    pub(crate) async fn commit(&mut self, to: Phase, lines: Vec<Line<'_>>, limits: Limits, done: bool) -> Result<()> {
         let mut run = self.run.clone();
         run.phase = to;
         let record = (done && to == Phase::Done)
@@ -428,7 +313,7 @@ impl<'a> Driver<'a> {
         self.reporter.tell(&News::Retrying { step: &id, title, try_: tries.done() + 1, of, why });
     }
 
-    fn now(&self, id: Option<&str>) {
+    pub(crate) fn now(&self, id: Option<&str>) {
         *self.current.lock().unwrap_or_else(PoisonError::into_inner) = id.map(str::to_owned);
     }
 
@@ -436,7 +321,7 @@ impl<'a> Driver<'a> {
         self.current.lock().unwrap_or_else(PoisonError::into_inner).clone().unwrap_or_default()
     }
 
-    fn summary(&self) -> RunSummary {
+    pub(crate) fn summary(&self) -> RunSummary {
         RunSummary {
             run: self.run.id,
             key: self.run.plan.key.clone(),
@@ -480,15 +365,11 @@ fn listen(
 
 /// After these the journal must not be written: the connection is gone, another runner took over, or we were
 /// asked to stop and the run is to be gone on with.
-fn leaves_the_run_as_it_is(code: Code) -> bool {
+pub(crate) fn leaves_the_run_as_it_is(code: Code) -> bool {
     matches!(code, Code::ConnectionLost | Code::Fenced | Code::Interrupted | Code::TimedOut)
 }
 
-fn refusal_fault(refusal: Box<Refusal>) -> Fault {
-    Fault::Refused(refusal)
-}
-
-fn way(from: Phase, to: Phase) -> Result<Vec<Line<'static>>> {
+pub(crate) fn way(from: Phase, to: Phase) -> Result<Vec<Line<'static>>> {
     let events =
         from.way_to(to).ok_or_else(|| Fault::Bug(format!("{to:?} does not lie ahead of {from:?}")))?;
     let mut phase = from;
@@ -500,11 +381,11 @@ fn way(from: Phase, to: Phase) -> Result<Vec<Line<'static>>> {
     Ok(lines)
 }
 
-fn moved(from: Phase, on: Event) -> Result<Line<'static>> {
+pub(crate) fn moved(from: Phase, on: Event) -> Result<Line<'static>> {
     let to = from.next(on).map_err(|e| Fault::Bug(e.to_string()))?;
     Ok(Line::Write(What::Moved { from, on, to }))
 }
 
-fn lost(name: &str) -> Fault {
+pub(crate) fn lost(name: &str) -> Fault {
     Refusal::new(Code::ConnectionLost, format!("failpoint {name}")).into()
 }

@@ -20,6 +20,7 @@ mod apply;
 mod assess;
 mod attend;
 mod audit;
+mod back;
 mod drive;
 mod guard;
 mod resume;

@@ -65,15 +65,14 @@ fn new(context: &Context, flags: &Flags) -> Result<Exit> {
 
 /// The directory's format and its newest version.
 fn directory(settings: &Settings) -> Result<(&'static Format, Option<String>)> {
-    let tree = files::tree(&settings.dir)?;
-    match cofferdam_formats::read(&tree, settings.format.as_deref()) {
+    match files::bundle(settings) {
         Ok(bundle) => Ok((format(bundle.format)?, newest(&bundle))),
         // An empty directory has no format yet: the one that is asked for, or the first.
-        Err(refusal) if refusal.code == Code::EmptyDirectory => match &settings.format {
+        Err(Fault::Refused(refusal)) if refusal.code == Code::EmptyDirectory => match &settings.format {
             Some(id) => Ok((format(id)?, None)),
             None => Ok((FORMATS[0], None)),
         },
-        Err(refusal) => Err(Fault::Refused(refusal)),
+        Err(fault) => Err(fault),
     }
 }
 

@@ -57,7 +57,8 @@ impl Console {
         self.written(stdout.write_all(bytes).and_then(|()| stdout.flush()));
     }
 
-    fn document<T: Serialize>(&self, kind: &str, body: &T) {
+    /// Writes the document, as JSON where the flags do not ask for YAML.
+    pub(crate) fn document<T: Serialize>(&self, kind: &str, body: &T) {
         let envelope = Envelope::new(kind, body);
         let text = match self.output {
             Output::Yaml => envelope.yaml(),

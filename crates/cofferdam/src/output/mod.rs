@@ -12,6 +12,7 @@ pub(crate) mod history;
 pub(crate) mod mask;
 pub(crate) mod plan;
 pub(crate) mod progress;
+pub(crate) mod rollback;
 pub(crate) mod run;
 pub(crate) mod status;
 pub(crate) mod table;

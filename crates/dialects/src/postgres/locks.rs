@@ -193,9 +193,7 @@ pub fn effect(change: &Change, facts: Option<&Facts>) -> Effect {
             Effect::taking(if major >= 18 { AccessShare } else { None })
         }
         Action::Do | Action::Call | Action::Other { .. } | Action::Unparsed { .. } => Effect::unread(),
-        Action::RenameIndex { name, .. } => {
-            Effect::default().also(name.clone(), ShareUpdateExclusive)
-        }
+        Action::RenameIndex { name, .. } => Effect::default().also(name.clone(), ShareUpdateExclusive),
         Action::CreateView { .. }
         | Action::CreateSequence { .. }
         | Action::DropSequence { .. }
@@ -273,7 +271,8 @@ fn mode(lock_table: &str) -> Lock {
     let Some(from) = words.iter().rposition(|w| w.is("in")) else { return Lock::AccessExclusive };
     let said: Vec<String> = words[from + 1..].iter().map(|w| w.text.to_ascii_uppercase()).collect();
     let said = said.join(" ");
-    let found = LOCKS.iter().copied().find(|l| *l != Lock::None && said.starts_with(&format!("{} MODE", l.name())));
+    let found =
+        LOCKS.iter().copied().find(|l| *l != Lock::None && said.starts_with(&format!("{} MODE", l.name())));
     found.unwrap_or(Lock::AccessExclusive)
 }
 

@@ -88,3 +88,94 @@ fn first_words(text: &str) -> Vec<String> {
     }
     words
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::read::action;
+    use super::*;
+
+    fn refuses(text: &str, server_major: u32) -> bool {
+        refuses_transaction(&action(text), text, server_major)
+    }
+
+    #[test]
+    fn statements_that_commit_by_themselves_refuse_a_transaction() {
+        for text in [
+            "CREATE INDEX CONCURRENTLY i ON t (a)",
+            "create unique index /* x */ concurrently on t (a)",
+            "DROP INDEX CONCURRENTLY IF EXISTS i",
+            "REINDEX TABLE CONCURRENTLY t",
+            "REINDEX (CONCURRENTLY) INDEX i",
+            "REINDEX SCHEMA s",
+            "REINDEX DATABASE d",
+            "REINDEX SYSTEM d",
+            "VACUUM",
+            "VACUUM (ANALYZE) t",
+            "CREATE DATABASE d",
+            "DROP DATABASE IF EXISTS d",
+            "ALTER DATABASE d SET TABLESPACE x",
+            "CREATE TABLESPACE x LOCATION '/x'",
+            "DROP TABLESPACE x",
+            "ALTER SYSTEM SET work_mem = '1GB'",
+            "ALTER SYSTEM RESET ALL",
+            "CLUSTER",
+            "CLUSTER VERBOSE",
+            "ALTER TABLE m DETACH PARTITION p CONCURRENTLY",
+            "DISCARD ALL",
+            "CREATE SUBSCRIPTION s CONNECTION 'x' PUBLICATION p",
+            "CREATE SUBSCRIPTION s CONNECTION 'x' PUBLICATION p WITH (enabled = false)",
+            "DROP SUBSCRIPTION s",
+            "ALTER SUBSCRIPTION s REFRESH PUBLICATION",
+            "ALTER SUBSCRIPTION s SET PUBLICATION p",
+            "COMMIT PREPARED 'x'",
+            "ROLLBACK PREPARED 'x'",
+            // Newer than the grammar: by their words.
+            "CREATE INDEX CONCURRENTLY i ON t USING newer (a) WITH NEW SYNTAX",
+            "REINDEX NEW (x) TABLE CONCURRENTLY t",
+            "VACUUM NEW SYNTAX HERE",
+        ] {
+            assert!(refuses(text, 17), "{text}");
+        }
+    }
+
+    #[test]
+    fn others_do_not() {
+        for text in [
+            "CREATE INDEX i ON t (a)",
+            "CREATE INDEX \"concurrently\" ON t (a)",
+            "DROP INDEX i",
+            "REINDEX TABLE t",
+            "REINDEX (CONCURRENTLY false) TABLE t",
+            "CLUSTER t USING i",
+            "ALTER TABLE m DETACH PARTITION p",
+            "ALTER TABLE m DETACH PARTITION p FINALIZE",
+            "ALTER DATABASE d SET timezone = 'UTC'",
+            "REFRESH MATERIALIZED VIEW CONCURRENTLY v",
+            "ALTER TYPE m ADD VALUE 'x'",
+            "DISCARD TEMP",
+            "ANALYZE",
+            "CREATE SUBSCRIPTION s CONNECTION 'x' PUBLICATION p WITH (create_slot = false, slot_name = NONE)",
+            "CREATE SUBSCRIPTION s CONNECTION 'x' PUBLICATION p WITH (connect = 'false')",
+            "ALTER SUBSCRIPTION s SET PUBLICATION p WITH (refresh = false)",
+            "ALTER SUBSCRIPTION s DISABLE",
+            "COMMIT",
+            "PREPARE TRANSACTION 'x'",
+            "CREATE TABLE t (a int)",
+            "SELECT 'CREATE INDEX CONCURRENTLY'",
+        ] {
+            assert!(!refuses(text, 17), "{text}");
+        }
+    }
+
+    #[test]
+    fn some_depend_on_the_version() {
+        for (text, since) in [
+            ("ALTER SUBSCRIPTION s REFRESH PUBLICATION", 14),
+            ("ALTER SUBSCRIPTION s SET (failover = true)", 17),
+            ("ALTER SUBSCRIPTION s SET (two_phase = true)", 18),
+        ] {
+            assert!(refuses(text, since) && !refuses(text, since - 1), "{text}");
+        }
+        assert!(refuses("ALTER TYPE m ADD VALUE 'x'", 11));
+    }
+}

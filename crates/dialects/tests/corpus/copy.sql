@@ -9,8 +9,6 @@ copy "from stdin" -- a remark;
 "a;b"
 
 \.
-COPY BINARY t FROM stdin;
-\.
 COPY t FROM STDOUT WHERE a > 0;
 1
 \.

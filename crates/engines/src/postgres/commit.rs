@@ -138,9 +138,10 @@ async fn write(
     let rows = chain(claim, run.id, &session.who, now, whats);
     let (phase, intent) = (word(&run.phase), word(&run.plan.intent));
     let ended = run.phase.terminal().then_some(now);
-    let journal = journal_columns(&rows)?;
+    let columns = journal_columns(&rows)?;
+    let parameters = columns.parameters();
     let reset = client.simple_query("RESET ROLE");
-    let journal = client.query_typed(INSERT_JOURNAL, &journal.parameters());
+    let journal = client.query_typed(INSERT_JOURNAL, &parameters);
     let started = parse_time(&run.started_at)?;
     let (plan, record) = (Json(&run.plan), Json(&run.record));
     let opened: [(&(dyn ToSql + Sync), Type); 11] = [
@@ -171,7 +172,7 @@ async fn write(
     };
     let history = async {
         match batch.record {
-            Some(before) => record(session, batch, before + ms, now, next_rank).await,
+            Some(before) => record_end(session, batch, before + ms, now, next_rank).await,
             None => Ok(()),
         }
     };
@@ -262,7 +263,7 @@ impl JournalColumns {
 }
 
 /// What the run's end means for the history.
-async fn record(
+async fn record_end(
     session: &PostgresSession,
     batch: &Batch<'_>,
     ms: u64,

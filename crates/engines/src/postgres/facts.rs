@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::de::DeserializeOwned;
-use tokio_postgres::types::Type;
+use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Row};
 
 use cofferdam_core::facts::{Facts, Table};
@@ -18,8 +18,10 @@ use catalog::{BEGIN, OBJECTS, PATH, ServerRow, TABLES, TableRow, server_query};
 
 const DOING: &str = "reading the catalog";
 
-/// A look into a table is given up after this, and is "not known": it must never be felt.
-const LOOK: &str = "BEGIN READ ONLY; SET LOCAL statement_timeout = '2s'; SET LOCAL lock_timeout = '100ms'";
+/// A look into a table is given up after this, and is "not known": it must never be felt. Where policies would hide
+/// rows, or would run functions of others as us, it fails too.
+const LOOK: &str = "BEGIN READ ONLY; SET LOCAL statement_timeout = '2s'; SET LOCAL lock_timeout = '100ms';
+    SET LOCAL row_security = off";
 
 /// Facts of the server, and of these tables by the names under which they are asked for. A name without a schema is
 /// looked for where `search_path` says.
@@ -30,14 +32,7 @@ pub async fn facts(client: &Client, of: &[Name]) -> Result<Facts> {
     for name in of {
         name.to_sql()?;
     }
-    let (server, objects, found) = match read_catalog(client, of).await {
-        Ok(read) => read,
-        Err(fault) => {
-            // What failed may have left the transaction open.
-            let _ = client.batch_execute("ROLLBACK").await;
-            return Err(fault);
-        }
-    };
+    let (server, objects, found) = read_catalog(client, of).await?;
     let mut tables: BTreeMap<String, Table> = of.iter().map(|n| (n.to_string(), Table::default())).collect();
     let looks = have_rows(client, &found).await?;
     for ((place, row), look) in found.iter().zip(looks) {
@@ -56,7 +51,13 @@ async fn read_catalog(client: &Client, of: &[Name]) -> Result<(ServerRow, Vec<St
     // Sent together, answered in order.
     let (begun, path) = futures::join!(client.batch_execute(BEGIN), client.query_typed(PATH, &[]));
     begun.map_err(fault)?;
-    let path = path.map_err(fault)?;
+    let path = match path {
+        Ok(path) => path,
+        Err(e) => {
+            let _ = client.batch_execute("ROLLBACK").await;
+            return Err(fault(e));
+        }
+    };
     let path = path.first().ok_or_else(|| Fault::Bug("search_path gave no row".into()))?;
     let (setting, in_path, may_identify): (String, Vec<String>, bool) = (path.get(0), path.get(1), path.get(2));
     // The server's own first, so that nothing of anybody else is run by us; the rest stays, so that types are printed
@@ -65,14 +66,14 @@ async fn read_catalog(client: &Client, of: &[Name]) -> Result<(ServerRow, Vec<St
     let schemas: Vec<Option<&str>> = of.iter().map(|n| n.schema.as_deref()).collect();
     let names: Vec<&str> = of.iter().map(|n| n.name.as_str()).collect();
     let server_query = server_query(may_identify);
+    let path: [(&(dyn ToSql + Sync), Type); 1] = [(&safe_path, Type::TEXT)];
+    let asked: [(&(dyn ToSql + Sync), Type); 3] =
+        [(&schemas, Type::NAME_ARRAY), (&names, Type::NAME_ARRAY), (&in_path, Type::NAME_ARRAY)];
     let (set, server, objects, tables, ended) = futures::join!(
-        client.query_typed("SELECT pg_catalog.set_config('search_path', $1, true)", &[(&safe_path, Type::TEXT)]),
+        client.query_typed("SELECT pg_catalog.set_config('search_path', $1, true)", &path),
         client.query_typed(&server_query, &[]),
         client.query_typed(OBJECTS, &[]),
-        client.query_typed(
-            TABLES,
-            &[(&schemas, Type::NAME_ARRAY), (&names, Type::NAME_ARRAY), (&in_path, Type::NAME_ARRAY)]
-        ),
+        client.query_typed(TABLES, &asked),
         client.batch_execute("ROLLBACK"),
     );
     set.map_err(fault)?;
@@ -118,8 +119,7 @@ async fn have_rows(client: &Client, found: &Found) -> Result<Vec<Option<bool>>> 
     for row in answers.unwrap_or_default() {
         let (i, there): (i32, bool) = (row.get(0), row.get(1));
         let Some(i) = usize::try_from(i).ok().filter(|i| *i < looks.len()) else { continue };
-        // Where policies hide rows, seeing none proves nothing.
-        looks[i] = if there || !found[i].1.rows_hidden { Some(there) } else { None };
+        looks[i] = Some(there);
     }
     Ok(looks)
 }
@@ -128,20 +128,8 @@ async fn have_rows(client: &Client, found: &Found) -> Result<Vec<Option<bool>>> 
 /// or not by us.
 pub async fn has_nulls(client: &Client, table: &Name, column: &str) -> Result<Option<bool>> {
     let (table, column) = (table.to_sql()?, QuotedIdent::new(column)?);
-    let query = format!(
-        "SELECT EXISTS (SELECT FROM {table} WHERE {column} IS NULL), \
-         pg_catalog.row_security_active(pg_catalog.to_regclass($1)::pg_catalog.oid)"
-    );
-    let (begun, rows, ended) = futures::join!(
-        client.batch_execute(LOOK),
-        client.query_typed(&query, &[(&table, Type::TEXT)]),
-        client.batch_execute("ROLLBACK")
-    );
-    begun.and(ended).map_err(|e| errors::fault(e, DOING))?;
-    let Ok(rows) = rows else { return Ok(None) };
-    let Some(row) = rows.first() else { return Ok(None) };
-    let (there, hidden): (bool, bool) = (row.get(0), row.get(1));
-    Ok(if there || !hidden { Some(there) } else { None })
+    let query = format!("SELECT EXISTS (SELECT FROM {table} WHERE {column} IS NULL)");
+    Ok(looked(client, &query).await?.and_then(|rows| rows.first().map(|row| row.get(0))))
 }
 
 /// Runs a query that may fail: then there is no answer, and only a lost connection is a fault.

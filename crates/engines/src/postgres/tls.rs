@@ -41,14 +41,14 @@ fn refused(what: impl Into<String>) -> Refusal {
 }
 
 /// Authorities, and the certificates as they stand in the file.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Roots {
     store: RootCertStore,
     pinned: Vec<CertificateDer<'static>>,
 }
 
 fn roots(options: &ConnectOptions, mode: SslMode) -> Result<Roots, Box<Refusal>> {
-    let mut roots = Roots::default();
+    let mut roots = Roots { store: RootCertStore::empty(), pinned: Vec::new() };
     if matches!(mode, SslMode::Disable | SslMode::Require) {
         return Ok(roots);
     }

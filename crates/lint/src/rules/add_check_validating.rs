@@ -4,7 +4,7 @@ use cofferdam_core::{Finding, Findings, Severity, TableChange};
 use crate::{Rule, Scene};
 
 /// `ADD CHECK` without `NOT VALID`.
-pub static RULE: Rule = Rule {
+pub(crate) static RULE: Rule = Rule {
     id: "add-check-validating",
     code: "CF1042",
     title: "adding a check reads the whole table while nobody can use it",

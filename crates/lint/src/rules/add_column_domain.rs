@@ -4,7 +4,7 @@ use cofferdam_core::{Finding, Findings, Severity, TableChange};
 use crate::{Rule, Scene};
 
 /// `ADD COLUMN` of a domain.
-pub static RULE: Rule = Rule {
+pub(crate) static RULE: Rule = Rule {
     id: "add-column-domain",
     code: "CF1108",
     title: "a new column of a domain with constraints rewrites the table",

@@ -3,7 +3,7 @@ use cofferdam_core::{Finding, Findings, Severity, TableChange};
 use crate::{Rule, Scene};
 
 /// `ADD COLUMN ... GENERATED ALWAYS AS (...) STORED`.
-pub static RULE: Rule = Rule {
+pub(crate) static RULE: Rule = Rule {
     id: "add-column-generated-stored",
     code: "CF1103",
     title: "adding a stored generated column rewrites the table",

@@ -3,7 +3,7 @@ use cofferdam_core::{Finding, Findings, Severity, TableChange};
 use crate::{Rule, Scene};
 
 /// `ADD COLUMN ... CHECK (...)`.
-pub static RULE: Rule = Rule {
+pub(crate) static RULE: Rule = Rule {
     id: "add-column-inline-check",
     code: "CF1105",
     title: "a check on a new column reads the whole table while nobody can use it",

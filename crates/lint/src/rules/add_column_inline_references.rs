@@ -3,7 +3,7 @@ use cofferdam_core::{Finding, Findings, Severity, TableChange};
 use crate::{Rule, Scene};
 
 /// `ADD COLUMN ... REFERENCES`.
-pub static RULE: Rule = Rule {
+pub(crate) static RULE: Rule = Rule {
     id: "add-column-inline-references",
     code: "CF1107",
     title: "a foreign key on a new column locks both tables at once",
@@ -22,7 +22,8 @@ fn check(scene: &Scene, findings: &mut Findings) {
     for (table, clause, change) in scene.alterations() {
         let TableChange::AddColumn { column, .. } = change else { continue };
         let Some((parent, _)) = &column.references else { continue };
-        let looks_up = column.default.as_deref().is_some_and(|default| !default.trim().eq_ignore_ascii_case("null"));
+        let looks_up =
+            column.default.as_deref().is_some_and(|default| !default.trim().eq_ignore_ascii_case("null"));
         let (severity, message) = if looks_up {
             (
                 scene.blocking(table).max(scene.blocking_if_known(parent)),

@@ -3,7 +3,7 @@ use cofferdam_core::{Finding, Findings, Severity, TableChange};
 use crate::{Rule, Scene};
 
 /// `ADD COLUMN ... UNIQUE`, `ADD COLUMN ... PRIMARY KEY`.
-pub static RULE: Rule = Rule {
+pub(crate) static RULE: Rule = Rule {
     id: "add-column-inline-unique-or-pk",
     code: "CF1106",
     title: "a key on a new column builds its index while nobody can use the table",

@@ -4,7 +4,7 @@ use cofferdam_core::{Finding, Findings, Severity, TableChange};
 use crate::{Rule, Scene};
 
 /// `ADD COLUMN ... NOT NULL` without a default.
-pub static RULE: Rule = Rule {
+pub(crate) static RULE: Rule = Rule {
     id: "add-column-not-null-no-default",
     code: "CF1104",
     title: "a NOT NULL column without a default fails on a table that has rows",
@@ -29,13 +29,21 @@ fn check(scene: &Scene, findings: &mut Findings) {
             at: scene.clause(clause),
             live: scene.live(table),
             notes: vec!["fails with SQLSTATE 23502 while there are rows".into()],
-            help: Some("give it a constant DEFAULT; or add it nullable, fill it, then make it NOT NULL".into()),
-            ..scene.finding(&RULE, format!("{} is NOT NULL without a default, so this fails if {table} has rows", column.name))
+            help: Some(
+                "give it a constant DEFAULT; or add it nullable, fill it, then make it NOT NULL".into(),
+            ),
+            ..scene.finding(
+                &RULE,
+                format!("{} is NOT NULL without a default, so this fails if {table} has rows", column.name),
+            )
         };
         findings.push(match scene.holds_rows(table) {
             Some(true) => Finding {
                 severity: Severity::Error,
-                message: format!("{} is NOT NULL without a default and {table} has rows, so this fails", column.name),
+                message: format!(
+                    "{} is NOT NULL without a default and {table} has rows, so this fails",
+                    column.name
+                ),
                 notes: vec!["fails at once with SQLSTATE 23502".into()],
                 ..finding
             },

@@ -3,7 +3,7 @@ use cofferdam_core::{Finding, Findings, Severity, TableChange};
 use crate::{Rule, Scene};
 
 /// `ADD COLUMN` of a serial type or as identity.
-pub static RULE: Rule = Rule {
+pub(crate) static RULE: Rule = Rule {
     id: "add-column-serial-or-identity",
     code: "CF1102",
     title: "adding a numbered column rewrites the table",
@@ -30,7 +30,10 @@ fn check(scene: &Scene, findings: &mut Findings) {
             help: Some("add a plain column, SET DEFAULT nextval(...), fill the old rows in batches".into()),
             ..scene.finding(
                 &RULE,
-                format!("{} numbers every row, so all of {table} is written anew while nobody can use it", column.name),
+                format!(
+                    "{} numbers every row, so all of {table} is written anew while nobody can use it",
+                    column.name
+                ),
             )
         });
     }

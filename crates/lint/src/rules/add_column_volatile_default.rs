@@ -4,7 +4,7 @@ use cofferdam_core::{Finding, Findings, Severity, TableChange};
 use crate::{Rule, Scene};
 
 /// `ADD COLUMN ... DEFAULT` with a value of its own for each row.
-pub static RULE: Rule = Rule {
+pub(crate) static RULE: Rule = Rule {
     id: "add-column-volatile-default",
     code: "CF1101",
     title: "a default that differs from row to row rewrites the table",
@@ -39,7 +39,8 @@ fn check(scene: &Scene, findings: &mut Findings) {
         let (severity, notes) = if sure {
             (scene.blocking(table), Vec::new())
         } else {
-            let note = format!("{default} calls a function that counts as volatile unless it was declared STABLE");
+            let note =
+                format!("{default} calls a function that counts as volatile unless it was declared STABLE");
             (scene.blocking(table).min(RULE.severity), vec![note])
         };
         findings.push(Finding {

@@ -4,7 +4,7 @@ use cofferdam_core::{Finding, Findings, Severity, TableChange};
 use crate::{Rule, Scene};
 
 /// `ADD EXCLUDE`.
-pub static RULE: Rule = Rule {
+pub(crate) static RULE: Rule = Rule {
     id: "add-exclusion",
     code: "CF1045",
     title: "adding an exclusion constraint builds its index while nobody can use the table",

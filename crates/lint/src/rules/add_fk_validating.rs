@@ -4,7 +4,7 @@ use cofferdam_core::{Finding, Findings, Severity, TableChange};
 use crate::{Rule, Scene};
 
 /// `ADD FOREIGN KEY` without `NOT VALID`.
-pub static RULE: Rule = Rule {
+pub(crate) static RULE: Rule = Rule {
     id: "add-fk-validating",
     code: "CF1041",
     title: "adding a foreign key blocks writes to both tables while it is checked",

@@ -4,7 +4,7 @@ use cofferdam_core::{Finding, Findings, Severity, TableChange};
 use crate::{Rule, Scene};
 
 /// `ADD PRIMARY KEY` that builds its index, or looks for NULLs.
-pub static RULE: Rule = Rule {
+pub(crate) static RULE: Rule = Rule {
     id: "add-primary-key",
     code: "CF1044",
     title: "adding a primary key builds its index while nobody can use the table",

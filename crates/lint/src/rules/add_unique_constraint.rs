@@ -4,7 +4,7 @@ use cofferdam_core::{Finding, Findings, Severity, TableChange};
 use crate::{Rule, Scene};
 
 /// `ADD UNIQUE` that builds its index.
-pub static RULE: Rule = Rule {
+pub(crate) static RULE: Rule = Rule {
     id: "add-unique-constraint",
     code: "CF1043",
     title: "adding a unique constraint builds its index while nobody can use the table",

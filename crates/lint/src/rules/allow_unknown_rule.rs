@@ -3,7 +3,7 @@ use cofferdam_core::Severity;
 use crate::Rule;
 
 /// Reported by `allow.rs`, which sees all findings of a script.
-pub static RULE: Rule = Rule {
+pub(crate) static RULE: Rule = Rule {
     id: "allow-unknown-rule",
     code: "CF1014",
     title: "an allow names a rule that does not exist",

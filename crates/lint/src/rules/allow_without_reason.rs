@@ -3,7 +3,7 @@ use cofferdam_core::Severity;
 use crate::Rule;
 
 /// Reported by `allow.rs`, which sees all findings of a script.
-pub static RULE: Rule = Rule {
+pub(crate) static RULE: Rule = Rule {
     id: "allow-without-reason",
     code: "CF1011",
     title: "an allow gives no reason",

@@ -4,7 +4,7 @@ use cofferdam_core::{Action, Change, Finding, Findings, Name, Severity, TableCha
 use crate::{Rule, Scene};
 
 /// `ATTACH PARTITION` of a table without a matching check.
-pub static RULE: Rule = Rule {
+pub(crate) static RULE: Rule = Rule {
     id: "attach-partition-scan",
     code: "CF1051",
     title: "attaching a partition reads all of it while nobody can use it",

@@ -3,7 +3,7 @@ use cofferdam_core::{Finding, Findings, Severity, TableChange};
 use crate::{Rule, Scene};
 
 /// `ALTER COLUMN ... TYPE` that rewrites the table.
-pub static RULE: Rule = Rule {
+pub(crate) static RULE: Rule = Rule {
     id: "change-type-rewrite",
     code: "CF1031",
     title: "changing a column's type rewrites the table",
@@ -34,11 +34,15 @@ fn check(scene: &Scene, findings: &mut Findings) {
                 "cofferdam alter changes it online",
             ),
             Some(old) if effect.builds_index => (
-                format!("changing {column} from {old} to {ty} builds its indexes anew while nobody can use {table}"),
+                format!(
+                    "changing {column} from {old} to {ty} builds its indexes anew while nobody can use {table}"
+                ),
                 "drop the indexes CONCURRENTLY first and build them again CONCURRENTLY afterwards",
             ),
             Some(old) if effect.scans => (
-                format!("changing {column} from {old} to {ty} checks all of {table} again while nobody can use it"),
+                format!(
+                    "changing {column} from {old} to {ty} checks all of {table} again while nobody can use it"
+                ),
                 "drop the CHECK first, add it again as NOT VALID, and VALIDATE it",
             ),
             Some(_) => continue,

@@ -3,7 +3,7 @@ use cofferdam_core::{Action, Finding, Findings, Severity};
 use crate::{Rule, Scene};
 
 /// `CREATE INDEX` without `CONCURRENTLY`.
-pub static RULE: Rule = Rule {
+pub(crate) static RULE: Rule = Rule {
     id: "create-index-blocking",
     code: "CF1021",
     title: "building an index blocks writes",

@@ -3,7 +3,7 @@ use cofferdam_core::{Action, Finding, Findings, Severity};
 use crate::{Rule, Scene, rewrite};
 
 /// Index work with `CONCURRENTLY` inside a transaction.
-pub static RULE: Rule = Rule {
+pub(crate) static RULE: Rule = Rule {
     id: "create-index-concurrently-in-tx",
     code: "CF1022",
     title: "CONCURRENTLY is refused inside a transaction",

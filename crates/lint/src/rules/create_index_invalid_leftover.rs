@@ -3,7 +3,7 @@ use cofferdam_core::{Action, Change, Finding, Findings, Severity};
 use crate::{Rule, Scene, rewrite};
 
 /// An invalid index of the same name is there already.
-pub static RULE: Rule = Rule {
+pub(crate) static RULE: Rule = Rule {
     id: "create-index-invalid-leftover",
     code: "CF1023",
     title: "an invalid index of this name is in the way",

@@ -3,7 +3,7 @@ use cofferdam_core::{Action, Finding, Findings, Severity};
 use crate::{Rule, Scene};
 
 /// `CREATE INDEX` on a partitioned table.
-pub static RULE: Rule = Rule {
+pub(crate) static RULE: Rule = Rule {
     id: "create-index-on-partitioned",
     code: "CF1026",
     title: "an index on a partitioned table is built on all partitions at once",
@@ -33,7 +33,10 @@ fn check(scene: &Scene, findings: &mut Findings) {
     findings.push(Finding {
         severity,
         live: scene.live(table),
-        help: Some("ON ONLY the parent, CONCURRENTLY on each partition, then ALTER INDEX ... ATTACH PARTITION".into()),
+        help: Some(
+            "ON ONLY the parent, CONCURRENTLY on each partition, then ALTER INDEX ... ATTACH PARTITION"
+                .into(),
+        ),
         ..scene.finding(&RULE, message)
     });
 }

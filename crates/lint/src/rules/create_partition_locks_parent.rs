@@ -3,7 +3,7 @@ use cofferdam_core::{Action, Finding, Findings, Severity};
 use crate::{Rule, Scene};
 
 /// `CREATE TABLE ... PARTITION OF`.
-pub static RULE: Rule = Rule {
+pub(crate) static RULE: Rule = Rule {
     id: "create-partition-locks-parent",
     code: "CF1053",
     title: "making a partition in place blocks the whole partitioned table",

@@ -3,7 +3,7 @@ use cofferdam_core::{Finding, Findings, Severity, TableChange};
 use crate::{Rule, Scene, rewrite};
 
 /// `DETACH PARTITION` without `CONCURRENTLY`.
-pub static RULE: Rule = Rule {
+pub(crate) static RULE: Rule = Rule {
     id: "detach-partition-blocking",
     code: "CF1052",
     title: "detaching a partition blocks the whole partitioned table",

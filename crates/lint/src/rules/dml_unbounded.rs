@@ -3,7 +3,7 @@ use cofferdam_core::{Action, Finding, Findings, Severity};
 use crate::{Rule, Scene};
 
 /// `UPDATE` or `DELETE` without `WHERE`.
-pub static RULE: Rule = Rule {
+pub(crate) static RULE: Rule = Rule {
     id: "dml-unbounded",
     code: "CF1075",
     title: "every row of a table is changed in one statement",

@@ -3,7 +3,7 @@ use cofferdam_core::{Action, Finding, Findings, Severity};
 use crate::{Rule, Scene};
 
 /// `ALTER DOMAIN ... ADD CONSTRAINT` without `NOT VALID`.
-pub static RULE: Rule = Rule {
+pub(crate) static RULE: Rule = Rule {
     id: "domain-constraint",
     code: "CF1046",
     title: "a constraint on a domain reads every table that uses it",
@@ -25,7 +25,10 @@ fn check(scene: &Scene, findings: &mut Findings) {
     if !new {
         findings.push(Finding {
             help: Some("NOT VALID first, then ALTER DOMAIN ... VALIDATE CONSTRAINT".into()),
-            ..scene.finding(&RULE, format!("writes to every table with a column of {name} wait until all are read"))
+            ..scene.finding(
+                &RULE,
+                format!("writes to every table with a column of {name} wait until all are read"),
+            )
         });
     }
 }

@@ -3,7 +3,7 @@ use cofferdam_core::{Action, Change, Finding, Findings, Name, Severity};
 use crate::{Rule, Scene};
 
 /// `DROP INDEX` without `CONCURRENTLY`.
-pub static RULE: Rule = Rule {
+pub(crate) static RULE: Rule = Rule {
     id: "drop-index-blocking",
     code: "CF1024",
     title: "dropping an index blocks its table",

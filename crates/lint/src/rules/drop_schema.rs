@@ -3,7 +3,7 @@ use cofferdam_core::{Action, Finding, Findings, Severity};
 use crate::{Rule, Scene};
 
 /// `DROP SCHEMA`, `DROP DATABASE`.
-pub static RULE: Rule = Rule {
+pub(crate) static RULE: Rule = Rule {
     id: "drop-schema",
     code: "CF1073",
     title: "dropping a schema or a database loses all that is in it",

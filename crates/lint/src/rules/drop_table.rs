@@ -3,7 +3,7 @@ use cofferdam_core::{Action, Finding, Findings, Severity};
 use crate::{Rule, Scene};
 
 /// `DROP TABLE`.
-pub static RULE: Rule = Rule {
+pub(crate) static RULE: Rule = Rule {
     id: "drop-table",
     code: "CF1071",
     title: "dropping a table loses its rows",

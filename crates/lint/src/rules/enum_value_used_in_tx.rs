@@ -3,7 +3,7 @@ use cofferdam_core::{Action, Finding, Findings, Severity};
 use crate::{Rule, Scene};
 
 /// A new value of an enum is used in the transaction that added it.
-pub static RULE: Rule = Rule {
+pub(crate) static RULE: Rule = Rule {
     id: "enum-value-used-in-tx",
     code: "CF1091",
     title: "a new enum value is used in the transaction that adds it",
@@ -26,7 +26,8 @@ fn check(scene: &Scene, findings: &mut Findings) {
         return;
     }
     let literal = format!("'{}'", value.replace('\'', "''"));
-    let Some(user) = scene.later().iter().find(|change| uses(&change.action) && change.text.contains(&literal))
+    let Some(user) =
+        scene.later().iter().find(|change| uses(&change.action) && change.text.contains(&literal))
     else {
         return;
     };
@@ -34,7 +35,10 @@ fn check(scene: &Scene, findings: &mut Findings) {
         at: user.at,
         notes: vec!["fails with SQLSTATE 55P04".into()],
         help: Some("add the value in a script of its own, before this one".into()),
-        ..scene.finding(&RULE, format!("{literal} of {name} is used before the transaction that adds it has committed"))
+        ..scene.finding(
+            &RULE,
+            format!("{literal} of {name} is used before the transaction that adds it has committed"),
+        )
     });
 }
 

@@ -4,7 +4,7 @@ use cofferdam_dialects::postgres::refuses_transaction;
 use crate::{Rule, Scene, rewrite};
 
 /// A statement that refuses a transaction, in a script that has one.
-pub static RULE: Rule = Rule {
+pub(crate) static RULE: Rule = Rule {
     id: "mixed-transaction",
     code: "CF1004",
     title: "a statement cannot run in a transaction, its script runs in one",
@@ -22,8 +22,10 @@ pub static RULE: Rule = Rule {
 fn check(scene: &Scene, findings: &mut Findings) {
     let change = scene.change();
     // create-index-concurrently-in-tx speaks of these.
-    let index_work =
-        matches!(change.action, Action::CreateIndex(_) | Action::DropIndex { .. } | Action::Reindex { .. });
+    let index_work = matches!(
+        change.action,
+        Action::CreateIndex(_) | Action::DropIndex { .. } | Action::Reindex { concurrently: true, .. }
+    );
     if !scene.in_transaction
         || index_work
         || !refuses_transaction(&change.action, &change.text, scene.server_major)

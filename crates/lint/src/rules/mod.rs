@@ -35,6 +35,8 @@ mod drop_not_null;
 mod drop_schema;
 mod drop_table;
 mod enum_value_used_in_tx;
+mod fk_without_index;
+mod identifier_too_long;
 mod mixed_transaction;
 mod move_storage;
 mod not_analysed;
@@ -45,12 +47,14 @@ mod rename_column;
 mod rename_table;
 mod set_not_null;
 mod set_unlogged;
+mod small_primary_key;
 mod table_without_primary_key;
 mod transaction_in_file;
 mod truncate;
 mod type_advice;
 mod vacuum_full_cluster;
 mod validate_same_tx;
+mod work_under_lock;
 
 /// All rules, in the order of their codes.
 pub static RULES: &[&Rule] = &[
@@ -59,6 +63,7 @@ pub static RULES: &[&Rule] = &[
     &transaction_in_file::RULE,
     &mixed_transaction::RULE,
     &validate_same_tx::RULE,
+    &work_under_lock::RULE,
     &allow_without_reason::RULE,
     &allow_expired::RULE,
     &allow_unused::RULE,
@@ -94,6 +99,9 @@ pub static RULES: &[&Rule] = &[
     &dml_unbounded::RULE,
     &type_advice::RULE,
     &table_without_primary_key::RULE,
+    &fk_without_index::RULE,
+    &identifier_too_long::RULE,
+    &small_primary_key::RULE,
     &enum_value_used_in_tx::RULE,
     &add_column_volatile_default::RULE,
     &add_column_serial_or_identity::RULE,

@@ -3,7 +3,7 @@ use cofferdam_core::{Finding, Findings, Severity, TableChange};
 use crate::{Rule, Scene};
 
 /// `SET TABLESPACE`, `SET ACCESS METHOD`.
-pub static RULE: Rule = Rule {
+pub(crate) static RULE: Rule = Rule {
     id: "move-storage",
     code: "CF1036",
     title: "moving a table to another tablespace or access method copies it",

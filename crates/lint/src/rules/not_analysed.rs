@@ -3,7 +3,7 @@ use cofferdam_core::{Action, Finding, Findings, Severity};
 use crate::{Rule, Scene};
 
 /// A statement that could not be read.
-pub static RULE: Rule = Rule {
+pub(crate) static RULE: Rule = Rule {
     id: "not-analysed",
     code: "CF1001",
     title: "a statement could not be read, so nothing is known of it",

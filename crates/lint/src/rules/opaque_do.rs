@@ -3,7 +3,7 @@ use cofferdam_core::{Action, Finding, Findings, Severity};
 use crate::{Rule, Scene};
 
 /// A `DO` block.
-pub static RULE: Rule = Rule {
+pub(crate) static RULE: Rule = Rule {
     id: "opaque-do",
     code: "CF1002",
     title: "what a DO block does cannot be read from its text",

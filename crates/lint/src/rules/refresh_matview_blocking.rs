@@ -4,7 +4,7 @@ use cofferdam_core::{Action, Finding, Findings, Severity};
 use crate::{Rule, Scene, rewrite};
 
 /// `REFRESH MATERIALIZED VIEW` without `CONCURRENTLY`.
-pub static RULE: Rule = Rule {
+pub(crate) static RULE: Rule = Rule {
     id: "refresh-matview-blocking",
     code: "CF1035",
     title: "refreshing a materialized view blocks its readers",

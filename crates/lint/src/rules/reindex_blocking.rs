@@ -4,7 +4,7 @@ use cofferdam_core::{Action, Finding, Findings, Severity};
 use crate::{Rule, Scene};
 
 /// `REINDEX` without `CONCURRENTLY`.
-pub static RULE: Rule = Rule {
+pub(crate) static RULE: Rule = Rule {
     id: "reindex-blocking",
     code: "CF1025",
     title: "rebuilding an index blocks writes, and reads that would use it",

@@ -3,7 +3,7 @@ use cofferdam_core::{Finding, Findings, Severity, TableChange};
 use crate::{Rule, Scene};
 
 /// `RENAME COLUMN`.
-pub static RULE: Rule = Rule {
+pub(crate) static RULE: Rule = Rule {
     id: "rename-column",
     code: "CF1062",
     title: "renaming a column breaks the application that runs",

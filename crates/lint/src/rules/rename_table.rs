@@ -1,9 +1,9 @@
-use cofferdam_core::{Finding, Findings, Severity, TableChange};
+use cofferdam_core::{Action, Change, Finding, Findings, Severity, TableChange};
 
 use crate::{Rule, Scene};
 
 /// `RENAME TO`, `SET SCHEMA` of a table.
-pub static RULE: Rule = Rule {
+pub(crate) static RULE: Rule = Rule {
     id: "rename-table",
     code: "CF1061",
     title: "renaming a table breaks the application that runs",
@@ -24,6 +24,11 @@ fn check(scene: &Scene, findings: &mut Findings) {
             TableChange::SetSchema { schema } => format!("{schema}.{}", table.name),
             _ => continue,
         };
+        let view =
+            |change: &Change| matches!(&change.action, Action::CreateView { name, .. } if name == table);
+        if scene.later().iter().any(view) {
+            continue;
+        }
         findings.push(Finding {
             at: scene.clause(clause),
             live: scene.live(table),

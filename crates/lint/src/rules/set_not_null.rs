@@ -4,7 +4,7 @@ use cofferdam_core::{Action, Change, Finding, Findings, Name, Severity, TableCha
 use crate::{Rule, Scene};
 
 /// `SET NOT NULL`, or a validated NOT NULL constraint.
-pub static RULE: Rule = Rule {
+pub(crate) static RULE: Rule = Rule {
     id: "set-not-null",
     code: "CF1032",
     title: "NOT NULL reads the whole table while nobody can use it",
@@ -32,7 +32,10 @@ fn check(scene: &Scene, findings: &mut Findings) {
         let facts = scene.table(table);
         let known = facts.and_then(|facts| facts.column(column));
         let proven = facts.is_some_and(|facts| {
-            facts.constraints.iter().any(|c| c.validated && c.kind == "check" && says_not_null(&c.definition, column))
+            facts
+                .constraints
+                .iter()
+                .any(|c| c.validated && c.kind == "check" && says_not_null(&c.definition, column))
         });
         if proven || known.is_some_and(|known| known.not_null) || validated_here(scene, table, column) {
             continue;
@@ -41,19 +44,24 @@ fn check(scene: &Scene, findings: &mut Findings) {
             at: scene.clause(clause),
             severity: scene.blocking(table),
             live: scene.live(table),
-            ..scene.finding(&RULE, format!("making {column} NOT NULL reads all of {table} while nobody can use it"))
+            ..scene.finding(
+                &RULE,
+                format!("making {column} NOT NULL reads all of {table} while nobody can use it"),
+            )
         };
         let nulls = known.and_then(|known| known.has_nulls);
         let suspected = known.and_then(|known| known.null_fraction).filter(|share| *share > 0.0);
+        // What the facts saw may be gone by the time of this statement.
+        let filled = scene.earlier().iter().any(|change| fills(change, table, column));
         findings.push(match (nulls, suspected) {
-            (Some(true), _) => Finding {
+            (Some(true), _) if !filled => Finding {
                 severity: Severity::Error,
                 message: format!("{table}.{column} holds NULLs, so making it NOT NULL fails"),
                 notes: vec!["fails with SQLSTATE 23502".into()],
                 help: Some(format!("fill the NULLs of {column} first")),
                 ..finding
             },
-            (None, Some(share)) => Finding {
+            (None, Some(share)) if !filled => Finding {
                 notes: vec![format!("by the server's statistics {:.1} % of {column} is NULL", share * 100.0)],
                 help: Some(format!("look for NULLs in {column} first: one is enough to make this fail")),
                 ..finding
@@ -64,6 +72,13 @@ fn check(scene: &Scene, findings: &mut Findings) {
             }),
         });
     }
+}
+
+/// The statement may fill the column's NULLs.
+fn fills(change: &Change, table: &Name, column: &str) -> bool {
+    let updates = matches!(&change.action, Action::Update { table: updated, .. } if updated == table)
+        || matches!(change.action, Action::Do | Action::Call);
+    updates && change.text.to_lowercase().contains(&column.to_lowercase())
 }
 
 /// An earlier statement of the script validated a check that the column is not null.

@@ -3,7 +3,7 @@ use cofferdam_core::{Finding, Findings, Severity, TableChange};
 use crate::{Rule, Scene};
 
 /// `SET LOGGED`, `SET UNLOGGED`.
-pub static RULE: Rule = Rule {
+pub(crate) static RULE: Rule = Rule {
     id: "set-unlogged",
     code: "CF1033",
     title: "SET LOGGED and SET UNLOGGED rewrite the table",
@@ -22,7 +22,7 @@ fn check(scene: &Scene, findings: &mut Findings) {
         let notes = if *logged {
             Vec::new()
         } else {
-            vec![format!("an unlogged {table} is missing on replicas and is empty after a crash")]
+            vec![format!("unlogged, {table} is missing on replicas and is empty after a crash")]
         };
         findings.push(Finding {
             at: scene.clause(clause),

@@ -4,7 +4,7 @@ use cofferdam_core::{Action, Change, Finding, Findings, Severity, TableChange};
 use crate::{Rule, Scene};
 
 /// A new table without a primary key.
-pub static RULE: Rule = Rule {
+pub(crate) static RULE: Rule = Rule {
     id: "table-without-primary-key",
     code: "CF1082",
     title: "a table has no primary key",

@@ -4,7 +4,7 @@ use cofferdam_core::{Action, Change, Finding, Findings, Severity};
 use crate::{Rule, Scene, transaction};
 
 /// `BEGIN`, `COMMIT` and their kin, other than one pair around the whole script.
-pub static RULE: Rule = Rule {
+pub(crate) static RULE: Rule = Rule {
     id: "transaction-in-file",
     code: "CF1003",
     title: "a script begins or ends transactions itself",
@@ -26,24 +26,38 @@ fn check(scene: &Scene, findings: &mut Findings) {
     if !scene.transaction_none && whole.is_some_and(|(first, last)| [first, last].contains(&scene.index)) {
         return;
     }
-    let ended_later = scene.later().iter().any(|change| ends(change));
     let open = transaction::open_block(scene.earlier());
-    let message = match control {
-        TransactionControl::Begin if open => "BEGIN inside a transaction does nothing",
-        TransactionControl::Begin if !ended_later => "this transaction is never committed",
-        TransactionControl::Begin => "this transaction is not that of the whole script",
+    let ended = scene.later().iter().any(ends);
+    let (message, help) = match control {
+        TransactionControl::Begin if open => ("BEGIN inside a transaction does nothing", "take it out"),
+        TransactionControl::Begin if !ended => ("this transaction is never committed", "take BEGIN out"),
+        TransactionControl::Begin if scene.transaction_none => (
+            "this script says that each statement commits by itself, and begins a transaction",
+            "move the statements up to COMMIT to a script of their own",
+        ),
+        TransactionControl::Begin => (
+            "this transaction is not that of the whole script",
+            "take BEGIN and COMMIT out, or move the statements between them to a script of their own",
+        ),
         // The finding stands at the BEGIN that it belongs to.
         TransactionControl::Commit if open => return,
-        TransactionControl::Commit => "this COMMIT ends the script's own transaction before its record is written",
-        TransactionControl::Rollback => "this ROLLBACK takes back what the script did before it",
+        TransactionControl::Commit => (
+            "this COMMIT ends the script's own transaction before its record is written",
+            "take it out, or split the script here",
+        ),
+        TransactionControl::Rollback => {
+            ("this ROLLBACK takes back what the script did before it", "take it out, with what it takes back")
+        }
         TransactionControl::Savepoint if scene.in_transaction => return,
-        TransactionControl::Savepoint => "a savepoint needs a transaction, and here each statement commits by itself",
-        TransactionControl::TwoPhase => "a prepared transaction outlives the session and keeps its locks",
+        TransactionControl::Savepoint => {
+            ("a savepoint needs a transaction, and here each statement commits by itself", "take it out")
+        }
+        TransactionControl::TwoPhase => (
+            "a prepared transaction outlives its session and keeps its locks until somebody ends it",
+            "use a plain transaction",
+        ),
     };
-    findings.push(Finding {
-        help: Some(RULE.instead.into()),
-        ..scene.finding(&RULE, message)
-    });
+    findings.push(Finding { help: Some(help.into()), ..scene.finding(&RULE, message) });
 }
 
 fn ends(change: &Change) -> bool {

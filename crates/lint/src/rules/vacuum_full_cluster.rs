@@ -3,7 +3,7 @@ use cofferdam_core::{Action, Finding, Findings, Severity};
 use crate::{Rule, Scene};
 
 /// `VACUUM FULL`, `CLUSTER`.
-pub static RULE: Rule = Rule {
+pub(crate) static RULE: Rule = Rule {
     id: "vacuum-full-cluster",
     code: "CF1034",
     title: "VACUUM FULL and CLUSTER rewrite the table",

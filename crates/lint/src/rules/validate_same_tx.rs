@@ -3,7 +3,7 @@ use cofferdam_core::{Action, Change, Finding, Findings, Name, Severity, TableCha
 use crate::{Rule, Scene, rewrite};
 
 /// `VALIDATE CONSTRAINT` in the transaction that added it.
-pub static RULE: Rule = Rule {
+pub(crate) static RULE: Rule = Rule {
     id: "validate-same-tx",
     code: "CF1005",
     title: "a constraint is validated in the transaction that added it",

@@ -73,7 +73,8 @@ fn load(path: &Path) -> Fixture {
         text.lines().find_map(|line| line.strip_prefix(&start).map(|rest| rest.trim().to_owned()))
     };
     let created = header("created").unwrap_or_default();
-    let created = created.split(',').map(str::trim).filter(|name| !name.is_empty()).map(Name::plain).collect();
+    let created =
+        created.split(',').map(str::trim).filter(|name| !name.is_empty()).map(Name::plain).collect();
     Fixture {
         rule: name_of(path.parent().unwrap()),
         file: name_of(path),
@@ -96,7 +97,8 @@ fn facts(json: &str) -> Facts {
             Some((schema, name)) => Name::qualified(schema, name),
             None => Name::qualified("public", name.as_str()),
         };
-        let known = Table { exists: true, kind: "table".into(), resolved: Some(resolved), ..Table::default() };
+        let known =
+            Table { exists: true, kind: "table".into(), resolved: Some(resolved), ..Table::default() };
         let mut plain = table.clone();
         for list in ["columns", "constraints", "indexes"] {
             plain.as_object_mut().unwrap().remove(list);
@@ -106,7 +108,10 @@ fn facts(json: &str) -> Facts {
             name.clone(),
             Table {
                 columns: list("columns").iter().map(|v| over(ColumnFacts::default(), v)).collect(),
-                constraints: list("constraints").iter().map(|v| over(ConstraintFacts::default(), v)).collect(),
+                constraints: list("constraints")
+                    .iter()
+                    .map(|v| over(ConstraintFacts::default(), v))
+                    .collect(),
                 indexes: list("indexes").iter().map(|v| over(IndexFacts::default(), v)).collect(),
                 ..over(known, &plain)
             },

@@ -65,6 +65,9 @@ fn ticked(tick: &Tick) -> Value {
         Tick::Progress { doing, done, total } => {
             json!({"event": "progress", "doing": doing, "done": done, "total": total})
         }
+        Tick::StepBegan(step) => json!({"event": "statementBegan", "step": step}),
+        Tick::StepEnded(step, ms) => json!({"event": "statementEnded", "step": step, "ms": ms}),
+        Tick::Notice(text) => json!({"event": "notice", "text": text}),
         Tick::LockedBy(holder) => json!({"event": "lockedBy", "holder": holder}),
     }
 }

@@ -95,6 +95,9 @@ impl Plain {
                 self.ongoing(&format!("{doing}: {percent:.0} % ({done} of {total})"));
             }
             Tick::Progress { doing, .. } => self.ongoing(doing),
+            Tick::Notice(text) if self.verbose > 0 => self.line(format!("    server: {text}")),
+            // The runner tells of steps itself.
+            Tick::Notice(_) | Tick::StepBegan(_) | Tick::StepEnded(..) => {}
             Tick::LockedBy(holder) => self.ongoing(&format!("waits for another runner: {holder}")),
         }
     }

@@ -52,7 +52,11 @@ pub(super) fn clause(scene: &Scene<'_>, change: &TableChange) -> Effect {
             alter_type(scene, column, ty, using.as_deref(), *collate)
         }
         TableChange::SetNotNull { column } => {
-            if scene.not_null(column) { moment } else { moment.scanning() }
+            if scene.not_null(column) {
+                moment
+            } else {
+                moment.scanning()
+            }
         }
         TableChange::AddConstraint(constraint) => add_constraint(scene, constraint),
         TableChange::DropConstraint { name, .. } => {
@@ -151,15 +155,20 @@ fn alter_type(scene: &Scene<'_>, column: &str, ty: &str, using: Option<&str>, co
         return moment.rewriting();
     }
     let same = table.column(column).is_some_and(|old| super::printed(&old.ty) == super::printed(ty));
-    let in_index = table.indexes.iter().any(|i| i.columns.iter().any(|c| c == column || c.is_empty()));
-    // An index keeps its order only under the same collation and operators; that of a citext or a timestamptz
-    // is another than that of a text or a timestamp.
-    let reordered = collate || !same && !known::same_order(table.column(column).map(|c| c.ty.as_str()), ty);
-    if in_index && reordered {
+    // An index keeps its order only under the same collation and operators: that of a citext or a timestamptz is
+    // another than that of a text or a timestamp. One with expressions or WHERE is built anew in any case.
+    let reordered = collate || !known::same_order(table.column(column).map(|c| c.ty.as_str()), ty);
+    let rebuilt = table.indexes.iter().any(|i| {
+        let computed = i.partial || i.columns.iter().any(String::is_empty);
+        let on_column = i.columns.iter().any(|c| c == column);
+        on_column && reordered || computed && known::mentions(&i.definition, column)
+    });
+    if rebuilt && (collate || !same) {
         return moment.building();
     }
     // Each CHECK on the column is parsed anew for the new type, and validated again.
-    let checked = table.constraints.iter().any(|c| c.kind == "check" && c.columns.iter().any(|n| n == column));
+    let checked =
+        table.constraints.iter().any(|c| c.kind == "check" && c.columns.iter().any(|n| n == column));
     if checked && !same { moment.scanning() } else { moment }
 }
 

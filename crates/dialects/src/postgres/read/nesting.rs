@@ -23,14 +23,16 @@ pub(super) fn depth(text: &str) -> usize {
         if opens {
             levels.push(0);
             current += BRACKET;
-        } else if closes && levels.len() > 1 {
-            current -= BRACKET + levels.pop().unwrap_or_default();
+        } else if closes {
+            if levels.len() > 1 {
+                current -= BRACKET + levels.pop().unwrap_or_default();
+            }
         } else if part == "," || token == Token::Semicolon {
             current -= levels.last_mut().map(std::mem::take).unwrap_or_default();
         } else if token == Token::Other && part != "." || token == Token::Word && is(LINKS) {
+            current += 1;
             if let Some(level) = levels.last_mut() {
                 *level += 1;
-                current += 1;
             }
         }
         deepest = deepest.max(current);

@@ -33,7 +33,8 @@ pub(in crate::postgres) fn proves_not_null(table: &Table, column: &str) -> bool 
 fn demands_not_null(condition: &[Word<'_>], column: &str) -> bool {
     let condition = unwrapped(condition);
     let depths = text::depths(condition);
-    let outside = |word: &str| (0..condition.len()).filter(|&i| depths[i] == 0 && condition[i].is(word)).collect();
+    let outside =
+        |word: &str| (0..condition.len()).filter(|&i| depths[i] == 0 && condition[i].is(word)).collect();
     let (ands, ors): (Vec<usize>, Vec<usize>) = (outside("and"), outside("or"));
     // BETWEEN has an AND of its own, which cuts no condition that ends in IS NOT NULL.
     if ors.is_empty() && !ands.is_empty() {
@@ -100,13 +101,59 @@ pub(in crate::postgres) fn mentions(definition: &str, column: &str) -> bool {
 
 /// The columns that an expression reads, each once, as far as the words tell: not the names of functions and
 /// types. `known` are the table's columns; where they are not known every other name counts as one.
-pub(super) fn columns_in(expression: &str, known: Option<&[String]>) -> Vec<String> {
+pub(in crate::postgres) fn columns_in(expression: &str, known: Option<&[String]>) -> Vec<String> {
     const WORDS: &[&str] = &[
-        "all", "and", "any", "array", "as", "at", "between", "both", "case", "cast", "coalesce", "collate",
-        "current_date", "current_time", "current_timestamp", "current_user", "date", "distinct", "else", "end",
-        "escape", "exists", "false", "from", "greatest", "ilike", "in", "interval", "is", "isnull", "leading",
-        "least", "like", "not", "notnull", "null", "nullif", "or", "row", "similar", "some", "symmetric", "then",
-        "time", "timestamp", "to", "trailing", "true", "unknown", "when", "zone",
+        "all",
+        "and",
+        "any",
+        "array",
+        "as",
+        "at",
+        "between",
+        "both",
+        "case",
+        "cast",
+        "coalesce",
+        "collate",
+        "current_date",
+        "current_time",
+        "current_timestamp",
+        "current_user",
+        "date",
+        "distinct",
+        "else",
+        "end",
+        "escape",
+        "exists",
+        "false",
+        "from",
+        "greatest",
+        "ilike",
+        "in",
+        "interval",
+        "is",
+        "isnull",
+        "leading",
+        "least",
+        "like",
+        "not",
+        "notnull",
+        "null",
+        "nullif",
+        "or",
+        "row",
+        "similar",
+        "some",
+        "symmetric",
+        "then",
+        "time",
+        "timestamp",
+        "to",
+        "trailing",
+        "true",
+        "unknown",
+        "when",
+        "zone",
     ];
     let words = text::words(expression);
     let mut found: Vec<String> = Vec::new();
@@ -196,7 +243,10 @@ mod tests {
     #[test]
     fn parents_are_read_from_definitions() {
         let parent = |d: &str| referenced(d).map(|n| n.to_string());
-        assert_eq!(parent("FOREIGN KEY (a) REFERENCES app.\"P q\"(id) ON DELETE CASCADE").unwrap(), "app.P q");
+        assert_eq!(
+            parent("FOREIGN KEY (a) REFERENCES app.\"P q\"(id) ON DELETE CASCADE").unwrap(),
+            "app.P q"
+        );
         assert_eq!(parent("FOREIGN KEY (a) REFERENCES p(id)").unwrap(), "p");
         assert_eq!(parent("CHECK ((a > 0))"), None);
     }

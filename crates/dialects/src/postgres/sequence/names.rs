@@ -8,8 +8,9 @@ use std::collections::BTreeSet;
 
 use cofferdam_core::{Facts, Name, QuotedIdent};
 
+use super::super::lex::Token;
+use super::known;
 use super::text::{self, StripWords, Word};
-use super::{known, super::lex::Token};
 
 /// Names in use in the schema of a table, and those that were given away since.
 #[derive(Debug, Clone, Default)]
@@ -92,6 +93,17 @@ impl Names {
     pub(in crate::postgres) fn take(&mut self, name: &str) {
         self.relations.insert(name.to_owned());
         self.constraints.insert(name.to_owned());
+    }
+
+    /// Gives a name free that the statement drops.
+    pub(in crate::postgres) fn release(&mut self, name: &str) {
+        self.relations.remove(name);
+        self.constraints.remove(name);
+    }
+
+    /// A table, index or the like has this name.
+    pub(in crate::postgres) fn is_relation(&self, name: &str) -> bool {
+        self.relations.contains(name)
     }
 
     fn relation(&mut self, table: &str, parts: &str, label: &str, constraint: bool) -> String {
@@ -180,7 +192,8 @@ pub(in crate::postgres) fn part_names(on: &str) -> Vec<String> {
         let mut next = 1u32;
         while all.contains(&name) {
             let number = next.to_string();
-            name = format!("{}{number}", clipped(&base, base.len().min(QuotedIdent::MAX_BYTES - number.len())));
+            name =
+                format!("{}{number}", clipped(&base, base.len().min(QuotedIdent::MAX_BYTES - number.len())));
             next += 1;
         }
         all.push(name);
@@ -305,7 +318,7 @@ mod tests {
         assert_eq!(names.check("t", &of(&["a", "b"])), "t_check");
         assert_eq!(names.check("t", &[]), "t_check1");
         // A character is not cut in two.
-        assert_eq!(names.foreign_key(&"é".repeat(31), &of(&["b"])), format!("{}_b_fkey", "é".repeat(27)));
+        assert_eq!(names.foreign_key(&"é".repeat(31), &of(&["bb"])), format!("{}_bb_fkey", "é".repeat(27)));
     }
 
     #[test]

@@ -103,15 +103,15 @@ pub(in crate::postgres) fn name_length(words: &[Word<'_>]) -> usize {
 }
 
 /// An `ALTER TABLE` in parts.
-pub(super) struct Alter<'a> {
+pub(in crate::postgres) struct Alter<'a> {
     /// `ONLY` was written: not its children.
-    pub(super) only: bool,
+    pub(in crate::postgres) only: bool,
     /// Its clauses, as written.
-    pub(super) clauses: Vec<&'a str>,
+    pub(in crate::postgres) clauses: Vec<&'a str>,
 }
 
 /// Cuts an `ALTER TABLE`; `None` for anything else.
-pub(super) fn alter(text: &str) -> Option<Alter<'_>> {
+pub(in crate::postgres) fn alter(text: &str) -> Option<Alter<'_>> {
     let words = words(text);
     let mut rest = words.strip_prefix_words(&["alter", "table"])?;
     rest = rest.strip_prefix_words(&["if", "exists"]).unwrap_or(rest);
@@ -151,10 +151,11 @@ mod tests {
                 &["add c numeric(10, 2) default 'x,y'", "drop d"],
             ),
             ("ALTER TABLE ONLY (t) ADD CHECK (a IN (1,2))", true, &["ADD CHECK (a IN (1,2))"]),
-            ("ALTER TABLE t ALTER a SET DEFAULT ARRAY[1,2], ADD b int", false, &[
-                "ALTER a SET DEFAULT ARRAY[1,2]",
-                "ADD b int",
-            ]),
+            (
+                "ALTER TABLE t ALTER a SET DEFAULT ARRAY[1,2], ADD b int",
+                false,
+                &["ALTER a SET DEFAULT ARRAY[1,2]", "ADD b int"],
+            ),
         ];
         for (sql, only, clauses) in cases {
             let cut = alter(sql).unwrap();

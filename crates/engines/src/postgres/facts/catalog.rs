@@ -124,7 +124,6 @@ pub(super) const TABLES: &str = "
         'schema', n.nspname, 'name', c.relname, 'kind', c.relkind,
         'owner', pg_catalog.pg_get_userbyid(c.relowner),
         'readable', pg_catalog.has_table_privilege(c.oid, 'SELECT'),
-        'rows_hidden', pg_catalog.row_security_active(c.oid),
         'leaves', (
             SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
                 'tuples', l.reltuples, 'pages', l.relpages,
@@ -190,8 +189,6 @@ pub(super) struct TableRow {
     kind: String,
     owner: String,
     readable: bool,
-    /// Policies hide rows from us.
-    pub(super) rows_hidden: bool,
     leaves: Option<Vec<Leaf>>,
     columns: Option<Vec<Column>>,
     constraints: Option<Vec<Constraint>>,

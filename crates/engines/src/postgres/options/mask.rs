@@ -26,6 +26,12 @@ pub fn masked(text: &str) -> String {
 fn mask_url(text: &str, start: usize) -> String {
     let (scheme, rest) = text.split_at(start);
     let (place, options) = split_options(rest);
+    // What looks like options is then perhaps the end of a password with a `?` in it: nothing of it is sure.
+    if options.contains('@') && !place.contains('@') {
+        if let Some((user, _)) = place.split_once(':') {
+            return format!("{scheme}{user}:{MASK}");
+        }
+    }
     format!("{scheme}{}{}", mask_place(place), mask_options(options))
 }
 
@@ -168,7 +174,9 @@ mod tests {
             ("postgres://u:P@W@h/db", "postgres://u:***@h/db"),
             ("postgres://u:P/W@h/db", "postgres://u:***@h/db"),
             ("postgres://u:P?W@h/db", "postgres://u:***@h/db"),
-            ("postgres://u:P?sslmode=W@h/db", "postgres://u:***@h/db"),
+            ("postgres://u:P?sslmode=W@h/db", "postgres://u:***"),
+            ("postgres://h:1/d?user=a@b&password=PW", "postgres://h:***"),
+            ("postgres:///d?user=a@b&password=PW", "postgres:///d?user=a@b&password=***"),
             ("postgres://u:P#W@h/db", "postgres://u:***@h/db"),
             ("postgres://u:P W@h/db", "postgres://u:***@h/db"),
             ("postgres://u:PW/db", "postgres://u:***"),

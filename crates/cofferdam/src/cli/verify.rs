@@ -1,0 +1,143 @@
+//! `verify`: whether the database is what its records say.
+
+use cofferdam_core::{Code, Result};
+use cofferdam_runner::Audit;
+use serde::Serialize;
+
+use super::{Command, Exit};
+use crate::context::Context;
+use crate::output::words::{count, cut};
+
+pub(crate) static COMMAND: Command = Command {
+    name: "verify",
+    aliases: &["audit"],
+    about: "Prove that the records are whole and that the database is what they say",
+    more: "Follows the hash chain of the journal, runs the check scripts that were stored with what is applied, and \
+           looks for invalid indexes. Reads only. Exits with 7 when the journal was tampered with, with 9 when the \
+           database has drifted.",
+    examples: &[
+        ("cofferdam verify --env prod", "look at everything"),
+        ("cofferdam verify --env prod -o json", "for a scheduled job"),
+    ],
+    arguments: |command| command,
+    run: |context, _| Box::pin(async move { verify(&context).await }),
+};
+
+/// The document of kind `Verification`.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct VerificationView {
+    clean: bool,
+    journal_rows: usize,
+    chain_broken_at: Option<i64>,
+    checks: usize,
+    failed_checks: Vec<FailedCheck>,
+    invalid_indexes: Vec<String>,
+    unfinished_runs: usize,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct FailedCheck {
+    version: String,
+    query: String,
+    rows: cofferdam_engines::Rows,
+    error: Option<String>,
+}
+
+async fn verify(context: &Context) -> Result<Exit> {
+    let settings = context.settings()?;
+    let mut session = context.open(&settings).await?;
+    let view = VerificationView::from(cofferdam_runner::verify(&mut *session).await?);
+    context.console.show("Verification", &view, VerificationView::text);
+    Ok(view.exit())
+}
+
+impl From<Audit> for VerificationView {
+    fn from(audit: Audit) -> Self {
+        let failed = |c: cofferdam_runner::CheckOutcome| FailedCheck {
+            version: c.key,
+            query: c.query,
+            rows: c.rows,
+            error: c.error,
+        };
+        Self {
+            clean: audit.clean(),
+            journal_rows: audit.journal_rows,
+            chain_broken_at: audit.chain_broken_at,
+            checks: audit.checks,
+            failed_checks: audit.failed_checks.into_iter().map(failed).collect(),
+            invalid_indexes: audit.invalid_indexes,
+            unfinished_runs: audit.unfinished,
+        }
+    }
+}
+
+impl VerificationView {
+    fn exit(&self) -> Exit {
+        match (self.chain_broken_at, self.clean) {
+            (Some(_), _) => Code::JournalBroken.into(),
+            (None, false) => Code::Drift.into(),
+            (None, true) => Exit::DONE,
+        }
+    }
+
+    fn text(&self) -> String {
+        let mut out = match self.chain_broken_at {
+            None => format!("✔ journal: {}, the hash chain is whole\n", count(self.journal_rows, "row")),
+            Some(seq) => format!("✖ journal: row {seq} does not fit the hash chain\n"),
+        };
+        out += &match self.failed_checks.len() {
+            0 => format!("✔ checks: {} returned no row\n", self.checks),
+            failed => format!("✖ checks: {failed} of {} failed\n", self.checks),
+        };
+        for check in &self.failed_checks {
+            let what = match &check.error {
+                Some(error) => format!("could not be run: {error}"),
+                None => format!("returned {}", count(check.rows.rows.len(), "row")),
+            };
+            out += &format!("    {} {what}: {}\n", check.version, cut(&one_line(&check.query), 80));
+        }
+        out += &match self.invalid_indexes.as_slice() {
+            [] => "✔ indexes: none is invalid\n".to_owned(),
+            invalid => format!("✖ indexes: invalid: {}\n", invalid.join(", ")),
+        };
+        if self.unfinished_runs > 0 {
+            out += &format!("  {} unfinished: cofferdam apply goes on\n", count(self.unfinished_runs, "run"));
+        }
+        out
+    }
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn audit() -> Audit {
+        Audit {
+            journal_rows: 12,
+            chain_broken_at: None,
+            failed_checks: vec![],
+            checks: 3,
+            invalid_indexes: vec![],
+            unfinished: 0,
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_decides_the_exit() {
+        let view = |change: &dyn Fn(&mut Audit)| {
+            let mut audit = audit();
+            change(&mut audit);
+            VerificationView::from(audit)
+        };
+        assert_eq!(view(&|_| {}).exit(), Exit::DONE);
+        assert_eq!(view(&|a| a.invalid_indexes.push("public.ix".into())).exit(), Code::Drift.into());
+        assert_eq!(view(&|a| a.chain_broken_at = Some(4)).exit(), Code::JournalBroken.into());
+        assert!(view(&|a| a.chain_broken_at = Some(4)).text().contains("✖ journal: row 4"));
+    }
+}

@@ -1,0 +1,149 @@
+//! Linting files: which scripts there are, what is known of the database, and what the rules say.
+
+pub(crate) mod fixing;
+mod between;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use cofferdam_core::{Facts, Fault, Finding, Migration, Name, Result, Script};
+use cofferdam_dialects::Parsed;
+use cofferdam_engines::Session;
+use cofferdam_formats::{Options, standing};
+
+use crate::config::Settings;
+use crate::{files, wiring};
+
+/// The major version that is assumed where no server says its own: the oldest that is still maintained.
+const ASSUMED_MAJOR: u32 = 14;
+
+/// What is linted.
+pub(crate) struct Sources {
+    scripts: Vec<Source>,
+    /// Files that look like migrations and are none, with the reason.
+    pub(crate) skipped: Vec<(String, String)>,
+    facts: Option<Facts>,
+    engine: &'static str,
+}
+
+/// One script.
+pub(crate) struct Source {
+    script: Script,
+    /// Its migration, with those before and after it; `None` of a file that was named by itself.
+    place: Option<Place>,
+    no_transaction: bool,
+}
+
+/// Where a migration stands in its directory.
+pub(crate) struct Place {
+    directory: PathBuf,
+    format: &'static str,
+    migration: Migration,
+    /// The version after it.
+    next: Option<String>,
+}
+
+impl Sources {
+    /// Reads directories in their format and SQL files as they are.
+    pub(crate) fn read(paths: &[PathBuf], settings: &Settings) -> Result<Self> {
+        let engine = wiring::engine(settings.url.as_deref())?.id();
+        let mut sources = Self { scripts: Vec::new(), skipped: Vec::new(), facts: None, engine };
+        for path in paths {
+            if path.is_file() { sources.file(path)? } else { sources.directory(path, settings)? }
+        }
+        Ok(sources)
+    }
+
+    fn directory(&mut self, path: &Path, settings: &Settings) -> Result<()> {
+        let tree = files::tree(path)?;
+        let bundle = cofferdam_formats::read(&tree, settings.format.as_deref()).map_err(Fault::Refused)?;
+        self.skipped.extend(bundle.skipped);
+        let versions: Vec<Option<String>> =
+            bundle.migrations.iter().map(|m| m.version.as_ref().map(|v| v.text.clone())).collect();
+        for (index, migration) in bundle.migrations.into_iter().enumerate() {
+            self.scripts.push(Source {
+                script: migration.up.clone(),
+                no_transaction: migration.no_transaction,
+                place: Some(Place {
+                    directory: path.to_owned(),
+                    format: bundle.format,
+                    next: versions.get(index + 1).cloned().flatten(),
+                    migration,
+                }),
+            });
+        }
+        Ok(())
+    }
+
+    /// One file, whatever its name.
+    fn file(&mut self, path: &Path) -> Result<()> {
+        self.scripts.push(Source { script: files::script(path)?, place: None, no_transaction: false });
+        Ok(())
+    }
+
+    /// Leaves out what is applied already, and reads the facts of the tables that the rest is about.
+    pub(crate) async fn look_at(&mut self, session: &mut dyn Session) -> Result<()> {
+        let history = session.history().await?;
+        self.scripts.retain(|source| source.place.as_ref().is_none_or(|place| place.is_pending(&history)));
+        let mut names: Vec<Name> = Vec::new();
+        for source in &self.scripts {
+            names.extend(self.parsed(&source.script)?.changes.iter().flat_map(|c| c.action.relations()));
+        }
+        names.sort();
+        names.dedup();
+        self.facts = Some(session.facts(&names).await?);
+        Ok(())
+    }
+
+    /// What the rules find, script by script.
+    pub(crate) fn findings(&self, only: &[String]) -> Result<Vec<Finding>> {
+        let mut findings = Vec::new();
+        let mut created = BTreeSet::new();
+        for source in &self.scripts {
+            let parsed = self.parsed(&source.script)?;
+            findings.extend(cofferdam_lint::lint(
+                &source.script,
+                &parsed,
+                &cofferdam_lint::Options {
+                    facts: self.facts.as_ref(),
+                    created: &created,
+                    only,
+                    no_transaction: source.no_transaction,
+                    today: jiff::Zoned::now().date(),
+                    server_major: ASSUMED_MAJOR,
+                },
+            ));
+            // Without a database nobody knows which of the files are applied: a table of an earlier file may
+            // be the largest there is.
+            if self.facts.is_some() {
+                created.extend(cofferdam_lint::created_tables(&parsed));
+            }
+        }
+        Ok(findings)
+    }
+
+    /// The text of every script by its path.
+    pub(crate) fn texts(&self) -> BTreeMap<String, String> {
+        self.scripts.iter().map(|s| (s.script.path.clone(), s.script.text.clone())).collect()
+    }
+
+    fn parsed(&self, script: &Script) -> Result<Parsed> {
+        (wiring::dialect(Some(self.engine))?.read)(script).map_err(Fault::Refused)
+    }
+}
+
+impl Place {
+    fn is_pending(&self, history: &[cofferdam_core::history::Applied]) -> bool {
+        let bundle = cofferdam_core::Bundle {
+            format: self.format,
+            migrations: vec![self.migration.clone()],
+            skipped: Vec::new(),
+        };
+        let options = Options { out_of_order: true, target: None };
+        !standing(&bundle, history, &options).pending.is_empty()
+    }
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;
