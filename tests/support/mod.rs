@@ -1,10 +1,10 @@
 //! What the end-to-end tests share: a real server, a database and a directory for each test, and the binary.
-#![allow(dead_code, reason = "every test binary uses a part of it")]
+#![allow(dead_code, unreachable_pub, reason = "every test binary uses a part of it")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use cofferdam_scratch::{Binaries, Options, Server, find};
@@ -18,6 +18,37 @@ pub fn server() -> &'static Server {
 /// PostgreSQL as the set-up of the tests installs it.
 pub fn binaries() -> Binaries {
     find().expect("PostgreSQL is needed: cargo xtask setup installs it")
+}
+
+/// A program of that PostgreSQL: psql, pg_dump. A folder may hold links to some of its programs only; the others are
+/// where the links lead.
+pub fn program(name: &str) -> PathBuf {
+    let folder = binaries().bin_dir;
+    let real = folder.join("postgres").canonicalize().unwrap();
+    let beside = real.parent().unwrap().join(name);
+    if folder.join(name).is_file() { folder.join(name) } else { beside }
+}
+
+/// Does the same for each of many cases, three at a time, and fails with the names of all that failed.
+pub fn each<T: Sync>(cases: &[T], name: impl Fn(&T) -> String + Sync, work: impl Fn(&T) + Sync) {
+    let next = AtomicUsize::new(0);
+    let failed = Mutex::new(Vec::new());
+    std::thread::scope(|threads| {
+        for _ in 0..3 {
+            threads.spawn(|| {
+                while let Some(case) = cases.get(next.fetch_add(1, Ordering::SeqCst)) {
+                    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(case)));
+                    if let Err(panic) = outcome {
+                        let text = panic.downcast_ref::<String>().cloned();
+                        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned()));
+                        failed.lock().unwrap().push(format!("=== {}\n{}", name(case), text.unwrap_or_default()));
+                    }
+                }
+            });
+        }
+    });
+    let failed = failed.into_inner().unwrap();
+    assert!(failed.is_empty(), "{} of {} cases failed\n{}", failed.len(), cases.len(), failed.join("\n"));
 }
 
 /// One test's own database and directory of migrations.
@@ -112,7 +143,7 @@ impl Bench {
     /// The application's schema as pg_dump writes it. The lines with which newer versions fence their output
     /// hold a random key; they are left out.
     pub fn dump(&self) -> String {
-        let output = Command::new(binaries().bin_dir.join("pg_dump"))
+        let output = Command::new(program("pg_dump"))
             .args(["--schema-only", "--no-owner", "-N", "cofferdam", &self.url])
             .output()
             .unwrap();

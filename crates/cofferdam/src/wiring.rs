@@ -36,7 +36,8 @@ pub(crate) fn dialect(engine: Option<&str>) -> Result<&'static Dialect> {
 /// Who acts, for the journal: `alice@host`, and `runner@host (github 4812)` in a pipeline.
 pub(crate) fn who() -> String {
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let user = variable("USER").or_else(|| variable("LOGNAME")).unwrap_or_else(|| "unknown".to_owned());
+    let user = variable("USER").or_else(|| variable("LOGNAME")).or_else(account);
+    let user = user.unwrap_or_else(|| "unknown".to_owned());
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname")
         .ok()
         .map(|name| name.trim().to_owned())
@@ -46,6 +47,27 @@ pub(crate) fn who() -> String {
         Some(pipeline) => format!("{user}@{host} ({pipeline})"),
         None => format!("{user}@{host}"),
     }
+}
+
+/// The account that the process runs as, by its number where it has no name: containers often have neither
+/// `USER` nor a name.
+#[cfg(unix)]
+fn account() -> Option<String> {
+    use std::os::unix::fs::MetadataExt;
+    let number = std::fs::metadata("/proc/self").ok()?.uid().to_string();
+    let accounts = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let named = accounts.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)? == number).then(|| name.to_owned())
+    });
+    Some(named.unwrap_or_else(|| format!("uid {number}")))
+}
+
+/// See above.
+#[cfg(not(unix))]
+fn account() -> Option<String> {
+    std::env::var("USERNAME").ok()
 }
 
 /// The pipeline that the process runs in, by the variables that the common services set.

@@ -302,11 +302,15 @@ fn a_session_that_dies_keeps_the_lock_until_its_statement_ends() {
         let (name, direct) = harness.database().await;
         let mut session = open(direct.clone()).await;
         session.claim(Duration::ZERO).await.unwrap();
-        // It waits until the test lets it go on, and the server does not look after its client.
+        // It waits until the test lets it go on, and the server does not look after its client. It does not wait for
+        // a lock, so no lock_timeout ends it.
         let step = step(
-            "DO $$ BEGIN PERFORM set_config(name, '0', false) FROM pg_settings
-                                 WHERE name = 'client_connection_check_interval';
-             CREATE TABLE t (id bigint); PERFORM pg_advisory_lock(1); END $$",
+            "DO $$ BEGIN
+               PERFORM set_config(name, '0', false) FROM pg_settings
+                 WHERE name = 'client_connection_check_interval';
+               CREATE TABLE t (id bigint);
+               WHILE NOT pg_try_advisory_lock(1) LOOP PERFORM pg_sleep(0.02); END LOOP;
+             END $$",
         );
         let (holding, connection) = tokio_postgres::connect(&direct, tokio_postgres::NoTls).await.unwrap();
         tokio::spawn(connection);

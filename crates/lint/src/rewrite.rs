@@ -1,9 +1,12 @@
 //! Building the edits of a finding: what replaces a statement, and what moves to a file of its own.
 
+use std::borrow::Cow;
+
 use cofferdam_core::change::TransactionControl;
 use cofferdam_core::facts::Server;
 use cofferdam_core::finding::{Edit, Fix};
-use cofferdam_core::{Act, Action, Change, Facts, Name, TableChange};
+use cofferdam_core::{Act, Action, Change, Facts, Name, TableChange, Undo};
+use cofferdam_dialects::postgres::inverse;
 use cofferdam_dialects::postgres::refuses_transaction;
 use cofferdam_dialects::postgres::sequence::safe_sequence;
 
@@ -18,18 +21,34 @@ pub(crate) fn safe_parts(scene: &Scene) -> Option<Vec<String>> {
     safe_parts_of(scene, scene.change())
 }
 
+/// Strategy `direct` takes the safe sequence by itself: there is one, and no statement before it would have to be
+/// taken back if a part of the sequence failed, and cannot be.
+pub(crate) fn handled(scene: &Scene) -> bool {
+    let facts = facts(scene);
+    let on_new_tables = |change: &Change| {
+        let tables = change.action.tables();
+        !tables.is_empty() && tables.iter().all(|table| scene.is_new(table))
+    };
+    let lasting = |change: &Change| {
+        !on_new_tables(change) && matches!(inverse::undo(change, &facts), Undo::Impossible { .. })
+    };
+    safe_parts(scene).is_some() && (scene.transaction_none || !scene.earlier().iter().any(lasting))
+}
+
 fn safe_parts_of(scene: &Scene, change: &Change) -> Option<Vec<String>> {
-    let steps = match scene.facts {
-        Some(facts) => safe_sequence(change, facts),
-        None => {
-            // Nothing is known but the version, which decides what the server can do.
-            let server = Server { version: scene.server_major * 10_000, ..Server::default() };
-            safe_sequence(change, &Facts { server, ..Facts::default() })
-        }
-    }?;
+    let steps = safe_sequence(change, &facts(scene))?;
     // Checks are questions of the runner, not statements of a script.
     let acts = steps.into_iter().map(|step| step.act).filter(|act| !matches!(act, Act::Check { .. }));
     Some(acts.map(|act| act.text()).collect())
+}
+
+/// Where nobody was asked nothing is known but the version, which decides what the server can do.
+fn facts<'a>(scene: &Scene<'a>) -> Cow<'a, Facts> {
+    let server = || Server { version: scene.server_major * 10_000, ..Server::default() };
+    match scene.facts {
+        Some(facts) => Cow::Borrowed(facts),
+        None => Cow::Owned(Facts { server: server(), ..Facts::default() }),
+    }
 }
 
 /// A fix that puts `parts`, each of which commits by itself, in the place of the scene's statement.
@@ -149,16 +168,32 @@ fn others<'a>(scene: &Scene<'a>) -> impl Iterator<Item = &'a Change> + use<'a> {
 /// The edits that take `BEGIN` and `COMMIT` around the whole script away. `None` where there are others, whose
 /// meaning a rewrite would change.
 fn control_edits(scene: &Scene) -> Option<Vec<Edit>> {
-    let control = |change: &&Change| matches!(&change.action, Action::Transaction(control) if *control != TransactionControl::Savepoint);
-    if !scene.changes.iter().any(|change| control(&change)) {
+    if !scene.changes.iter().any(|change| matches!(change.action, Action::Transaction(_))) {
         return Some(Vec::new());
     }
     let (first, last) = transaction::whole_block(scene.changes)?;
-    let edits = [first, last].map(|i| {
-        let (start, end) = extent(&scene.script.text, &scene.changes[i]);
-        Edit { start, end, text: String::new() }
-    });
-    Some(edits.into())
+    Some([first, last].map(|i| taken_out(scene, &scene.changes[i])).into())
+}
+
+/// A fix that takes every `BEGIN` and `COMMIT` out. `None` where something else than these begins or ends a
+/// transaction.
+pub(crate) fn without_control(scene: &Scene) -> Option<Fix> {
+    let control = scene.changes.iter().filter(|change| matches!(change.action, Action::Transaction(_)));
+    let mut edits = Vec::new();
+    for change in control {
+        use TransactionControl::{Begin, Commit};
+        if !matches!(change.action, Action::Transaction(Begin | Commit)) {
+            return None;
+        }
+        edits.push(taken_out(scene, change));
+    }
+    let title = "take BEGIN and COMMIT out: the script runs in one transaction".to_owned();
+    Some(Fix { title, edits, moved: Vec::new() })
+}
+
+fn taken_out(scene: &Scene, change: &Change) -> Edit {
+    let (start, end) = extent(&scene.script.text, change);
+    Edit { start, end, text: String::new() }
 }
 
 /// A statement with its `;`, and with its whole lines where nothing else stands on them.

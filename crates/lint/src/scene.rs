@@ -176,9 +176,11 @@ impl<'a> Scene<'a> {
     /// itself, and `lint --fix` writes it into the script.
     pub fn with_safe_sequence(&self, finding: Finding) -> Finding {
         match rewrite::safe_parts(self) {
-            Some(parts) => {
-                Finding { handled: true, fix: rewrite::instead(self, "the safe sequence", &parts), ..finding }
-            }
+            Some(parts) => Finding {
+                handled: rewrite::handled(self),
+                fix: rewrite::instead(self, "the safe sequence", &parts),
+                ..finding
+            },
             None => finding,
         }
     }

@@ -44,7 +44,8 @@ pub(crate) fn open_block(changes: &[Change]) -> bool {
     last == Some(Begin)
 }
 
-/// The first and the last statement, where they are the one `BEGIN` and the one `COMMIT` of the script.
+/// The first and the last statement, where they are the one `BEGIN` and the one `COMMIT` of the script; savepoints
+/// between them do not count.
 pub(crate) fn whole_block(changes: &[Change]) -> Option<(usize, usize)> {
     use TransactionControl::{Begin, Commit, Savepoint};
     let control: Vec<(usize, TransactionControl)> = changes

@@ -113,10 +113,8 @@ fn plan_one(
                 bundle: Default::default(),
                 findings,
             };
-            return match unplanned.blocking(policy).next() {
-                Some(_) => Ok(unplanned),
-                None => Err(Fault::Refused(refusal)),
-            };
+            let blocked = unplanned.blocking(policy).next().is_some();
+            return if blocked { Ok(unplanned) } else { Err(Fault::Refused(refusal)) };
         }
     };
     let bundle = back::bundle(&plan, &subject);

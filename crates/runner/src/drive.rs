@@ -215,10 +215,13 @@ impl<'a> Driver<'a> {
         let refusal = match fault {
             // Nobody can write to the run any more, or somebody wants us to leave it as it is.
             Fault::Refused(refusal) if leaves_the_run_as_it_is(refusal.code) => {
-                return refusal_fault(refusal);
+                return Fault::Refused(refusal);
             }
             Fault::Refused(refusal) => *refusal,
-            Fault::Unknown(question) => return self.stuck(Event::OutcomeUnknown, question).await,
+            // The answer is lost with the connection, so nothing can be written; the next runner asks the catalog.
+            Fault::Unknown(question) => {
+                return Refusal::new(Code::ConnectionLost, question.what).help(question.look_at).into();
+            }
             other => return other,
         };
         let step = self.current_step();
@@ -286,7 +289,13 @@ impl<'a> Driver<'a> {
     }
 
     /// Commits lines under the run, in the phase that it has after them.
-    pub(crate) async fn commit(&mut self, to: Phase, lines: Vec<Line<'_>>, limits: Limits, done: bool) -> Result<()> {
+    pub(crate) async fn commit(
+        &mut self,
+        to: Phase,
+        lines: Vec<Line<'_>>,
+        limits: Limits,
+        done: bool,
+    ) -> Result<()> {
         let mut run = self.run.clone();
         run.phase = to;
         let record = (done && to == Phase::Done)
@@ -363,10 +372,18 @@ fn listen(
     );
 }
 
-/// After these the journal must not be written: the connection is gone, another runner took over, or we were
-/// asked to stop and the run is to be gone on with.
+/// After these nothing more is to be written: the connection is gone, another runner took over, we were asked to
+/// stop and the run is to be gone on with, or it is stuck already.
 pub(crate) fn leaves_the_run_as_it_is(code: Code) -> bool {
-    matches!(code, Code::ConnectionLost | Code::Fenced | Code::Interrupted | Code::TimedOut)
+    matches!(
+        code,
+        Code::ConnectionLost
+            | Code::Fenced
+            | Code::Interrupted
+            | Code::TimedOut
+            | Code::OutcomeUnknown
+            | Code::RollbackFailed
+    )
 }
 
 pub(crate) fn way(from: Phase, to: Phase) -> Result<Vec<Line<'static>>> {

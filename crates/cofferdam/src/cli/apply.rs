@@ -17,8 +17,6 @@ struct Flags {
     most: Option<u32>,
     #[command(flatten)]
     policy: PolicyFlags,
-    #[command(flatten)]
-    limits: LimitFlags,
     /// Show the plan and do nothing
     #[arg(long)]
     dry_run: bool,
@@ -28,6 +26,8 @@ struct Flags {
     /// With --dry-run: exit with 3 when something is pending
     #[arg(long)]
     exit_code: bool,
+    #[command(flatten)]
+    limits: LimitFlags,
 }
 
 pub(crate) static COMMAND: Command = Command {

@@ -193,8 +193,8 @@ impl CheckupView {
 
     fn tools(&mut self, path: Option<std::ffi::OsString>) {
         let folders: Vec<_> = path.iter().flat_map(std::env::split_paths).collect();
-        let (there, gone): (Vec<_>, Vec<_>) =
-            TOOLS.iter().partition(|tool| folders.iter().any(|folder| folder.join(tool).is_file()));
+        let (there, gone): (Vec<&str>, Vec<&str>) =
+            TOOLS.iter().copied().partition(|tool| folders.iter().any(|folder| folder.join(tool).is_file()));
         match gone.as_slice() {
             [] => self.good("tools", there.join(", ")),
             _ => self.doubtful("tools", format!("not on PATH: {}", gone.join(", ")), ""),

@@ -105,6 +105,9 @@ async fn sources(context: &Context, flags: &Flags) -> Result<Sources> {
     if context.common.url.is_some() || context.common.env.is_some() {
         let mut session = context.open(&settings).await?;
         sources.look_at(&mut *session).await?;
+        if sources.texts().is_empty() {
+            context.console.note("note: nothing is pending, so no file was looked at");
+        }
     }
     Ok(sources)
 }

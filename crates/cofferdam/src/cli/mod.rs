@@ -165,7 +165,7 @@ mod tests {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/cli");
         let mut files: Vec<String> = std::fs::read_dir(folder)
             .unwrap()
-            .map(|f| f.unwrap().file_name().into_string().unwrap().trim_end_matches(".rs").to_owned())
+            .filter_map(|f| Some(f.unwrap().file_name().to_str()?.strip_suffix(".rs")?.to_owned()))
             .filter(|name| name != "mod" && name != "parse")
             .collect();
         let mut names: Vec<&str> = COMMANDS.iter().map(|c| c.name).collect();

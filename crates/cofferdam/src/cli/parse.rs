@@ -17,50 +17,55 @@ const ABOUT: &str = "Changes the schema and data of a live database, proves that
                      the change back";
 
 const EXAMPLES: &[(&str, &str)] = &[
-    ("cofferdam lint migrations", "what the migrations would do to a live database; needs none"),
-    ("cofferdam plan --url postgres://localhost/shop", "what apply would do, step by step"),
+    ("cofferdam lint migrations", "what would they do to a live database?"),
+    ("cofferdam plan --url postgres://localhost/shop", "what would apply do, step by step?"),
     ("cofferdam apply --url postgres://localhost/shop", "apply what is pending"),
     ("cofferdam rollback --steps 1", "take the last migration back"),
 ];
 
-const FOOTER: &str = "Every flag can be set by a variable: --lock-timeout by COFFERDAM_LOCK_TIMEOUT.
-Exit codes: 0 done or nothing to do, 1 failed, 2 usage, 3 pending, 4 lint errors, 5 lock not obtained,
-6 failed and taken back, 7 a person is needed, 8 waiting for consent, 9 drift, 124 timeout, 130 interrupted.";
+const FOOTER: &str = "
+Every flag can be set by a variable: --lock-timeout by COFFERDAM_LOCK_TIMEOUT.
+Exit codes: 0 done or nothing to do, 1 failed, 2 usage, 3 pending, 4 lint errors,
+5 lock not obtained, 6 failed and taken back, 7 a person is needed, 8 waiting for consent,
+9 drift, 124 timeout, 130 interrupted.";
 
-/// What it does, then examples, then the flags.
-const TEMPLATE: &str = "{about-with-newline}\n{before-help}{usage-heading} {usage}\n\n{all-args}{after-help}";
+/// What it does, then examples, then the flags. The examples are the help's end for clap, so that manual pages
+/// have them, and its beginning for the reader.
+const TEMPLATE: &str = "{about-with-newline}\n{after-help}\n\n{usage-heading} {usage}\n\n{all-args}";
+
+/// The widest line of the help.
+const WIDTH: usize = 100;
 
 /// The whole command line.
 pub(crate) fn command() -> clap::Command {
     let root = clap::Command::new("cofferdam")
-        .about(ABOUT)
         .version(env!("CARGO_PKG_VERSION"))
-        .before_help(examples(EXAMPLES))
-        .after_help(FOOTER)
-        .help_template(TEMPLATE)
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .infer_long_args(false)
-        .disable_help_subcommand(false)
-        .max_term_width(100)
+        .disable_help_flag(true)
+        .max_term_width(WIDTH)
         .subcommands(COMMANDS.iter().map(|c| subcommand(c)));
-    Common::augment_args(root).mut_args(with_variable)
+    // What a struct of flags says of itself is not what the command does: `about` comes after it.
+    Common::augment_args(root)
+        .arg(help_flag().global(true))
+        .mut_args(with_variable)
+        .about(ABOUT)
+        .after_help(examples("", EXAMPLES))
+        .help_template(format!("{TEMPLATE}\n{FOOTER}"))
 }
 
 fn subcommand(command: &Command) -> clap::Command {
-    let about = match command.more {
-        "" => command.about.to_owned(),
-        more => format!("{}\n\n{more}", command.about),
-    };
-    let base = clap::Command::new(command.name)
+    let base = clap::Command::new(command.name).visible_aliases(command.aliases.iter().copied());
+    (command.arguments)(base)
+        .mut_args(with_variable)
         .about(command.about)
-        .long_about(about)
-        .visible_aliases(command.aliases.iter().copied())
-        .before_help(examples(command.examples))
+        .after_help(examples(command.more, command.examples))
         .help_template(TEMPLATE)
-        // -v is --verbose, and `new --version` is the version of a migration.
-        .disable_version_flag(true);
-    (command.arguments)(base).mut_args(with_variable)
+}
+
+/// One help, whichever way it is asked for.
+fn help_flag() -> Arg {
+    Arg::new("help").short('h').long("help").action(ArgAction::HelpShort).help("Print help")
 }
 
 /// Gives a flag its variable. Values of variables are not shown in the help: one of them may be a password.
@@ -76,10 +81,16 @@ fn with_variable(argument: Arg) -> Arg {
 /// Flags without a variable: pipelines set COFFERDAM_VERSION to the release that they install.
 const KEPT: &[&str] = &["version"];
 
-fn examples(examples: &[(&str, &str)]) -> String {
+fn examples(more: &str, examples: &[(&str, &str)]) -> String {
     let wide = examples.iter().map(|(line, _)| line.len()).max().unwrap_or_default();
-    let lines: String = examples.iter().map(|(line, what)| format!("  {line:wide$}  # {what}\n")).collect();
-    format!("Examples:\n{lines}\n")
+    let mut lines: Vec<String> = examples.iter().map(|(line, what)| format!("  {line:wide$}  # {what}")).collect();
+    if !more.is_empty() {
+        lines.insert(0, String::new());
+        lines.insert(0, more.to_owned());
+    }
+    let heading = lines.len() - examples.len();
+    lines.insert(heading, "Examples:".to_owned());
+    lines.join("\n")
 }
 
 /// Ends where clap stopped: with the help on stdout, or with a usage error.
@@ -155,6 +166,26 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         command().debug_assert();
+    }
+
+    #[test]
+    fn the_help_says_what_a_command_does_and_fits_a_terminal() {
+        for command in COMMANDS {
+            let mut shown = command_line(command.name);
+            let help = shown.render_help().to_string();
+            assert!(help.starts_with(command.about), "{help}");
+            for (line, _) in command.examples {
+                let found = help.lines().find(|l| l.trim_start().starts_with(line));
+                assert!(found.is_some_and(|l| l.chars().count() <= WIDTH && l.contains('#')), "{line}\n{help}");
+            }
+        }
+        insta::assert_snapshot!(command().render_help().to_string());
+    }
+
+    fn command_line(name: &str) -> clap::Command {
+        let mut root = command();
+        root.build();
+        root.find_subcommand(name).unwrap().clone()
     }
 
     #[test]

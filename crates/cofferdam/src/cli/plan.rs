@@ -19,8 +19,6 @@ use crate::output::plan::{DatabaseView, MigrationPlanView, PlanView, digest};
 struct Flags {
     #[command(flatten)]
     policy: PolicyFlags,
-    #[command(flatten)]
-    limits: LimitFlags,
     /// Print the statements as a script
     #[arg(long)]
     sql: bool,
@@ -30,6 +28,8 @@ struct Flags {
     /// Exit with 3 when something is pending
     #[arg(long)]
     exit_code: bool,
+    #[command(flatten)]
+    limits: LimitFlags,
 }
 
 pub(crate) static COMMAND: Command = Command {

@@ -76,7 +76,7 @@ fn what_is_wrong_is_said_with_its_place_and_a_suggestion() {
         ("dirr: x\n", "unknown key dirr", 1, Some("did you mean dir?")),
         ("environments:\n  prod:\n    lockTimout: 1s\n", "unknown key lockTimout", 3, Some("lockTimeout")),
         ("environments:\n  prod:\n    maxBlock: soon\n", "cannot be understood", 3, None),
-        ("environments: [\n", "cannot be understood", 2, None),
+        ("environments: [\n", "cannot be understood", 1, None),
     ] {
         let fault = file::parsed("cofferdam.yaml", text).unwrap_err();
         let refusal = fault.refusal().unwrap();

@@ -70,10 +70,10 @@ pub(crate) fn frame(finding: &Finding, source: Option<&str>) -> String {
     let mut lines: Vec<(&'static str, &str)> = Vec::new();
     lines.extend(finding.live.as_deref().map(|live| ("live", live)));
     lines.extend(finding.notes.iter().map(|note| ("note", note.as_str())));
+    lines.extend(finding.handled.then_some(("note", "apply runs a safe sequence instead")));
     let fix = finding.fix.as_ref().map(|fix| format!("cofferdam lint --fix: {}", fix.title));
     lines.extend(finding.help.as_deref().map(|help| ("help", help)));
     lines.extend(fix.as_deref().map(|fix| ("fix", fix)));
-    lines.extend(finding.handled.then_some(("note", "apply runs a safe sequence instead")));
     let title = format!("{} [{}]", finding.message, finding.rule);
     Frame { level, id: finding.code, title: &title, place: Some((&finding.path, source, finding.at)), lines }.render()
 }

@@ -38,7 +38,7 @@ pub(crate) struct MigrationView {
     pub(crate) version: Option<String>,
     pub(crate) description: String,
     #[serde(rename = "type")]
-    pub(crate) kind: &'static str,
+    pub(crate) kind: String,
     pub(crate) state: State,
     pub(crate) applied_at: Option<String>,
     pub(crate) applied_by: Option<String>,
@@ -76,7 +76,7 @@ impl From<&Row> for MigrationView {
             key: row.key.clone(),
             version: row.version.clone(),
             description: row.description.clone(),
-            kind: row.kind,
+            kind: row.kind.clone(),
             state: row.state,
             applied_at: applied.map(|a| a.at.clone()),
             applied_by: applied.map(|a| a.by.clone()),
@@ -146,7 +146,13 @@ impl StatusView {
                 m.state.words().to_owned(),
                 m.applied_at.as_deref().map_or_else(|| "–".to_owned(), words::minute),
                 m.took_ms.map_or_else(|| "–".to_owned(), duration::shown),
-                if m.undo { "yes" } else { "no" }.to_owned(),
+                match (m.undo, m.state) {
+                    (true, _) => "yes",
+                    // The way back is derived when it is applied.
+                    (false, State::Pending | State::AboveTarget | State::OutOfOrder) => "–",
+                    (false, _) => "no",
+                }
+                .to_owned(),
             ]);
         }
         table.text()

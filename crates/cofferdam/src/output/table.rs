@@ -56,6 +56,6 @@ mod tests {
         let mut table = Columns::new(&["N", "NAME", "NOTE"]).indented("  ").right(0);
         table.row(["1", "größe", "a\nb"]);
         table.row(["10", "x", ""]);
-        assert_eq!(table.text(), "  N   NAME   NOTE\n   1  größe  a b\n  10  x\n");
+        assert_eq!(table.text(), "   N  NAME   NOTE\n   1  größe  a b\n  10  x\n");
     }
 }

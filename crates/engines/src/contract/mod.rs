@@ -127,14 +127,8 @@ impl From<String> for Broken {
 }
 
 /// The promises, by what they are about.
-pub static CASES: &[&[Case]] = &[
-    locking::CASES,
-    batches::CASES,
-    fencing::CASES,
-    loose::CASES,
-    records::CASES,
-    looking::CASES,
-];
+pub static CASES: &[&[Case]] =
+    &[locking::CASES, batches::CASES, fencing::CASES, loose::CASES, records::CASES, looking::CASES];
 
 /// Runs every case, each to its end, and returns those that were broken.
 pub async fn run_all(harness: &dyn Harness) -> Vec<(&'static str, Broken)> {

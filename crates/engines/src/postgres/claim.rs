@@ -120,16 +120,12 @@ pub(super) async fn holder(client: &Client) -> Result<Option<Holder>> {
 fn held_by_other(holder: Option<Holder>) -> Refusal {
     let refusal = Refusal::new(Code::LockHeldByOther, "another runner is changing this database");
     match holder {
-        Some(holder) => refusal
-            .cause(format!("the run lock is held by {holder}"))
-            .help(format!(
-                "wait for it (--lock-wait 10m), or, if its process is gone for good, end its session: \
+        Some(holder) => refusal.cause(format!("the run lock is held by {holder}")).help(format!(
+            "wait for it (--lock-wait 10m), or, if its process is gone for good, end its session: \
                  SELECT pg_terminate_backend({})",
-                holder.pid
-            )),
-        None => refusal
-            .cause("the run lock was held until a moment ago")
-            .help("run the same command again"),
+            holder.pid
+        )),
+        None => refusal.cause("the run lock was held until a moment ago").help("run the same command again"),
     }
 }
 

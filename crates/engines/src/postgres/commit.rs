@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use tokio_postgres::types::{Json, ToSql, Type};
+use tokio_postgres::{SimpleQueryMessage, SimpleQueryRow};
 use uuid::Uuid;
 
 use cofferdam_core::fault::Result;
@@ -12,8 +13,8 @@ use cofferdam_core::{Code, Fault, Refusal, failpoint};
 use cofferdam_formats::history::Write;
 
 use super::claim::Claim;
-use super::session::PostgresSession;
 use super::history::{self, CODEC};
+use super::session::PostgresSession;
 use super::{errors, perform};
 use crate::{Batch, Line, Record, Tick};
 
@@ -53,13 +54,15 @@ async fn attempt(session: &mut PostgresSession, batch: &Batch<'_>) -> Result<Cla
             }
         }
     }
-    let same = write(session, batch, &mut claim, entries, milliseconds(began), opening.next_rank).await?;
-    if same != opening.transaction {
+    if settle(session).await? != opening.transaction {
         return Err(Refusal::new(Code::TransactionInFile, "the script ended the transaction that it ran in")
-            .cause("a statement of it committed or rolled back by itself, so its record may not fit what it did")
+            .cause(
+                "a statement of it committed or rolled back by itself, so its record may not fit what it did",
+            )
             .help("remove it from the script; then look at what is there with cofferdam status")
             .into());
     }
+    write(session, batch, &mut claim, entries, milliseconds(began), opening.next_rank).await?;
     if failpoint::hit("atomic.before-commit") {
         return Err(errors::lost("failpoint atomic.before-commit"));
     }
@@ -67,7 +70,7 @@ async fn attempt(session: &mut PostgresSession, batch: &Batch<'_>) -> Result<Cla
     if failpoint::hit("atomic.commit-sent") {
         return Err(errors::lost("failpoint atomic.commit-sent"));
     }
-    answer.map_err(|e| errors::fault(e, "committing"))?;
+    answer.map_err(|e| perform::answer_lost(errors::fault(e, "committing"), "committing"))?;
     if failpoint::hit("atomic.committed") {
         return Err(errors::lost("failpoint atomic.committed"));
     }
@@ -94,10 +97,7 @@ async fn begin(session: &PostgresSession, batch: &Batch<'_>, claim: &Claim) -> R
     );
     let answer =
         session.client.simple_query(&fence).await.map_err(|e| errors::fault(e, "opening a transaction"))?;
-    let row = answer.iter().find_map(|m| match m {
-        tokio_postgres::SimpleQueryMessage::Row(row) => Some(row),
-        _ => None,
-    });
+    let row = first_row(&answer);
     let Some(row) = row else { return Err(Fault::Bug("the fence returned no row".into())) };
     let newest: i64 = row.get(1).and_then(|t| t.parse().ok()).unwrap_or(i64::MAX);
     let of_run: Option<i64> = row.get(2).and_then(|t| t.parse().ok());
@@ -122,7 +122,25 @@ fn fenced() -> Fault {
         .into()
 }
 
-/// Writes our own rows in one round trip. `RESET ROLE`: the script may have become somebody who may not.
+/// Makes the transaction ours again, and says which one it is: the script may have become somebody who may not
+/// write our tables (`SET ROLE`), or may have left the transaction.
+async fn settle(session: &PostgresSession) -> Result<String> {
+    let answer = session
+        .client
+        .simple_query("RESET ROLE; SELECT pg_catalog.now()::pg_catalog.text")
+        .await
+        .map_err(|e| errors::fault(e, "writing the journal"))?;
+    Ok(first_row(&answer).and_then(|row| row.get(0)).unwrap_or_default().to_owned())
+}
+
+fn first_row(answer: &[SimpleQueryMessage]) -> Option<&SimpleQueryRow> {
+    answer.iter().find_map(|message| match message {
+        SimpleQueryMessage::Row(row) => Some(row),
+        _ => None,
+    })
+}
+
+/// Writes our own rows in one round trip.
 async fn write(
     session: &PostgresSession,
     batch: &Batch<'_>,
@@ -130,7 +148,7 @@ async fn write(
     whats: Vec<What>,
     ms: u64,
     next_rank: i64,
-) -> Result<String> {
+) -> Result<()> {
     let doing = "writing the journal";
     let client = &session.client;
     let run = batch.run;
@@ -140,7 +158,6 @@ async fn write(
     let ended = run.phase.terminal().then_some(now);
     let columns = journal_columns(&rows)?;
     let parameters = columns.parameters();
-    let reset = client.simple_query("RESET ROLE");
     let journal = client.query_typed(INSERT_JOURNAL, &parameters);
     let started = parse_time(&run.started_at)?;
     let (plan, record) = (Json(&run.plan), Json(&run.record));
@@ -176,25 +193,18 @@ async fn write(
             None => Ok(()),
         }
     };
-    // Joined, the four go out together and are answered together.
-    let (reset, journal, upsert, history) = futures::join!(reset, journal, upsert, history);
-    reset.map_err(|e| errors::fault(e, doing))?;
-    let journal = journal.map_err(|e| journal_fault(e, doing))?;
+    // Joined, the three go out together and are answered together.
+    let (journal, upsert, history) = futures::join!(journal, upsert, history);
+    journal.map_err(|e| journal_fault(e, doing))?;
     let upsert = upsert.map_err(|e| errors::fault(e, doing))?;
     history?;
-    if upsert.len() != 1 {
-        return Err(fenced());
-    }
-    journal
-        .first()
-        .map(|r| r.get::<_, String>(0))
-        .ok_or_else(|| Fault::Bug("a batch without any journal row".into()))
+    if upsert.len() == 1 { Ok(()) } else { Err(fenced()) }
 }
 
 const INSERT_JOURNAL: &str = "INSERT INTO cofferdam.journal (seq, run, epoch, at, who, entry, previous, hash)
-    SELECT * FROM pg_catalog.unnest($1::int8[], $2::uuid[], $3::int8[], $4::timestamptz[], $5::text[], $6::json[],
-                                    $7::text[], $8::text[])
-    RETURNING pg_catalog.now()::pg_catalog.text";
+    SELECT * FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3),
+        pg_catalog.unnest($4), pg_catalog.unnest($5), pg_catalog.unnest($6), pg_catalog.unnest($7),
+        pg_catalog.unnest($8))";
 const INSERT_RUN: &str = "INSERT INTO cofferdam.run
     (id, key, intent, phase, epoch, digest, plan, record, started_at, ended_at, started_by)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING 1";

@@ -10,7 +10,9 @@ use tokio_postgres::{AsyncMessage, Client, Config, Connection, config};
 
 use cofferdam_core::{Code, Fault, Refusal};
 
-use super::options::{ChannelBinding, ConnectOptions, Described, HostPort, Secret, SslMode, TargetSessionAttrs};
+use super::options::{
+    ChannelBinding, ConnectOptions, Described, HostPort, Secret, SslMode, TargetSessionAttrs,
+};
 use super::{errors, tls};
 
 /// The oldest major version that is tested.
@@ -49,11 +51,14 @@ pub async fn connect(options: &ConnectOptions) -> Result<Connected, Fault> {
         let connector = tls::connector(options, options.sslmode_for(host))?;
         for address in addresses {
             let config = config(options, host, address, password);
-            let tried = limited(options.connect_timeout, attempt(&config, &connector, options, host, &doing)).await;
+            let tried =
+                limited(options.connect_timeout, attempt(&config, &connector, options, host, &doing)).await;
             let fault = match tried {
                 Some(Ok(connected)) => return Ok(connected),
                 Some(Err(fault)) => hidden(fault, password, &doing),
-                None => errors::unreachable(&doing, Some(&io::ErrorKind::TimedOut.into()), String::new()).into(),
+                None => {
+                    errors::unreachable(&doing, Some(&io::ErrorKind::TimedOut.into()), String::new()).into()
+                }
             };
             if is_final(&fault) {
                 return Err(fault);
@@ -116,7 +121,12 @@ async fn attempt(
     Ok(Connected { client, notices, tls, described: options.described(host), major })
 }
 
-fn config(options: &ConnectOptions, host: &HostPort, address: Option<IpAddr>, password: Option<&Secret>) -> Config {
+fn config(
+    options: &ConnectOptions,
+    host: &HostPort,
+    address: Option<IpAddr>,
+    password: Option<&Secret>,
+) -> Config {
     let mut config = Config::new();
     config.host(&host.host).port(host.port).user(&options.user).dbname(&options.database);
     config.application_name(&options.application_name);
@@ -140,7 +150,10 @@ fn config(options: &ConnectOptions, host: &HostPort, address: Option<IpAddr>, pa
         ChannelBinding::Require => config::ChannelBinding::Require,
     });
     // A server that is gone without a word is noticed within half a minute, also while we wait for a long statement.
-    config.keepalives(true).keepalives_idle(Duration::from_secs(10)).keepalives_interval(Duration::from_secs(5));
+    config
+        .keepalives(true)
+        .keepalives_idle(Duration::from_secs(10))
+        .keepalives_interval(Duration::from_secs(5));
     config.keepalives_retries(3).tcp_user_timeout(Duration::from_secs(30));
     config
 }
@@ -172,10 +185,13 @@ fn unresolved(doing: &str, host: &HostPort, e: &io::Error) -> Fault {
         io::ErrorKind::TimedOut => "the name service did not answer in time".to_owned(),
         _ => errors::visible(&e.to_string()),
     };
-    Refusal::new(Code::ConnectFailed, format!("{doing}: the name {} was not found", errors::visible(&host.host)))
-        .cause(cause)
-        .help("check the host's name")
-        .into()
+    Refusal::new(
+        Code::ConnectFailed,
+        format!("{doing}: the name {} was not found", errors::visible(&host.host)),
+    )
+    .cause(cause)
+    .help("check the host's name")
+    .into()
 }
 
 async fn limited<T>(limit: Option<Duration>, work: impl Future<Output = T>) -> Option<T> {
@@ -236,8 +252,14 @@ fn at_login(fault: Fault, doing: &str) -> Fault {
             refusal.code = Code::ConnectFailed;
             if refusal.what.ends_with("broke") {
                 refusal.what = format!("{doing}: the server ended the connection before the login was done");
-                refusal.help = Some("check that host and port are those of a PostgreSQL server, and its log".into());
+                refusal.help =
+                    Some("check that host and port are those of a PostgreSQL server, and its log".into());
             }
+            Fault::Refused(refusal)
+        }
+        // A database that takes no connections, a setting in `options` that is not one.
+        Fault::Refused(mut refusal) if refusal.code == Code::StatementFailed => {
+            refusal.code = Code::ConnectFailed;
             Fault::Refused(refusal)
         }
         other => other,

@@ -93,13 +93,15 @@ fn of_server(e: &DbError, doing: &str) -> Fault {
             .help("create it (createdb NAME), or correct the database's name in the URL")
             .into(),
         // PgBouncer gives this code to all that it does not like at the beginning.
-        "08P01" if fatal && message.contains("no such database") => {
-            refuse(Code::DatabaseMissing).help("add the database to the pooler, or give the server's own address").into()
-        }
-        "08P01" if fatal && message.contains("unsupported startup parameter") => refuse(Code::PoolerNotSupported)
-            .cause("what answers is a pooler that takes no settings in the URL (options, search_path)")
-            .help("give the server's own address, or leave these settings out")
+        "08P01" if fatal && message.contains("no such database") => refuse(Code::DatabaseMissing)
+            .help("add the database to the pooler, or give the server's own address")
             .into(),
+        "08P01" if fatal && message.contains("unsupported startup parameter") => {
+            refuse(Code::PoolerNotSupported)
+                .cause("what answers is a pooler that takes no settings in the URL (options, search_path)")
+                .help("give the server's own address, or leave these settings out")
+                .into()
+        }
         "42501" => refuse(Code::PermissionMissing)
             .help("grant the right to the role, or connect as the owner")
             .into(),
@@ -115,7 +117,9 @@ fn of_server(e: &DbError, doing: &str) -> Fault {
             .help("statement_timeout ended it: raise it, or set it to 0 for this role")
             .into(),
         "57014" => refuse(Code::Interrupted)
-            .cause("somebody cancelled the statement (pg_cancel_backend, or a tool that ends long statements)")
+            .cause(
+                "somebody cancelled the statement (pg_cancel_backend, or a tool that ends long statements)",
+            )
             .help("run the same command again to go on")
             .into(),
         "57P03" => again(
@@ -136,7 +140,9 @@ fn of_server(e: &DbError, doing: &str) -> Fault {
         code if code.starts_with("08") => {
             refuse(Code::ConnectionLost).help("run the same command again to go on").into()
         }
-        "53100" => refuse(Code::StatementFailed).help("make room on the server's disk, then run it again").into(),
+        "53100" => {
+            refuse(Code::StatementFailed).help("make room on the server's disk, then run it again").into()
+        }
         _ => refuse(Code::StatementFailed).into(),
     }
 }
@@ -145,7 +151,9 @@ fn login_refused(refusal: Refusal, message: &str) -> Refusal {
     if message.contains("pg_hba.conf") {
         let unencrypted = message.contains("no encryption") || message.contains("SSL off");
         return refusal
-            .cause("no line of the server's pg_hba.conf lets this user into this database from here in this way")
+            .cause(
+                "no line of the server's pg_hba.conf lets this user into this database from here in this way",
+            )
             .help(match unencrypted {
                 true => "the server may want TLS: try sslmode=verify-full",
                 false => "add a line to pg_hba.conf and reload the server, or use another user or address",
@@ -233,12 +241,15 @@ pub(super) fn unreachable(doing: &str, io: Option<&std::io::Error>, cause: Strin
             "there is no socket of that port in that folder".to_owned(),
             "check that the server runs; its setting unix_socket_directories names the folder",
         ),
-        Some(ErrorKind::PermissionDenied) => {
-            ("the operating system does not let us (permission denied)".to_owned(), "check the socket's permissions")
-        }
+        Some(ErrorKind::PermissionDenied) => (
+            "the operating system does not let us (permission denied)".to_owned(),
+            "check the socket's permissions",
+        ),
         _ => (cause, "check host and port"),
     };
-    Refusal::new(Code::ConnectFailed, format!("{doing}: the server cannot be reached")).cause(cause).help(help)
+    Refusal::new(Code::ConnectFailed, format!("{doing}: the server cannot be reached"))
+        .cause(cause)
+        .help(help)
 }
 
 /// The error's causes, also those that are wrapped in an `io::Error`.

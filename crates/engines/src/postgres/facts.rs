@@ -59,10 +59,12 @@ async fn read_catalog(client: &Client, of: &[Name]) -> Result<(ServerRow, Vec<St
         }
     };
     let path = path.first().ok_or_else(|| Fault::Bug("search_path gave no row".into()))?;
-    let (setting, in_path, may_identify): (String, Vec<String>, bool) = (path.get(0), path.get(1), path.get(2));
+    let (setting, in_path, may_identify): (String, Vec<String>, bool) =
+        (path.get(0), path.get(1), path.get(2));
     // The server's own first, so that nothing of anybody else is run by us; the rest stays, so that types are printed
     // as the user writes them.
-    let safe_path = if setting.trim().is_empty() { "pg_catalog".to_owned() } else { format!("pg_catalog, {setting}") };
+    let safe_path =
+        if setting.trim().is_empty() { "pg_catalog".to_owned() } else { format!("pg_catalog, {setting}") };
     let schemas: Vec<Option<&str>> = of.iter().map(|n| n.schema.as_deref()).collect();
     let names: Vec<&str> = of.iter().map(|n| n.name.as_str()).collect();
     let server_query = server_query(may_identify);

@@ -82,7 +82,11 @@ fn statement(write: &Write) -> Result<(String, Cells)> {
                 .iter()
                 .enumerate()
                 .map(|(i, (column, _))| {
-                    format!("{column} = ${}::pg_catalog.text::pg_catalog.{}", i + 1, builtin(sql_type(column)))
+                    format!(
+                        "{column} = ${}::pg_catalog.text::pg_catalog.{}",
+                        i + 1,
+                        builtin(sql_type(column))
+                    )
                 })
                 .collect();
             let condition = condition(cells.len());
@@ -111,7 +115,11 @@ fn condition(after: usize) -> String {
         .iter()
         .enumerate()
         .map(|(i, column)| {
-            format!("{column} = ${}::pg_catalog.text::pg_catalog.{}", after + i + 1, builtin(sql_type(column)))
+            format!(
+                "{column} = ${}::pg_catalog.text::pg_catalog.{}",
+                after + i + 1,
+                builtin(sql_type(column))
+            )
         })
         .collect();
     parts.join(" AND ")

@@ -285,10 +285,9 @@ pub fn resolve(url: Option<&str>, env: &dyn Env) -> Result<ConnectOptions, Box<R
     match url {
         Some(text) => settings.layer(dsn::parse(text)?, "the URL")?,
         None if ["PGHOST", "PGHOSTADDR", "PGDATABASE", "PGSERVICE"].iter().all(|v| variable(v).is_none()) => {
-            return Err(Box::new(
-                Refusal::new(Code::NoUrl, "no database is named")
-                    .help("give --url postgres://user@host/database, or set DATABASE_URL or PGHOST and PGDATABASE"),
-            ));
+            return Err(Box::new(Refusal::new(Code::NoUrl, "no database is named").help(
+                "give --url postgres://user@host/database, or set DATABASE_URL or PGHOST and PGDATABASE",
+            )));
         }
         None => {}
     }
@@ -375,7 +374,8 @@ fn hosts(settings: &Settings, env: &dyn Env) -> Result<Vec<HostPort>, Box<Refusa
     let (names, addresses, ports) = (list("host"), list("hostaddr"), list("port").unwrap_or_default());
     let count = names.as_ref().or(addresses.as_ref()).map_or(1, Vec::len);
     let mismatch = |name, found: usize| {
-        let refusal = Refusal::new(Code::BadUrl, format!("{name} names {found}, but there are {count} hosts"));
+        let refusal =
+            Refusal::new(Code::BadUrl, format!("{name} names {found}, but there are {count} hosts"));
         Box::new(refusal.help("the lists of hosts, addresses and ports must be equally long"))
     };
     if let Some(addresses) = addresses.as_ref().filter(|a| a.len() != count) {
@@ -386,29 +386,27 @@ fn hosts(settings: &Settings, env: &dyn Env) -> Result<Vec<HostPort>, Box<Refusa
     }
     (0..count)
         .map(|i| {
-            let port = match ports.get(i).or(ports.first()).map(|p| p.trim()) {
-                None | Some("") => PORT,
-                Some(port) => port
-                    .parse()
-                    .ok()
-                    .filter(|p| *p > 0)
-                    .ok_or_else(|| settings.wrong("port", "a number from 1 to 65535").help(dsn::ENCODE))?,
-            };
-            let address = match addresses.as_ref().map(|a| a[i].trim()).filter(|a| !a.is_empty()) {
-                None => None,
-                Some(address) => Some(
-                    address
-                        .parse::<IpAddr>()
-                        .map_err(|_| settings.wrong("hostaddr", "a numeric address: 192.0.2.1, 2001:db8::1"))?,
-                ),
-            };
+            let port =
+                match ports.get(i).or(ports.first()).map(|p| p.trim()) {
+                    None | Some("") => PORT,
+                    Some(port) => port.parse().ok().filter(|p| *p > 0).ok_or_else(|| {
+                        settings.wrong("port", "a number from 1 to 65535").help(dsn::ENCODE)
+                    })?,
+                };
+            let address =
+                match addresses.as_ref().map(|a| a[i].trim()).filter(|a| !a.is_empty()) {
+                    None => None,
+                    Some(address) => Some(address.parse::<IpAddr>().map_err(|_| {
+                        settings.wrong("hostaddr", "a numeric address: 192.0.2.1, 2001:db8::1")
+                    })?),
+                };
             let named = names.as_ref().map(|n| n[i].trim()).filter(|n| !n.is_empty()).map(str::to_owned);
             if named.as_ref().is_some_and(|n| n.starts_with('@')) {
                 return Err(settings.wrong("host", "a name, an address or the folder of a socket").into());
             }
-            let host = named.or_else(|| address.map(|a| a.to_string())).unwrap_or_else(|| {
-                default_host(&env.socket_folders(), port)
-            });
+            let host = named
+                .or_else(|| address.map(|a| a.to_string()))
+                .unwrap_or_else(|| default_host(&env.socket_folders(), port));
             Ok(HostPort { host, hostaddr: address, port })
         })
         .collect()

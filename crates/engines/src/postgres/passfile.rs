@@ -25,7 +25,8 @@ impl Passfile {
     /// warning says so.
     pub(super) fn read(path: &Path, warnings: &mut Vec<String>) -> Self {
         let text = match usable(path).and_then(|()| {
-            std::fs::read(path).map_err(|e| format!("the password file {} cannot be read: {e}", path.display()))
+            std::fs::read(path)
+                .map_err(|e| format!("the password file {} cannot be read: {e}", path.display()))
         }) {
             Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
             Err(warning) => {
@@ -50,7 +51,8 @@ impl Passfile {
 /// A plain file that nobody else may read. Elsewhere than on Unix the user's folder protects it.
 fn usable(path: &Path) -> Result<(), String> {
     let shown = path.display();
-    let meta = std::fs::metadata(path).map_err(|e| format!("the password file {shown} cannot be read: {e}"))?;
+    let meta =
+        std::fs::metadata(path).map_err(|e| format!("the password file {shown} cannot be read: {e}"))?;
     if !meta.is_file() {
         return Err(format!("the password file {shown} is not a plain file and was not used"));
     }

@@ -8,7 +8,7 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, SimpleQueryMessage};
 
-use cofferdam_core::fault::{Place, Result};
+use cofferdam_core::fault::{Place, Question, Result};
 use cofferdam_core::plan::{Act, Step};
 use cofferdam_core::{Code, Fault, Limits, Name, Refusal, Span, failpoint};
 
@@ -28,7 +28,7 @@ pub(super) async fn watched(
     limits: Limits,
     since: Instant,
 ) -> Result<()> {
-    let Some(watch) = &session.watch else {
+    let Some(watch) = session.watch.as_ref().filter(|_| session.claim.is_some()) else {
         return Err(Fault::Bug("a statement was to run without the run lock".into()));
     };
     let lookout = Lookout {
@@ -84,11 +84,22 @@ pub(super) async fn outside(session: &mut PostgresSession, act: &Act, step: &Ste
         failpoint::hit("loose.sent");
         return Err(errors::lost("failpoint loose.sent"));
     }
-    work.await?;
+    work.await.map_err(|fault| answer_lost(fault, &step.title))?;
     if failpoint::hit("loose.performed") {
         return Err(errors::lost("failpoint loose.performed"));
     }
     simple(&session.client, "SET lock_timeout = 0").await
+}
+
+/// Where the connection broke and the statement may have taken effect all the same.
+pub(super) fn answer_lost(fault: Fault, doing: &str) -> Fault {
+    match fault {
+        Fault::Refused(refusal) if refusal.code == Code::ConnectionLost => Fault::Unknown(Question {
+            what: format!("{doing}: the connection broke before the answer came"),
+            look_at: "run the same command again: it asks the catalog".into(),
+        }),
+        other => other,
+    }
 }
 
 async fn simple(client: &Client, sql: &str) -> Result<()> {
@@ -124,12 +135,16 @@ async fn prepare_index(session: &PostgresSession, index: &Name, sql: &str) -> Re
         Some(IndexState::Building(pid)) => Err(Fault::Again {
             after: std::time::Duration::from_secs(1),
             why: Box::new(
-                Refusal::new(Code::LockNotObtained, format!("index {index} is being built by another session"))
-                    .note(format!("pid {pid} builds it now")),
+                Refusal::new(
+                    Code::LockNotObtained,
+                    format!("index {index} is being built by another session"),
+                )
+                .note(format!("pid {pid} builds it now")),
             ),
         }),
         Some(IndexState::Invalid) => {
-            simple(&session.client, &format!("DROP INDEX CONCURRENTLY IF EXISTS {}", index.to_sql()?)).await?;
+            simple(&session.client, &format!("DROP INDEX CONCURRENTLY IF EXISTS {}", index.to_sql()?))
+                .await?;
             Ok(true)
         }
     }
@@ -197,7 +212,11 @@ async fn check(client: &Client, query: &str, step: &Step) -> Result<()> {
 }
 
 /// The first rows of a query; what comes after them is read and dropped.
-pub(super) async fn collect(client: &Client, query: &str, most: usize) -> Result<Rows, tokio_postgres::Error> {
+pub(super) async fn collect(
+    client: &Client,
+    query: &str,
+    most: usize,
+) -> Result<Rows, tokio_postgres::Error> {
     let stream = client.simple_query_raw(query).await?;
     pin_mut!(stream);
     let mut found = Rows::default();
@@ -220,7 +239,14 @@ pub(super) async fn read_only_rows(client: &Client, query: &str, most: usize) ->
     simple(client, "BEGIN READ ONLY").await?;
     let found = collect(client, query, most).await;
     let ended = simple(client, "ROLLBACK").await;
-    let found = found.map_err(|e| errors::fault(e, query))?;
+    let found = found.map_err(|e| {
+        if e.code() == Some(&SqlState::READ_ONLY_SQL_TRANSACTION) {
+            return Refusal::new(Code::StatementFailed, "a query that must only read writes")
+                .cause(shortened(query))
+                .into();
+        }
+        errors::fault(e, query)
+    })?;
     ended.map(|()| found)
 }
 
@@ -238,7 +264,9 @@ fn failed(e: tokio_postgres::Error, act: &Act, step: &Step, limits: Limits, sigh
             Code::LockNotObtained,
             format!("{} did not get its lock within {} ms", step.title, limits.lock_timeout_ms),
         )
-        .help("end the transaction that holds it, or come back later; nothing queues behind a try for longer");
+        .help(
+            "end the transaction that holds it, or come back later; nothing queues behind a try for longer",
+        );
         let notes = names(&sighting.waited_for).into_iter().map(|h| format!("held by {h}")).collect();
         return again(refusal, notes);
     }
@@ -253,7 +281,9 @@ fn failed(e: tokio_postgres::Error, act: &Act, step: &Step, limits: Limits, sigh
                     waited.as_millis()
                 ),
             )
-            .help("use a form that does not block (cofferdam plan), or a quiet hour with a larger --max-block");
+            .help(
+                "use a form that does not block (cofferdam plan), or a quiet hour with a larger --max-block",
+            );
             let notes = names(holders).into_iter().map(|h| format!("waited: {h}")).collect();
             return again(refusal, notes);
         }
@@ -271,7 +301,8 @@ fn failed(e: tokio_postgres::Error, act: &Act, step: &Step, limits: Limits, sigh
 fn placed(fault: Fault, sql: &str, step: &Step, position: Option<usize>) -> Fault {
     let place = |mut refusal: Box<Refusal>| {
         if refusal.place.is_none() && !step.path.is_empty() && refusal.code == Code::StatementFailed {
-            refusal.place = Some(Place { path: step.path.clone(), source: None, at: moved(step.at, sql, position) });
+            refusal.place =
+                Some(Place { path: step.path.clone(), source: None, at: moved(step.at, sql, position) });
             refusal.notes.push(format!("statement: {}", shortened(sql)));
         }
         refusal

@@ -42,7 +42,8 @@ pub(super) async fn probe(client: &Client, asked: &Probe) -> Result<Seen> {
             let sql = "SELECT EXISTS (SELECT FROM pg_catalog.pg_constraint
                        WHERE conrelid = pg_catalog.to_regclass($1) AND conname = $2 AND (convalidated OR NOT $3))";
             let table = table.to_sql()?;
-            ask(client, sql, &[(&table, Type::TEXT), (constraint, Type::TEXT), (validated, Type::BOOL)]).await?
+            ask(client, sql, &[(&table, Type::TEXT), (constraint, Type::TEXT), (validated, Type::BOOL)])
+                .await?
         }
         Probe::ConstraintAbsent { table, constraint } => {
             let sql = "SELECT NOT EXISTS (SELECT FROM pg_catalog.pg_constraint
@@ -71,7 +72,8 @@ pub(super) async fn probe(client: &Client, asked: &Probe) -> Result<Seen> {
             let sql = "SELECT EXISTS (SELECT FROM pg_catalog.pg_inherits
                        WHERE inhparent = pg_catalog.to_regclass($1) AND inhrelid = pg_catalog.to_regclass($2)) = $3";
             let (parent, partition) = (parent.to_sql()?, partition.to_sql()?);
-            ask(client, sql, &[(&parent, Type::TEXT), (&partition, Type::TEXT), (attached, Type::BOOL)]).await?
+            ask(client, sql, &[(&parent, Type::TEXT), (&partition, Type::TEXT), (attached, Type::BOOL)])
+                .await?
         }
         Probe::Session | Probe::Repeatable => Seen::NotDone,
         Probe::Nothing => Seen::Unclear(Question {
@@ -86,7 +88,8 @@ fn done(yes: bool) -> Seen {
 }
 
 async fn ask(client: &Client, sql: &str, parameters: &[(&(dyn ToSql + Sync), Type)]) -> Result<Seen> {
-    let rows = client.query_typed(sql, parameters).await.map_err(|e| errors::fault(e, "asking the catalog"))?;
+    let rows =
+        client.query_typed(sql, parameters).await.map_err(|e| errors::fault(e, "asking the catalog"))?;
     Ok(done(rows.first().is_some_and(|r| r.get(0))))
 }
 

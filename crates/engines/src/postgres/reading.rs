@@ -12,7 +12,11 @@ use cofferdam_core::{Fault, Phase};
 use super::errors;
 use crate::{Run, Runs};
 
-pub(super) async fn read(client: &Client, sql: &str, parameters: &[(&(dyn ToSql + Sync), Type)]) -> Result<Vec<Row>> {
+pub(super) async fn read(
+    client: &Client,
+    sql: &str,
+    parameters: &[(&(dyn ToSql + Sync), Type)],
+) -> Result<Vec<Row>> {
     match client.query_typed(sql, parameters).await {
         Ok(rows) => Ok(rows),
         Err(e) if e.code().is_some_and(absent) => Ok(Vec::new()),
@@ -26,9 +30,7 @@ fn absent(code: &SqlState) -> bool {
 
 /// RFC 3339 in UTC, whatever the session's time zone.
 pub(super) fn time(column: &str) -> String {
-    format!(
-        "pg_catalog.to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
-    )
+    format!("pg_catalog.to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')")
 }
 
 pub(super) async fn runs(client: &Client, which: Runs) -> Result<Vec<Run>> {
@@ -71,14 +73,16 @@ fn run_of(row: &Row) -> Result<Run> {
 pub(super) async fn journal(client: &Client, run: Option<Uuid>) -> Result<Vec<Entry>> {
     let columns = "SELECT seq, run, epoch, at, who, entry, previous, hash FROM cofferdam.journal";
     let rows = match run {
-        Some(run) => read(client, &format!("{columns} WHERE run = $1 ORDER BY seq"), &[(&run, Type::UUID)]).await?,
+        Some(run) => {
+            read(client, &format!("{columns} WHERE run = $1 ORDER BY seq"), &[(&run, Type::UUID)]).await?
+        }
         None => read(client, &format!("{columns} ORDER BY seq"), &[]).await?,
     };
     rows.iter()
         .map(|row| {
-            let what = row
-                .try_get::<_, Json<What>>(5)
-                .map_err(|e| Fault::Bug(format!("journal row {} cannot be read: {e}", row.get::<_, i64>(0))))?;
+            let what = row.try_get::<_, Json<What>>(5).map_err(|e| {
+                Fault::Bug(format!("journal row {} cannot be read: {e}", row.get::<_, i64>(0)))
+            })?;
             Ok(Entry {
                 seq: row.get(0),
                 run: row.get(1),

@@ -122,7 +122,9 @@ impl Asker<'_> {
         match need {
             Need::Own(name) => self.owned("pg_class", name.to_sql()?, &format!("change {name}"), false).await,
             Need::Drop(name) => self.owned("pg_class", name.to_sql()?, &format!("drop {name}"), true).await,
-            Need::OwnType(name) => self.owned("pg_type", name.to_sql()?, &format!("change type {name}"), false).await,
+            Need::OwnType(name) => {
+                self.owned("pg_type", name.to_sql()?, &format!("change type {name}"), false).await
+            }
             Need::Create(schema) => {
                 let sql = "SELECT n.nspname::pg_catalog.text FROM pg_catalog.pg_namespace n
                            WHERE n.nspname = coalesce($1, pg_catalog.current_schema())
@@ -172,8 +174,15 @@ impl Asker<'_> {
     }
 
     /// To be the owner, or a member of the owner; or, where that is enough, the owner of the schema.
-    async fn owned(&self, catalog: &str, name: String, what: &str, or_schema: bool) -> Result<Option<Missing>> {
-        let (prefix, lookup) = if catalog == "pg_type" { ("typ", "to_regtype") } else { ("rel", "to_regclass") };
+    async fn owned(
+        &self,
+        catalog: &str,
+        name: String,
+        what: &str,
+        or_schema: bool,
+    ) -> Result<Option<Missing>> {
+        let (prefix, lookup) =
+            if catalog == "pg_type" { ("typ", "to_regtype") } else { ("rel", "to_regclass") };
         let sql = format!(
             "SELECT pg_catalog.pg_get_userbyid(c.{prefix}owner)::pg_catalog.text
              FROM pg_catalog.{catalog} c JOIN pg_catalog.pg_namespace n ON n.oid = c.{prefix}namespace
@@ -190,7 +199,11 @@ impl Asker<'_> {
         }))
     }
 
-    async fn create_in(&self, sql: &str, parameters: &[(&(dyn ToSql + Sync), Type)]) -> Result<Option<Missing>> {
+    async fn create_in(
+        &self,
+        sql: &str,
+        parameters: &[(&(dyn ToSql + Sync), Type)],
+    ) -> Result<Option<Missing>> {
         let rows = self.ask(sql, parameters).await?;
         let Some(row) = rows.first() else { return Ok(None) };
         let schema: String = row.get(0);

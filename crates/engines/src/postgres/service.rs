@@ -18,7 +18,9 @@ pub(super) fn read(
             Ok(text) => text,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound && !must_exist => continue,
             Err(e) => {
-                return Err(refused(format!("the service file {} cannot be read", file.display())).cause(e.to_string()).into());
+                return Err(refused(format!("the service file {} cannot be read", file.display()))
+                    .cause(e.to_string())
+                    .into());
             }
         };
         if let Some(options) = section(&text, service, file)? {

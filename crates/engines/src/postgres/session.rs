@@ -116,7 +116,8 @@ impl Session for PostgresSession {
     }
 
     async fn commit(&mut self, batch: &Batch<'_>) -> Result<()> {
-        self.unsettled |= batch.lines.iter().any(|l| matches!(l, Line::Perform { act, .. } if may_unsettle(act)));
+        self.unsettled |=
+            batch.lines.iter().any(|l| matches!(l, Line::Perform { act, .. } if may_unsettle(act)));
         let result = commit::commit(self, batch).await;
         self.pass_on_notices();
         result

@@ -7,7 +7,8 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::server::ParsedCertificate;
 use rustls::{
-    AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+    AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore,
+    SignatureScheme,
 };
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
@@ -102,13 +103,15 @@ fn own_certificate(options: &ConnectOptions, mode: SslMode) -> Result<Option<Own
         (None, None) => Ok(None),
         (Some(cert), Some(key)) => {
             let chain = certificates(cert, "sslcert")?;
-            let unreadable = |why: String| refused(format!("sslkey: {} cannot be read", key.display())).cause(why);
+            let unreadable =
+                |why: String| refused(format!("sslkey: {} cannot be read", key.display())).cause(why);
             let bytes = std::fs::read(key).map_err(|e| unreadable(e.to_string()))?;
             if bytes.windows(9).any(|w| w == b"ENCRYPTED") {
                 let refusal = unreadable("the key is protected by a passphrase".to_owned());
                 return Err(refusal.help("remove the passphrase: openssl pkey -in KEY -out PLAIN").into());
             }
-            let key = PrivateKeyDer::from_pem_slice(&bytes).map_err(|e| unreadable(visible(&e.to_string())))?;
+            let key =
+                PrivateKeyDer::from_pem_slice(&bytes).map_err(|e| unreadable(visible(&e.to_string())))?;
             Ok(Some((chain, key)))
         }
         (Some(_), None) => Err(refused("sslcert is given without sslkey").help("add sslkey=FILE").into()),
@@ -213,21 +216,28 @@ pub(super) fn failed(e: &Error, doing: &str) -> Refusal {
                 format!("the server's certificate, or one that it depends on, expired on {}", day(not_after)),
                 "renew it on the server",
             ),
-            CertificateError::Expired => ("the server's certificate has expired".to_owned(), "renew it on the server"),
+            CertificateError::Expired => {
+                ("the server's certificate has expired".to_owned(), "renew it on the server")
+            }
             CertificateError::NotValidYetContext { not_before, .. } => (
                 format!("the server's certificate is valid from {} only", day(not_before)),
                 "check the clocks here and there",
             ),
-            CertificateError::UnknownIssuer => {
-                ("the server's certificate is signed by an authority that is not known here".to_owned(), NAME_IT)
-            }
+            CertificateError::UnknownIssuer => (
+                "the server's certificate is signed by an authority that is not known here".to_owned(),
+                NAME_IT,
+            ),
             CertificateError::BadSignature => {
                 ("the signature of the server's certificate is wrong".to_owned(), NAME_IT)
             }
             CertificateError::NotValidForNameContext { expected, presented } => (
                 match names(presented) {
-                    None => "the server's certificate is for no host at all: it has no subjectAltName".to_owned(),
-                    Some(names) => format!("the server's certificate is for {names}, not for {}", expected.to_str()),
+                    None => {
+                        "the server's certificate is for no host at all: it has no subjectAltName".to_owned()
+                    }
+                    Some(names) => {
+                        format!("the server's certificate is for {names}, not for {}", expected.to_str())
+                    }
                 },
                 "connect by a name of the certificate, or use sslmode=verify-ca if only the authority matters",
             ),
@@ -235,11 +245,19 @@ pub(super) fn failed(e: &Error, doing: &str) -> Refusal {
                 "the server uses an authority's certificate as its own".to_owned(),
                 "name this very certificate with sslrootcert=FILE, or give the server one that an authority signed",
             ),
-            why => (format!("the server's certificate cannot be accepted: {}", visible(&why.to_string())), NAME_IT),
+            why => (
+                format!("the server's certificate cannot be accepted: {}", visible(&why.to_string())),
+                NAME_IT,
+            ),
         },
-        Error::AlertReceived(alert) => (alert_words(*alert), "check sslcert and sslkey, and the server's log"),
+        Error::AlertReceived(alert) => {
+            (alert_words(*alert), "check sslcert and sslkey, and the server's log")
+        }
         Error::PeerIncompatible(why) => (
-            format!("the server speaks no TLS that is safe enough (1.2 is the least): {}", visible(&format!("{why:?}"))),
+            format!(
+                "the server speaks no TLS that is safe enough (1.2 is the least): {}",
+                visible(&format!("{why:?}"))
+            ),
             "raise ssl_max_protocol_version on the server",
         ),
         Error::InvalidMessage(_) => (
@@ -265,11 +283,6 @@ fn alert_words(alert: AlertDescription) -> String {
 
 /// The names in a certificate, out of the verifier's words for them: `DnsName("db.example")`.
 fn names(presented: &[String]) -> Option<String> {
-    let names: Vec<_> = presented
-        .iter()
-        .map(|p| visible(p.split('"').nth(1).unwrap_or(p)))
-        .take(5)
-        .collect();
+    let names: Vec<_> = presented.iter().map(|p| visible(p.split('"').nth(1).unwrap_or(p))).take(5).collect();
     (!names.is_empty()).then(|| names.join(", "))
 }
-

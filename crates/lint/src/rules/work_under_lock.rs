@@ -1,7 +1,8 @@
 use cofferdam_core::{Action, Change, Finding, Findings, Name, Severity};
 use cofferdam_dialects::postgres::locks::effect;
+use cofferdam_dialects::postgres::refuses_transaction;
 
-use crate::{Rule, Scene};
+use crate::{Rule, Scene, rewrite};
 
 /// Long work in a transaction that keeps everybody out of a table.
 pub(crate) static RULE: Rule = Rule {
@@ -19,22 +20,34 @@ pub(crate) static RULE: Rule = Rule {
 };
 
 fn check(scene: &Scene, findings: &mut Findings) {
-    if !scene.in_transaction || !works(scene, scene.change()) {
+    let change = scene.change();
+    // What refuses a transaction has a rule of its own.
+    if !scene.in_transaction
+        || refuses_transaction(&change.action, &change.text, scene.server_major)
+        || !works(scene, change)
+    {
         return;
     }
     let Some((locked, line)) = scene.earlier().iter().rev().find_map(|earlier| locks(scene, earlier)) else {
         return;
     };
-    // Changing a few rows of another table is no long work.
-    if matches!(scene.action(), Action::Update { filtered: true, table } | Action::Delete { filtered: true, table }
-        if table != locked)
-    {
-        return;
-    }
+    let filtered = match scene.action() {
+        Action::Update { filtered, table } | Action::Delete { filtered, table } => Some((*filtered, table)),
+        _ => None,
+    };
+    let severity = match filtered {
+        // Changing a few rows of another table is no long work.
+        Some((true, table)) if table != locked => return,
+        // How many rows the condition meets is not known.
+        Some((true, _)) => scene.blocking(locked).min(RULE.severity),
+        _ => scene.blocking(locked),
+    };
     findings.push(Finding {
-        severity: scene.blocking(locked),
+        severity,
         live: scene.live(locked),
         help: Some("put this in a script of its own, after this one".into()),
+        // The safe sequence commits before it begins.
+        handled: rewrite::handled(scene),
         ..scene.finding(&RULE, format!("nobody can use {locked} while this runs: line {line} locked it"))
     });
 }

@@ -14,22 +14,22 @@ use cofferdam_lint::{Options, lint};
 use serde_json::{Map, Value};
 
 /// A script and what is known beside it.
-pub struct Fixture {
-    pub rule: String,
-    pub file: String,
-    pub script: Script,
-    pub facts: Option<Facts>,
-    pub created: BTreeSet<Name>,
-    pub server_major: u32,
+pub(crate) struct Fixture {
+    pub(crate) rule: String,
+    pub(crate) file: String,
+    pub(crate) script: Script,
+    pub(crate) facts: Option<Facts>,
+    pub(crate) created: BTreeSet<Name>,
+    pub(crate) server_major: u32,
 }
 
 impl Fixture {
     /// It is there to show that its rule finds something.
-    pub fn hit(&self) -> bool {
+    pub(crate) fn hit(&self) -> bool {
         self.file.starts_with("hit")
     }
 
-    pub fn lint(&self, script: &Script, created: &BTreeSet<Name>) -> Findings {
+    pub(crate) fn lint(&self, script: &Script, created: &BTreeSet<Name>) -> Findings {
         let options = Options {
             facts: self.facts.as_ref(),
             created,
@@ -42,11 +42,11 @@ impl Fixture {
     }
 }
 
-pub fn parsed(script: &Script) -> Parsed {
+pub(crate) fn parsed(script: &Script) -> Parsed {
     read(script).unwrap_or_else(|refusal| panic!("{}: {refusal:?}", script.path))
 }
 
-pub fn folder() -> PathBuf {
+pub(crate) fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")
 }
 
@@ -61,7 +61,7 @@ fn name_of(path: &Path) -> String {
 }
 
 /// All fixtures, by folder and file.
-pub fn fixtures() -> Vec<Fixture> {
+pub(crate) fn fixtures() -> Vec<Fixture> {
     let files = entries(&folder()).into_iter().flat_map(|rule| entries(&rule));
     files.map(|path| load(&path)).collect()
 }

@@ -16,20 +16,26 @@ fn drops_named(kind: &str, name: &Name) -> Way {
     drops(kind, &sql_name(name)?)
 }
 
-/// What `IF NOT EXISTS` decides: whether the object was there before, by the kind of object that the facts list.
-fn unless_there(facts: &Facts, kind: &str, name: &Name, drop: Way) -> Way {
-    let prefix = format!("{kind} ");
-    let known: Vec<&str> = facts.objects.iter().filter_map(|o| o.strip_prefix(prefix.as_str())).collect();
-    let same = |o: &&str| match &name.schema {
-        Some(_) => **o == name.to_string(),
-        None => **o == name.name || o.rsplit('.').next() == Some(name.name.as_str()),
+/// Whether an object was there before, by what the facts list; `None`: they list nothing at all. A name without a
+/// schema may be in any.
+fn there(facts: &Facts, kind: &str, name: &Name) -> Option<bool> {
+    if facts.objects.is_empty() {
+        return None;
+    }
+    let whole = name.to_string();
+    let same = |listed: &str| match (&name.schema, listed.split_once('.')) {
+        (None, Some((_, own))) => own == name.name || listed == name.name,
+        _ => listed == whole,
     };
-    if known.iter().any(same) {
-        Ok(Back::nothing())
-    } else if known.is_empty() && facts.table(name).is_none() {
-        no_way(format!("whether {kind} {name} was there before is not known"))
-    } else {
-        drop
+    Some(facts.objects.iter().filter_map(|o| o.strip_prefix(kind)?.strip_prefix(' ')).any(same))
+}
+
+/// What `IF NOT EXISTS` decides.
+fn unless_there(facts: &Facts, kind: &str, name: &Name, drop: Way) -> Way {
+    match there(facts, kind, name) {
+        Some(true) => Ok(Back::nothing()),
+        Some(false) => drop,
+        None => no_way(format!("whether {kind} {name} was there before is not known")),
     }
 }
 
@@ -84,7 +90,9 @@ pub(super) fn way(change: &Change, facts: &Facts) -> Way {
         Action::EnumAddValue { name, value, .. } => {
             no_way(format!("PostgreSQL cannot take the value {value} out of the enum {name}"))
         }
-        Action::CreateRoutine { name, or_replace: true, .. } => {
+        Action::CreateRoutine { name, or_replace: true, .. }
+            if there(facts, "function", name) != Some(false) =>
+        {
             no_way(format!("the definition of {name} before is not known"))
         }
         Action::CreateRoutine { signature, procedure, .. } => {

@@ -299,7 +299,8 @@ fn writes_per_second(leaves: &[Leaf], server: &ServerRow) -> Option<f64> {
 
 /// Of several partitions the one that was analysed longest ago; `None` if one never was.
 fn analysed_seconds_ago(leaves: &[Leaf], now: f64) -> Option<u64> {
-    let oldest = leaves.iter().map(|l| l.analysed).collect::<Option<Vec<_>>>()?.into_iter().reduce(f64::min)?;
+    let oldest =
+        leaves.iter().map(|l| l.analysed).collect::<Option<Vec<_>>>()?.into_iter().reduce(f64::min)?;
     Some((now - oldest).max(0.0) as u64)
 }
 

@@ -39,8 +39,7 @@ fn bad(what: &str, help: &str) -> Box<Refusal> {
 }
 
 /// What all messages about a URL's parts say, since this is the usual reason.
-pub(super) const ENCODE: &str =
-    "in user names and passwords the characters : / ? # @ & % and blanks must be percent-encoded (@ is %40, / is %2F)";
+pub(super) const ENCODE: &str = "in user names and passwords the characters : / ? # @ & % and blanks must be percent-encoded (@ is %40, / is %2F)";
 
 /// `[user[:password]@][host[:port]][,...][/database][?option=value[&...]]`.
 fn url(text: &str) -> Result<Pairs, Box<Refusal>> {
@@ -124,7 +123,8 @@ fn push_decoded(out: &mut Pairs, name: &str, value: String) {
 }
 
 fn decode(text: &str) -> Result<String, Box<Refusal>> {
-    let wrong = || bad("a % in the URL is not followed by two hexadecimal digits", "a % itself is written %25");
+    let wrong =
+        || bad("a % in the URL is not followed by two hexadecimal digits", "a % itself is written %25");
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {
@@ -139,8 +139,9 @@ fn decode(text: &str) -> Result<String, Box<Refusal>> {
             byte => bytes.push(byte),
         }
     }
-    String::from_utf8(bytes)
-        .map_err(|_| bad("the URL is not UTF-8 where it is percent-encoded", "encode the UTF-8 form: é is %C3%A9"))
+    String::from_utf8(bytes).map_err(|_| {
+        bad("the URL is not UTF-8 where it is percent-encoded", "encode the UTF-8 form: é is %C3%A9")
+    })
 }
 
 /// `host=db user = 'a b' password='it\'s'`.

@@ -92,7 +92,11 @@ pub(super) static KNOWN: &[Known] = &[
     other("tcp_user_timeout", None, KEEPALIVE),
     other("sslcrl", Some("PGSSLCRL"), NO_CRL),
     other("sslcrldir", Some("PGSSLCRLDIR"), NO_CRL),
-    other("sslpassword", None, Take::Refused("a key with a passphrase cannot be read; remove its passphrase")),
+    other(
+        "sslpassword",
+        None,
+        Take::Refused("a key with a passphrase cannot be read; remove its passphrase"),
+    ),
     other("ssl_max_protocol_version", Some("PGSSLMAXPROTOCOLVERSION"), Take::Refused("it would weaken TLS")),
     other("requirepeer", Some("PGREQUIREPEER"), Take::Refused("the socket's owner is not looked at")),
     other(

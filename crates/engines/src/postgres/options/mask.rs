@@ -170,7 +170,10 @@ mod tests {
             ("postgres://u:PW@h/db", "postgres://u:***@h/db"),
             ("postgres://u:P%40W@h/db?sslmode=require", "postgres://u:***@h/db?sslmode=require"),
             ("postgres://u:@h/db", "postgres://u:***@h/db"),
-            ("postgres://u@h/db?password=PW&sslmode=require", "postgres://u@h/db?password=***&sslmode=require"),
+            (
+                "postgres://u@h/db?password=PW&sslmode=require",
+                "postgres://u@h/db?password=***&sslmode=require",
+            ),
             ("postgres://u:P@W@h/db", "postgres://u:***@h/db"),
             ("postgres://u:P/W@h/db", "postgres://u:***@h/db"),
             ("postgres://u:P?W@h/db", "postgres://u:***@h/db"),

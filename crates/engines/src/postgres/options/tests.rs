@@ -223,12 +223,22 @@ fn layers() {
         (&[][..], Code::NoUrl, "no database is named", ""),
         (&[("PGUSER", "u"), ("PGPASSWORD", "p")], Code::NoUrl, "no database is named", ""),
         (&[("PGHOST", "")], Code::NoUrl, "no database is named", ""),
-        (&[("PGHOST", "h"), ("PGSSLMODE", "prefer")], Code::BadUrl, "sslmode=prefer", "it stands in PGSSLMODE"),
+        (
+            &[("PGHOST", "h"), ("PGSSLMODE", "prefer")],
+            Code::BadUrl,
+            "sslmode=prefer",
+            "it stands in PGSSLMODE",
+        ),
         (&[("PGHOST", "h"), ("PGPORT", "x")], Code::BadUrl, "the value of port", "it stands in PGPORT"),
         (&[("PGHOST", "h"), ("PGSSLCRL", "x")], Code::BadUrl, "sslcrl", "it stands in PGSSLCRL"),
         (&[("PGSERVICE", "none"), ("PGSERVICEFILE", &service_file)], Code::BadServiceFile, "\"none\"", ""),
         (&[("PGSERVICE", "s"), ("PGSERVICEFILE", "/nowhere")], Code::BadServiceFile, "cannot be read", ""),
-        (&[("PGSERVICE", "typo"), ("PGSERVICEFILE", &service_file)], Code::BadUrl, "option hots", "it stands in service typo"),
+        (
+            &[("PGSERVICE", "typo"), ("PGSERVICEFILE", &service_file)],
+            Code::BadUrl,
+            "option hots",
+            "it stands in service typo",
+        ),
     ] {
         let refusal = *resolve(None, &env(variables)).expect_err(what);
         assert_eq!(refusal.code, code, "{variables:?}");

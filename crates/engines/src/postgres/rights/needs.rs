@@ -140,9 +140,11 @@ impl Need {
     /// The schema that it names.
     pub(super) fn schema(&self) -> Option<&str> {
         match self {
-            Need::Own(name) | Need::Drop(name) | Need::OwnType(name) | Need::Index(name) | Need::Use(_, name) => {
-                name.schema.as_deref()
-            }
+            Need::Own(name)
+            | Need::Drop(name)
+            | Need::OwnType(name)
+            | Need::Index(name)
+            | Need::Use(_, name) => name.schema.as_deref(),
             Need::Create(schema) => schema.as_deref(),
             Need::CreateSchema | Need::CreateDatabase => None,
         }
@@ -392,7 +394,11 @@ mod tests {
 
     #[test]
     fn after_a_change_of_path_or_role_less_is_said() {
-        for first in ["SET search_path = x", "SET LOCAL search_path TO x", "SELECT set_config('search_path', 'x', false)"] {
+        for first in [
+            "SET search_path = x",
+            "SET LOCAL search_path TO x",
+            "SELECT set_config('search_path', 'x', false)",
+        ] {
             let mut reading = Reading::default();
             reading.statement(first);
             assert_eq!(reading.statement("ALTER TABLE t ADD c int"), vec![], "{first}");
