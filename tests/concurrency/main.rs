@@ -38,10 +38,16 @@ fn building(bench: &Bench) -> bool {
 #[test]
 fn of_two_runners_exactly_one_executes() {
     let bench = Bench::new("two");
-    bench.file("V1__ledger.sql", "CREATE TABLE ledger (version int, at timestamptz DEFAULT clock_timestamp());");
+    bench.file(
+        "V1__ledger.sql",
+        "CREATE TABLE ledger (version int, at timestamptz DEFAULT clock_timestamp());",
+    );
     bench.must(&["apply"]);
     for version in 2..102 {
-        bench.file(&format!("V{version}__x.sql"), &format!("INSERT INTO ledger (version) VALUES ({version});"));
+        bench.file(
+            &format!("V{version}__x.sql"),
+            &format!("INSERT INTO ledger (version) VALUES ({version});"),
+        );
         let children: Vec<_> = (0..2).map(|_| bench.spawn(&["apply", "--lock-wait", "0s"])).collect();
         let ends: Vec<_> = children.into_iter().map(wait).collect();
         assert!(ends.iter().any(|e| e.code == 0), "{ends:?}");
@@ -189,7 +195,16 @@ fn a_statement_that_makes_others_queue_is_cancelled() {
     let bench = slow();
     bench.remove("V2__index.sql");
     bench.file("V2__blocking.sql", "CREATE INDEX t_slow_idx ON t (slowly(a));");
-    let child = bench.spawn(&["apply", "--as-written", "--allow", "create-index-blocking=test", "--max-block", "300ms", "--lock-tries", "2"]);
+    let child = bench.spawn(&[
+        "apply",
+        "--as-written",
+        "--allow",
+        "create-index-blocking=test",
+        "--max-block",
+        "300ms",
+        "--lock-tries",
+        "2",
+    ]);
     until("the index is being built", || building(&bench));
     let database = bench.database.clone();
     let writer = std::thread::spawn(move || server().query(&database, "UPDATE t SET a = a WHERE id = 1"));

@@ -38,7 +38,11 @@ impl Proxy {
                     continue;
                 }
                 let Ok(server) = TcpStream::connect(("127.0.0.1", server_port)) else { return };
-                shared.open.lock().unwrap().extend([client.try_clone().unwrap(), server.try_clone().unwrap()]);
+                shared
+                    .open
+                    .lock()
+                    .unwrap()
+                    .extend([client.try_clone().unwrap(), server.try_clone().unwrap()]);
                 let (c, s) = (client.try_clone().unwrap(), server.try_clone().unwrap());
                 let forward = Arc::clone(&shared);
                 std::thread::spawn(move || forward.pass(client, s, true));

@@ -43,7 +43,10 @@ pub(crate) static NASTY: &[(&str, &str)] = &[
     ("quotes in parentheses", "SELECT (')', \";(\", $$)$$, 1 /* ) */); SELECT 1;"),
     ("too many closing ones", "SELECT 1); SELECT 2; SELECT (3);"),
     ("brackets do not count", "SELECT a[1; SELECT ARRAY[1]; SELECT 2;"),
-    ("atomic body", "CREATE FUNCTION f() RETURNS int LANGUAGE sql BEGIN ATOMIC SELECT 1; SELECT 2; END; SELECT 3;"),
+    (
+        "atomic body",
+        "CREATE FUNCTION f() RETURNS int LANGUAGE sql BEGIN ATOMIC SELECT 1; SELECT 2; END; SELECT 3;",
+    ),
     (
         "atomic body with case",
         "CREATE OR REPLACE FUNCTION f(a int) RETURNS int LANGUAGE sql BEGIN ATOMIC\n SELECT CASE a WHEN 1 THEN 2 END;\n \
@@ -53,7 +56,10 @@ pub(crate) static NASTY: &[(&str, &str)] = &[
     ("atomic elsewhere", "BEGIN; SELECT 1 AS atomic; COMMIT; BEGIN ATOMIC; SELECT 2;"),
     ("case outside of a body", "SELECT CASE WHEN a THEN 1 END; SELECT 2;"),
     ("begin and end of a transaction", "BEGIN; SELECT 1; END; START TRANSACTION; SELECT 2; COMMIT;"),
-    ("return body", "CREATE FUNCTION f() RETURNS int RETURN 1; CREATE FUNCTION g() RETURNS int RETURN (2); SELECT 1;"),
+    (
+        "return body",
+        "CREATE FUNCTION f() RETURNS int RETURN 1; CREATE FUNCTION g() RETURNS int RETURN (2); SELECT 1;",
+    ),
     ("several on a line", "SELECT 1;SELECT 2;\tSELECT 3 ; SELECT 4"),
     ("one over many lines", "SELECT\n\n1\n,\n\n2\n;\nSELECT\n3\n"),
     ("carriage returns", "SELECT 1;\r\nSELECT 'a\r\nb';\r\n-- c;\r\nSELECT 2;\r\n"),
@@ -63,7 +69,10 @@ pub(crate) static NASTY: &[(&str, &str)] = &[
     ("next line character", "SELECT 1; -- a\u{85}SELECT 2;\nSELECT 3 AS \u{85};"),
     ("rows", "COPY t FROM stdin;\n1\t;'\n\\N\n\\.\nSELECT 1;"),
     ("rows with comments before them", "COPY t /* a; */ (a) FROM -- b\nSTDIN; -- c\n1\n\\.\nSELECT 1;"),
-    ("rows with quotes and commands in them", "COPY t FROM stdin;\nit's\n\\\\d t\n--\n/*\n$$\n\\.\nSELECT 1;"),
+    (
+        "rows with quotes and commands in them",
+        "COPY t FROM stdin;\nit's\n\\\\d t\n--\n/*\n$$\n\\.\nSELECT 1;",
+    ),
     ("no rows", "COPY t FROM stdin;\n\\.\nSELECT 1;"),
     ("rows end like windows lines", "COPY t FROM stdin;\r\n1\r\n\\.\r\nSELECT 1;\r\n"),
     ("copy from a file", "COPY t FROM '/tmp/stdin'; SELECT 1;"),

@@ -42,7 +42,9 @@ fn record(mut stream: TcpStream) -> Vec<Sent> {
     let mut startup = vec![0; u32::from_be_bytes(length) as usize - 4];
     stream.read_exact(&mut startup).unwrap();
     say(&mut stream, b'R', &[0; 4]);
-    for (name, value) in [("server_version", "15.0"), ("client_encoding", "UTF8"), ("server_encoding", "UTF8")] {
+    for (name, value) in
+        [("server_version", "15.0"), ("client_encoding", "UTF8"), ("server_encoding", "UTF8")]
+    {
         parameter(&mut stream, name, value);
     }
     parameter(&mut stream, "standard_conforming_strings", "on");

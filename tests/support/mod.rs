@@ -41,7 +41,11 @@ pub fn each<T: Sync>(cases: &[T], name: impl Fn(&T) -> String + Sync, work: impl
                     if let Err(panic) = outcome {
                         let text = panic.downcast_ref::<String>().cloned();
                         let text = text.or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned()));
-                        failed.lock().unwrap().push(format!("=== {}\n{}", name(case), text.unwrap_or_default()));
+                        failed.lock().unwrap().push(format!(
+                            "=== {}\n{}",
+                            name(case),
+                            text.unwrap_or_default()
+                        ));
                     }
                 }
             });
@@ -71,6 +75,11 @@ impl Bench {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let database = format!("{name}_{}", NUMBER.fetch_add(1, Ordering::SeqCst));
         server().create_database(&database).unwrap();
+        Self::of(database)
+    }
+
+    /// For a database that is there.
+    pub fn of(database: String) -> Self {
         let url = server().url(&database);
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("migrations")).unwrap();

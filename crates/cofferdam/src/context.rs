@@ -75,7 +75,8 @@ impl Context {
         self.halt.heed_signals(move |line| {
             if !quiet {
                 let mut stderr = std::io::stderr();
-                let _ = std::io::Write::write_all(&mut stderr, format!("\n{}\n", mask::text(line)).as_bytes());
+                let _ =
+                    std::io::Write::write_all(&mut stderr, format!("\n{}\n", mask::text(line)).as_bytes());
             }
         });
     }

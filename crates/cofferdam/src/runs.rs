@@ -63,12 +63,12 @@ mod tests {
 
     #[test]
     fn the_beginning_of_an_id_is_enough_where_it_is_one() {
-        let runs = || {
-            vec![run("01930000-0000-7000-8000-000000000001"), run("01940000-0000-7000-8000-000000000001")]
-        };
+        let runs =
+            || vec![run("01930000-0000-7000-8000-000000000001"), run("01940000-0000-7000-8000-000000000001")];
         assert!(choose(runs(), "0193").is_ok());
         assert!(choose(runs(), "01930000-0000-7000-8000-000000000001").is_ok());
-        let code = |wanted| choose(runs(), wanted).unwrap_err().refusal().map(|r: &Refusal| (r.code, r.notes.len()));
+        let code =
+            |wanted| choose(runs(), wanted).unwrap_err().refusal().map(|r: &Refusal| (r.code, r.notes.len()));
         assert_eq!(code("01"), Some((Code::NoSuchRun, 2)));
         assert_eq!(code("02"), Some((Code::NoSuchRun, 0)));
     }

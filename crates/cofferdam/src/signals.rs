@@ -16,6 +16,7 @@ use cofferdam_runner::{Stop, StopWhy};
 pub(crate) struct Halt {
     stop: Stop,
     driving: Arc<AtomicBool>,
+    heeding: Arc<AtomicBool>,
 }
 
 impl Halt {
@@ -43,17 +44,22 @@ impl Halt {
 
     /// Heeds signals from now on, in the background. `tell` writes a line for the person at the keyboard.
     pub(crate) fn heed_signals(&self, tell: impl Fn(&str) + 'static + Send) {
+        if self.heeding.swap(true, Ordering::SeqCst) {
+            return;
+        }
         let halt = self.clone();
         tokio::spawn(async move {
-            let Some(first) = signal().await else { return };
+            let Some(mut signals) = Signals::new() else { return };
+            let first = signals.next().await;
             if !halt.is_driving() {
                 end();
             }
-            tell("stopping at the next safe point; the same command goes on from there. Again to abort at once");
+            tell(
+                "stopping at the next safe point; the same command goes on from there. Again to abort at once",
+            );
             halt.stop.ask(first);
-            if signal().await.is_some() {
-                end();
-            }
+            signals.next().await;
+            end();
         });
     }
 }
@@ -62,20 +68,46 @@ fn end() -> ! {
     std::process::exit(i32::from(Code::Interrupted.exit()))
 }
 
-/// The next signal; `None` where the system offers none.
+/// The signals that ask to stop.
 #[cfg(unix)]
-async fn signal() -> Option<StopWhy> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut interrupt = signal(SignalKind::interrupt()).ok()?;
-    let mut terminate = signal(SignalKind::terminate()).ok()?;
-    tokio::select! {
-        _ = interrupt.recv() => Some(StopWhy::Interrupt),
-        _ = terminate.recv() => Some(StopWhy::Terminate),
+struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    /// `None` where the system refuses to deliver them; they then end the process by themselves.
+    fn new() -> Option<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Some(Self {
+            interrupt: signal(SignalKind::interrupt()).ok()?,
+            terminate: signal(SignalKind::terminate()).ok()?,
+        })
+    }
+
+    async fn next(&mut self) -> StopWhy {
+        tokio::select! {
+            _ = self.interrupt.recv() => StopWhy::Interrupt,
+            _ = self.terminate.recv() => StopWhy::Terminate,
+        }
     }
 }
 
 /// See above.
 #[cfg(not(unix))]
-async fn signal() -> Option<StopWhy> {
-    tokio::signal::ctrl_c().await.ok().map(|()| StopWhy::Interrupt)
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn new() -> Option<Self> {
+        Some(Self)
+    }
+
+    async fn next(&mut self) -> StopWhy {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        StopWhy::Interrupt
+    }
 }

@@ -15,7 +15,7 @@ use cofferdam_core::fault::Result;
 use cofferdam_core::history::Applied;
 use cofferdam_core::journal::{Entry, What};
 use cofferdam_core::plan::{Act, Plan, Probe, Seen, Step};
-use cofferdam_core::{Facts, Limits, Name, Phase};
+use cofferdam_core::{Code, Facts, Limits, Name, Phase, Refusal};
 
 pub mod contract;
 pub mod fake;
@@ -128,6 +128,19 @@ impl std::fmt::Display for Holder {
             write!(f, ": {}", self.statement)?;
         }
         Ok(())
+    }
+}
+
+/// The refusal for a database that another runner is changing.
+pub fn held_by_other(holder: Option<&Holder>) -> Refusal {
+    let refusal = Refusal::new(Code::LockHeldByOther, "another runner is changing this database");
+    match holder {
+        Some(holder) => refusal.cause(format!("the run lock is held by {holder}")).help(format!(
+            "wait for it (--lock-wait 10m), or, if its process is gone for good, end its session: \
+             SELECT pg_terminate_backend({})",
+            holder.pid
+        )),
+        None => refusal.cause("the run lock was held until a moment ago").help("run the same command again"),
     }
 }
 

@@ -9,7 +9,7 @@ use cofferdam_core::plan::Intent;
 use cofferdam_core::{Name, Phase};
 use cofferdam_engines::{Record, Run, Runs, Session};
 
-use crate::assess::replan;
+use crate::assess::{refuse_missing_rights, replan};
 use crate::drive::Driver;
 use crate::guard::Stop;
 use crate::resume;
@@ -32,6 +32,8 @@ pub async fn apply(
         runs: assessment.pending.len(),
         steps: assessment.pending.iter().map(|p| p.plan.steps().count()).sum(),
     });
+    let plans: Vec<&cofferdam_core::Plan> = assessment.pending.iter().map(|p| &p.plan).collect();
+    refuse_missing_rights(session, &plans).await?;
     crate::guard::listen_while_claiming(session, &reporter, stop);
     session.claim(policy.lock_wait).await?;
     finish_unfinished(session, Some(assessment), policy, &reporter, stop, &mut summary).await?;

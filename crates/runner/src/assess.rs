@@ -1,12 +1,13 @@
 //! Looking and planning. Nothing is written.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use cofferdam_core::bundle::Bundle;
 use cofferdam_core::fault::Result;
 use cofferdam_core::{Code, Facts, Fault, Migration, Name, Plan, Refusal};
 use cofferdam_dialects::{Dialect, Parsed, dialect};
-use cofferdam_engines::{Runs, Session};
+use cofferdam_engines::{Runs, Session, held_by_other};
 use cofferdam_formats::standing;
 use cofferdam_strategies::{Subject, back};
 
@@ -41,7 +42,10 @@ pub async fn assess(session: &mut dyn Session, bundle: &Bundle, policy: &Policy)
     let mut names: Vec<Name> = understood.iter().flat_map(|u| names_of(&u.parsed)).collect();
     names.sort();
     names.dedup();
-    let facts = session.facts(&names).await?;
+    let Some(facts) = facts(session, &names, policy).await? else {
+        // Another runner was at work meanwhile: what it did counts.
+        return Box::pin(assess(session, bundle, policy)).await;
+    };
     if facts.server.read_only {
         return Err(Refusal::new(Code::ReadOnlyServer, "the server takes no writes")
             .cause("it is a standby, or default_transaction_read_only is on")
@@ -56,6 +60,25 @@ pub async fn assess(session: &mut dyn Session, bundle: &Bundle, policy: &Policy)
         planned.push(pending);
     }
     Ok(Assessment { facts, history, standing, pending: planned, unfinished })
+}
+
+/// Facts of these tables. `None`: another runner held locks on them, and is done now.
+async fn facts(session: &mut dyn Session, names: &[Name], policy: &Policy) -> Result<Option<Facts>> {
+    let locked = match session.facts(names).await {
+        Ok(facts) => return Ok(Some(facts)),
+        Err(Fault::Again { why, .. }) if why.code == Code::LockNotObtained => why,
+        Err(fault) => return Err(fault),
+    };
+    let began = tokio::time::Instant::now();
+    let mut waited = false;
+    while let Some(holder) = session.holder().await? {
+        if began.elapsed() >= policy.lock_wait {
+            return Err(held_by_other(Some(&holder)).into());
+        }
+        waited = true;
+        tokio::time::sleep(Duration::from_millis(150)).await;
+    }
+    if waited { Ok(None) } else { Err(Fault::Refused(locked)) }
 }
 
 /// PostgreSQL's until a second dialect comes: then the session says which one is its own.
@@ -187,6 +210,23 @@ pub fn refuse_blocking(assessment: &Assessment, policy: &Policy) -> Result<()> {
             first.rule, first.rule
         ))
         .into())
+}
+
+/// Refuses, before anything is done, what the role may not do; all of it at once, with the statements that give
+/// the rights.
+pub(crate) async fn refuse_missing_rights(session: &mut dyn Session, plans: &[&Plan]) -> Result<()> {
+    let missing = session.missing_rights(plans).await?;
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let whats: Vec<&str> = missing.iter().map(|m| m.what.as_str()).collect();
+    let mut refusal = Refusal::new(Code::PermissionMissing, "rights are missing; nothing was changed")
+        .cause(whats.join("; "))
+        .help("as the owner or a superuser run the statements below, then the same command again");
+    for missing in &missing {
+        refusal = refusal.note(format!("{};", missing.grant.trim_end_matches(';')));
+    }
+    Err(refusal.into())
 }
 
 fn plural(n: usize) -> &'static str {

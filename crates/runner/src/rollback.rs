@@ -14,6 +14,7 @@ use cofferdam_engines::{Record, Session};
 use cofferdam_strategies::{Subject, back};
 
 use crate::apply::{finish_unfinished, run, version};
+use crate::assess::refuse_missing_rights;
 use crate::drive::Driver;
 use crate::guard::Stop;
 use crate::{News, Policy, SharedReporter, Summary};
@@ -189,6 +190,7 @@ pub async fn rollback(
 ) -> Result<Summary> {
     let mut summary = Summary::default();
     reporter.tell(&News::Planned { runs: plans.len(), steps: plans.iter().map(|p| p.steps().count()).sum() });
+    refuse_missing_rights(session, &plans.iter().collect::<Vec<_>>()).await?;
     crate::guard::listen_while_claiming(session, &reporter, stop);
     session.claim(policy.lock_wait).await?;
     finish_unfinished(session, None, policy, &reporter, stop, &mut summary).await?;

@@ -42,8 +42,11 @@ impl PolicyFlags {
     /// `NoSuchRule` for an allowance of a rule that there is not, `NoSuchVersion` for a target that is none.
     pub(crate) fn policy(&self, limits: &LimitFlags, settings: &Settings) -> Result<Policy> {
         let defaults = plain(limits, settings);
+        let strategy =
+            self.strategy.clone().or_else(|| settings.strategy.clone()).unwrap_or(defaults.strategy);
+        check_strategy(&strategy)?;
         Ok(Policy {
-            strategy: self.strategy.clone().or_else(|| settings.strategy.clone()).unwrap_or(defaults.strategy),
+            strategy,
             as_written: self.as_written,
             out_of_order: self.out_of_order,
             to: self.to.as_deref().map(version).transpose()?,
@@ -51,6 +54,22 @@ impl PolicyFlags {
             ..defaults
         })
     }
+}
+
+/// Refuses a strategy that there is not, before anything is read.
+fn check_strategy(id: &str) -> Result<()> {
+    let ids = || std::iter::once("auto").chain(cofferdam_strategies::STRATEGIES.iter().map(|s| s.id));
+    if ids().any(|known| known == id) {
+        return Ok(());
+    }
+    let known = ids().collect::<Vec<_>>().join(", ");
+    let refusal = Refusal::new(Code::Usage, format!("there is no strategy {id}"))
+        .cause(format!("the strategies are {known}"));
+    Err(match cofferdam_formats::nearest(id, ids()) {
+        Some(near) => refusal.help(format!("did you mean --strategy {near}?")),
+        None => refusal.help("leave --strategy out: auto chooses"),
+    }
+    .into())
 }
 
 /// The policy of a command that plans nothing: limits, and who acts.
@@ -124,6 +143,17 @@ mod tests {
         let near = format!("{}x", rule.id);
         let fault = policy(&near).unwrap_err();
         assert_eq!(fault.refusal().unwrap().help, Some(format!("did you mean {}?", rule.id)));
+    }
+
+    #[test]
+    fn a_strategy_must_be_one_that_there_is() {
+        let policy = |strategy: &str| {
+            let flags = PolicyFlags { strategy: Some(strategy.into()), ..PolicyFlags::default() };
+            flags.policy(&LimitFlags::default(), &Settings::default())
+        };
+        assert_eq!(policy("direct").unwrap().strategy, "direct");
+        let fault = policy("dirct").unwrap_err();
+        assert_eq!(fault.refusal().unwrap().help.as_deref(), Some("did you mean --strategy direct?"));
     }
 
     #[test]

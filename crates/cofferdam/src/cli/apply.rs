@@ -69,6 +69,10 @@ async fn apply(context: &Context, flags: &Flags) -> Result<Exit> {
     let outcome =
         carry_out(&mut *session, &assessment, &policy, progress.reporter(), context.halt.driving()).await;
     progress.end();
-    context.console.show("Summary", &SummaryView::new(&database.name, "applied", outcome?), SummaryView::text);
+    context.console.show(
+        "Summary",
+        &SummaryView::new(&database.name, "applied", outcome?),
+        SummaryView::text,
+    );
     Ok(Exit::DONE)
 }

@@ -45,6 +45,8 @@ async fn baseline(context: &Context, flags: &Flags) -> Result<Exit> {
     let mut session = context.open(&settings).await?;
     cofferdam_runner::baseline(&mut *session, &version, &flags.description, &policy).await?;
     let view = BaselineView { version: version.text, description: flags.description.clone() };
-    context.console.show("Baseline", &view, |v| format!("baseline: the database is at version {}", v.version));
+    context
+        .console
+        .show("Baseline", &view, |v| format!("baseline: the database is at version {}", v.version));
     Ok(Exit::DONE)
 }

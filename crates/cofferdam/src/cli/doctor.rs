@@ -60,7 +60,10 @@ async fn doctor(context: &Context) -> Result<Exit> {
     if settings.has_database {
         match context.open(&settings).await {
             Ok(mut session) => {
-                view.good("connection", settings.url.as_deref().map_or_else(by_variables, crate::output::mask::text));
+                view.good(
+                    "connection",
+                    settings.url.as_deref().map_or_else(by_variables, crate::output::mask::text),
+                );
                 view.server(context, &settings, &mut *session).await?;
             }
             Err(fault) => view.bad("connection", &fault),
@@ -100,19 +103,34 @@ impl CheckupView {
         match files::bundle(settings) {
             Ok(bundle) => {
                 let migrations = count(bundle.migrations.len(), "migration");
-                self.good("directory", format!("{}: {migrations}, {}", settings.dir.display(), bundle.format));
+                self.good(
+                    "directory",
+                    format!("{}: {migrations}, {}", settings.dir.display(), bundle.format),
+                );
             }
             Err(fault) => self.bad("directory", &fault),
         }
     }
 
-    async fn server(&mut self, context: &Context, settings: &Settings, session: &mut dyn Session) -> Result<()> {
+    async fn server(
+        &mut self,
+        context: &Context,
+        settings: &Settings,
+        session: &mut dyn Session,
+    ) -> Result<()> {
         let server = session.facts(&[]).await?.server;
-        self.good("server", format!("{} {}, database {}", server.engine, server.version_text, server.database));
+        self.good(
+            "server",
+            format!("{} {}, database {}", server.engine, server.version_text, server.database),
+        );
         self.good("role", server.role.clone());
         if server.read_only {
             let help = "connect to the primary; apply cannot work here";
-            self.doubtful("writes", "the server takes none: a standby, or read-only by its settings".into(), help);
+            self.doubtful(
+                "writes",
+                "the server takes none: a standby, or read-only by its settings".into(),
+                help,
+            );
         } else {
             self.good("writes", "the server takes them".to_owned());
         }
@@ -131,7 +149,11 @@ impl CheckupView {
             Some([Some(version), Some(cipher), _]) => self.good("tls", format!("{version}, {cipher}")),
             Some(_) => self.good("tls", "not needed: a local socket".to_owned()),
             None => {
-                self.doubtful("tls", "the connection is not encrypted".to_owned(), "add sslmode=verify-full to the URL");
+                self.doubtful(
+                    "tls",
+                    "the connection is not encrypted".to_owned(),
+                    "add sslmode=verify-full to the URL",
+                );
             }
         }
         Ok(())
@@ -156,7 +178,12 @@ impl CheckupView {
     }
 
     /// Two connections that are open at once have two backends, unless a pooler lends both the same one.
-    async fn pooler(&mut self, context: &Context, settings: &Settings, session: &mut dyn Session) -> Result<()> {
+    async fn pooler(
+        &mut self,
+        context: &Context,
+        settings: &Settings,
+        session: &mut dyn Session,
+    ) -> Result<()> {
         const QUERY: &str = "SELECT pg_catalog.pg_backend_pid()";
         let mut second = context.open(settings).await?;
         if session.rows(QUERY, 1).await?.rows == second.rows(QUERY, 1).await?.rows {
@@ -181,7 +208,9 @@ impl CheckupView {
         let applied = session.history().await?.iter().filter(|a| a.in_force()).count();
         self.good("records", format!("schema cofferdam: {} in force", count(applied, "migration")));
         match session.holder().await? {
-            Some(holder) => self.doubtful("lock", format!("held by {holder}"), "wait for it, or look what it does"),
+            Some(holder) => {
+                self.doubtful("lock", format!("held by {holder}"), "wait for it, or look what it does")
+            }
             None => self.good("lock", "free".to_owned()),
         }
         match session.runs(Runs::Unfinished).await?.len() {
@@ -208,7 +237,8 @@ impl CheckupView {
                 Health::Doubtful => "!",
                 Health::Bad => "✖",
             };
-            let help = c.help.as_ref().map(|help| format!("\n                help: {help}")).unwrap_or_default();
+            let help =
+                c.help.as_ref().map(|help| format!("\n                help: {help}")).unwrap_or_default();
             format!("{sign} {:<12}  {}{help}\n", c.name, c.found)
         };
         self.checks.iter().map(line).collect()

@@ -6,6 +6,10 @@ use serde::Serialize;
 
 use super::{Command, Exit, flags};
 use crate::context::Context;
+use crate::output::words::wrapped;
+
+/// The widest line of an explanation.
+const WIDTH: usize = 100;
 
 #[derive(Debug, clap::Args)]
 struct Flags {
@@ -54,7 +58,7 @@ fn explain(context: &Context, flags: &Flags) -> Result<Exit> {
         }
         Some(name) => {
             let found = find(name).ok_or_else(|| no_such(name))?;
-            context.console.show("Explanation", &found, |e| e.text.clone());
+            context.console.show("Explanation", &found, |e| wrapped(&e.text, WIDTH));
         }
     }
     Ok(Exit::DONE)

@@ -84,9 +84,9 @@ async fn lint(context: &Context, flags: &Flags) -> Result<Exit> {
     }
     let view = FindingsView::new(findings, sources.texts(), began.elapsed().as_secs_f64());
     match flags.format_out {
-        FormatOut::Pretty => context.console.show("Findings", &view, FindingsView::text),
         FormatOut::Json => context.console.document("Findings", &view),
-        FormatOut::Github => context.console.result(&view.github()),
+        FormatOut::Github if !context.console.wants_document() => context.console.result(&view.github()),
+        FormatOut::Pretty | FormatOut::Github => context.console.show("Findings", &view, FindingsView::text),
     }
     let least = if flags.deny_warnings { Severity::Warning } else { Severity::Error };
     let refused = view.findings.iter().any(|f| f.severity >= least);

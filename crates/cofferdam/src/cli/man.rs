@@ -50,7 +50,9 @@ fn man(context: &Context, flags: &Flags) -> Result<Exit> {
 
 fn page(command: &clap::Command) -> Result<Vec<u8>> {
     let mut page = Vec::new();
-    clap_mangen::Man::new(command.clone()).render(&mut page).map_err(|error| Fault::Bug(error.to_string()))?;
+    clap_mangen::Man::new(command.clone())
+        .render(&mut page)
+        .map_err(|error| Fault::Bug(error.to_string()))?;
     Ok(page)
 }
 

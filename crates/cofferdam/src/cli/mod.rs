@@ -129,8 +129,12 @@ fn run(command: &Command, common: &Common, matches: ArgMatches, console: &Rc<Con
     let halt = Halt::default();
     let limit = if command.name == "wait" { None } else { common.timeout };
     let outcome = runtime.block_on(async {
-        let context =
-            Context { verb: command.name, common: common.clone(), console: Rc::clone(console), halt: halt.clone() };
+        let context = Context {
+            verb: command.name,
+            common: common.clone(),
+            console: Rc::clone(console),
+            halt: halt.clone(),
+        };
         tokio::select! {
             outcome = (command.run)(context, matches) => outcome,
             () = halt.overdue(limit) => {
@@ -182,7 +186,8 @@ mod tests {
             for (line, what) in command.examples {
                 let words: Vec<String> = parse::words(line);
                 assert_eq!(words[0], "cofferdam", "{line}");
-                let chosen = parse::command().try_get_matches_from(&words).unwrap_or_else(|e| panic!("{line}: {e}"));
+                let chosen =
+                    parse::command().try_get_matches_from(&words).unwrap_or_else(|e| panic!("{line}: {e}"));
                 assert_eq!(chosen.subcommand_name(), Some(command.name), "{line}");
                 assert!(!what.is_empty(), "{line}");
             }

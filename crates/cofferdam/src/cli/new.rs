@@ -31,7 +31,10 @@ pub(crate) static COMMAND: Command = Command {
     more: "The files are named as the others in the directory.",
     examples: &[
         ("cofferdam new create_users", "the version after the newest"),
-        ("cofferdam new 'add plan to users' --version 1.6.0 --with-check", "this version, with a check script"),
+        (
+            "cofferdam new 'add plan to users' --version 1.6.0 --with-check",
+            "this version, with a check script",
+        ),
     ],
     arguments: <Flags as clap::Args>::augment_args,
     run: |context, matches| Box::pin(async move { new(&context, &flags(&matches)?) }),

@@ -31,7 +31,7 @@ Exit codes: 0 done or nothing to do, 1 failed, 2 usage, 3 pending, 4 lint errors
 
 /// What it does, then examples, then the flags. The examples are the help's end for clap, so that manual pages
 /// have them, and its beginning for the reader.
-const TEMPLATE: &str = "{about-with-newline}\n{after-help}\n\n{usage-heading} {usage}\n\n{all-args}";
+const TEMPLATE: &str = "{about}{after-help}\n\n{usage-heading} {usage}\n\n{all-args}";
 
 /// The widest line of the help.
 const WIDTH: usize = 100;
@@ -71,7 +71,9 @@ fn help_flag() -> Arg {
 /// Gives a flag its variable. Values of variables are not shown in the help: one of them may be a password.
 fn with_variable(argument: Arg) -> Arg {
     let takes = matches!(argument.get_action(), ArgAction::Set | ArgAction::Append | ArgAction::SetTrue);
-    let Some(long) = argument.get_long().filter(|long| takes && !KEPT.contains(long)) else { return argument };
+    let Some(long) = argument.get_long().filter(|long| takes && !KEPT.contains(long)) else {
+        return argument;
+    };
     let variable = format!("COFFERDAM_{}", long.to_uppercase().replace('-', "_"));
     let switch = matches!(argument.get_action(), ArgAction::SetTrue);
     let argument = argument.env(variable).hide_env(true);
@@ -83,7 +85,8 @@ const KEPT: &[&str] = &["version"];
 
 fn examples(more: &str, examples: &[(&str, &str)]) -> String {
     let wide = examples.iter().map(|(line, _)| line.len()).max().unwrap_or_default();
-    let mut lines: Vec<String> = examples.iter().map(|(line, what)| format!("  {line:wide$}  # {what}")).collect();
+    let mut lines: Vec<String> =
+        examples.iter().map(|(line, what)| format!("  {line:wide$}  # {what}")).collect();
     if !more.is_empty() {
         lines.insert(0, String::new());
         lines.insert(0, more.to_owned());
@@ -176,7 +179,10 @@ mod tests {
             assert!(help.starts_with(command.about), "{help}");
             for (line, _) in command.examples {
                 let found = help.lines().find(|l| l.trim_start().starts_with(line));
-                assert!(found.is_some_and(|l| l.chars().count() <= WIDTH && l.contains('#')), "{line}\n{help}");
+                assert!(
+                    found.is_some_and(|l| l.chars().count() <= WIDTH && l.contains('#')),
+                    "{line}\n{help}"
+                );
             }
         }
         insta::assert_snapshot!(command().render_help().to_string());
@@ -193,7 +199,12 @@ mod tests {
         for sub in command().get_subcommands() {
             for argument in sub.get_arguments().filter(|a| a.get_action().takes_values()) {
                 let Some(long) = argument.get_long() else { continue };
-                assert_eq!(argument.get_env().is_some(), !KEPT.contains(&long), "{} --{long}", sub.get_name());
+                assert_eq!(
+                    argument.get_env().is_some(),
+                    !KEPT.contains(&long),
+                    "{} --{long}",
+                    sub.get_name()
+                );
             }
         }
     }

@@ -87,7 +87,8 @@ async fn repair(context: &Context, flags: &Flags) -> Result<Exit> {
 
 fn fact(word: &str) -> Result<Event> {
     fact_of(word).ok_or_else(|| {
-        let words: Vec<String> = FACTS.iter().flat_map(|(_, facts)| facts.iter().map(|f| fact_word(*f))).collect();
+        let words: Vec<String> =
+            FACTS.iter().flat_map(|(_, facts)| facts.iter().map(|f| fact_word(*f))).collect();
         let refusal = Refusal::new(Code::WrongFact, format!("{word:?} is not a fact that can be stated"));
         match cofferdam_formats::nearest(word, words.iter().map(String::as_str)) {
             Some(near) => refusal.help(format!("did you mean --says {near}?")),
@@ -103,7 +104,8 @@ mod tests {
 
     #[test]
     fn every_fact_can_be_typed_and_is_in_the_help() {
-        let help = crate::cli::parse::command().find_subcommand("repair").unwrap().clone().render_help().to_string();
+        let help =
+            crate::cli::parse::command().find_subcommand("repair").unwrap().clone().render_help().to_string();
         for event in FACTS.iter().flat_map(|(_, facts)| facts.iter()) {
             let word = fact_word(*event);
             assert_eq!(fact(&word).unwrap(), *event);

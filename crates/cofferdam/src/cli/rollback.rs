@@ -63,8 +63,7 @@ async fn rollback(context: &Context, flags: &Flags) -> Result<Exit> {
         agree(context, &database, &view.losses).await?;
     }
     let progress = Progress::new(&context.console);
-    let outcome =
-        carry_out(&mut *session, plans, &policy, progress.reporter(), context.halt.driving()).await;
+    let outcome = carry_out(&mut *session, plans, &policy, progress.reporter(), context.halt.driving()).await;
     progress.end();
     context.console.show("Summary", &SummaryView::new(&database, "undone", outcome?), SummaryView::text);
     Ok(Exit::DONE)

@@ -16,7 +16,10 @@ pub(crate) static COMMAND: Command = Command {
     about: "Wait until the database can be reached",
     more: "Waits for a server that is starting or not there yet, 60 s unless --timeout says otherwise. A wrong \
            password or a missing database is not waited for.",
-    examples: &[("cofferdam wait --env prod --timeout 2m", "exit with 0 once it answers, with 124 after two minutes")],
+    examples: &[(
+        "cofferdam wait --env prod --timeout 2m",
+        "exit with 0 once it answers, with 124 after two minutes",
+    )],
     arguments: |command| command,
     run: |context, _| Box::pin(async move { wait(&context).await }),
 };

@@ -62,9 +62,11 @@ impl Settings {
         let environments: Vec<String> = file.environments.keys().cloned().collect();
         let chosen = match &common.env {
             None => Environment::default(),
-            Some(name) => {
-                file.environments.get(name).cloned().ok_or_else(|| unknown_environment(name, &environments))?
-            }
+            Some(name) => file
+                .environments
+                .get(name)
+                .cloned()
+                .ok_or_else(|| unknown_environment(name, &environments))?,
         };
         let by_libpq = SERVER_VARIABLES.iter().any(|name| variable(name).is_some());
         let url = common.url.clone().or(chosen.url).or_else(|| variable("DATABASE_URL"));

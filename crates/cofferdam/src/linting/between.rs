@@ -10,7 +10,8 @@ pub(super) fn between(format: &str, version: &str, next: Option<&str>) -> Option
     let next = next.and_then(Version::parse);
     let fits = |candidate: &String| {
         let Some(candidate) = Version::parse(candidate) else { return false };
-        Version::parse(version).is_some_and(|v| v < candidate) && next.as_ref().is_none_or(|next| candidate < *next)
+        Version::parse(version).is_some_and(|v| v < candidate)
+            && next.as_ref().is_none_or(|next| candidate < *next)
     };
     let candidates: Vec<String> = match format {
         "plain" => {

@@ -1,7 +1,7 @@
 //! Linting files: which scripts there are, what is known of the database, and what the rules say.
 
-pub(crate) mod fixing;
 mod between;
+pub(crate) mod fixing;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

@@ -46,12 +46,16 @@ fn a_directory_and_a_file_are_read() {
 fn without_a_database_tables_of_earlier_files_are_not_taken_for_new() {
     let directory = Directory::new(&[("V1__users.sql", TABLE), ("V2__plan.sql", INDEX)]);
     let found = directory.read().findings(&[]).unwrap();
-    assert!(found.iter().any(|f| f.path.ends_with("V2__plan.sql") && f.severity >= Severity::Warning), "{found:?}");
+    assert!(
+        found.iter().any(|f| f.path.ends_with("V2__plan.sql") && f.severity >= Severity::Warning),
+        "{found:?}"
+    );
 }
 
 #[test]
 fn a_fix_moves_statements_to_a_file_between() {
-    let directory = Directory::new(&[("V1__users.sql", TABLE), ("V2__plan.sql", INDEX), ("V3__x.sql", TABLE)]);
+    let directory =
+        Directory::new(&[("V1__users.sql", TABLE), ("V2__plan.sql", INDEX), ("V3__x.sql", TABLE)]);
     let mut sources = directory.read();
     let found = sources.findings(&[]).unwrap();
     let said = fixing::fix(&mut sources, &found).unwrap();
@@ -69,7 +73,8 @@ fn a_fix_moves_statements_to_a_file_between() {
 
 #[test]
 fn where_there_is_no_room_nothing_is_written() {
-    let directory = Directory::new(&[("001_users.up.sql", TABLE), ("002_plan.up.sql", INDEX), ("003_x.up.sql", TABLE)]);
+    let directory =
+        Directory::new(&[("001_users.up.sql", TABLE), ("002_plan.up.sql", INDEX), ("003_x.up.sql", TABLE)]);
     let mut sources = directory.read();
     let found = sources.findings(&[]).unwrap();
     let said = fixing::fix(&mut sources, &found).unwrap();

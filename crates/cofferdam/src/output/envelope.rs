@@ -26,14 +26,18 @@ impl<'a, T: Serialize> Envelope<'a, T> {
         // The bodies are our own plain structs; one that cannot be serialised would be a mistake that the tests
         // over every kind show. The user still gets a document.
         serde_json::to_string_pretty(self).unwrap_or_else(|error| {
-            format!("{{\"apiVersion\": \"{API_VERSION}\", \"kind\": \"Error\", \"what\": {:?}}}", error.to_string())
+            format!(
+                "{{\"apiVersion\": \"{API_VERSION}\", \"kind\": \"Error\", \"what\": {:?}}}",
+                error.to_string()
+            )
         })
     }
 
     /// As YAML.
     pub(crate) fn yaml(&self) -> String {
-        serde_saphyr::to_string(self)
-            .unwrap_or_else(|error| format!("apiVersion: {API_VERSION}\nkind: Error\nwhat: {:?}\n", error.to_string()))
+        serde_saphyr::to_string(self).unwrap_or_else(|error| {
+            format!("apiVersion: {API_VERSION}\nkind: Error\nwhat: {:?}\n", error.to_string())
+        })
     }
 }
 

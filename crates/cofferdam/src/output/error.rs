@@ -33,9 +33,11 @@ pub(crate) fn refusal(fault: &Fault) -> Refusal {
     match fault {
         Fault::Again { why, .. } => (**why).clone(),
         Fault::Refused(refusal) => (**refusal).clone(),
-        Fault::Unknown(question) => Refusal::new(Code::OutcomeUnknown, format!("not known: {}", question.what))
-            .cause("the answer was lost, and the catalog cannot tell")
-            .help(question.look_at.clone()),
+        Fault::Unknown(question) => {
+            Refusal::new(Code::OutcomeUnknown, format!("not known: {}", question.what))
+                .cause("the answer was lost, and the catalog cannot tell")
+                .help(question.look_at.clone())
+        }
         Fault::Bug(text) => Refusal::new(Code::Bug, text.clone())
             .cause("this is a bug of Cofferdam")
             .help("please report it with the output of the same command under -vv"),
@@ -95,7 +97,11 @@ mod tests {
             .cause("SQLSTATE 42703")
             .note("the transaction was rolled back")
             .help("cofferdam rollback --steps 1")
-            .at(Place::new("migrations/V2__users.sql", source, Span { start, end: start + 3, line: 5, column: 15 }))
+            .at(Place::new(
+                "migrations/V2__users.sql",
+                source,
+                Span { start, end: start + 3, line: 5, column: 15 },
+            ))
     }
 
     #[test]

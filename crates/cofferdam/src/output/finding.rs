@@ -28,7 +28,14 @@ impl FindingsView {
     /// Counts what was found.
     pub(crate) fn new(findings: Vec<Finding>, sources: BTreeMap<String, String>, seconds: f64) -> Self {
         let of = |severity| findings.iter().filter(|f| f.severity == severity).count();
-        Self { errors: of(Severity::Error), warnings: of(Severity::Warning), files: sources.len(), seconds, findings, sources }
+        Self {
+            errors: of(Severity::Error),
+            warnings: of(Severity::Warning),
+            files: sources.len(),
+            seconds,
+            findings,
+            sources,
+        }
     }
 
     /// The screen: a frame for each finding, and the closing line.
@@ -46,7 +53,11 @@ impl FindingsView {
         let mut parts: Vec<String> = [(self.errors, "error"), (self.warnings, "warning"), (infos, "info")]
             .iter()
             .filter(|(number, _)| *number > 0)
-            .map(|(number, word)| if *word == "info" { format!("{number} info") } else { count(*number, word) })
+            .map(
+                |(number, word)| {
+                    if *word == "info" { format!("{number} info") } else { count(*number, word) }
+                },
+            )
             .collect();
         if parts.is_empty() {
             parts.push("nothing found".to_owned());
@@ -75,7 +86,8 @@ pub(crate) fn frame(finding: &Finding, source: Option<&str>) -> String {
     lines.extend(finding.help.as_deref().map(|help| ("help", help)));
     lines.extend(fix.as_deref().map(|fix| ("fix", fix)));
     let title = format!("{} [{}]", finding.message, finding.rule);
-    Frame { level, id: finding.code, title: &title, place: Some((&finding.path, source, finding.at)), lines }.render()
+    Frame { level, id: finding.code, title: &title, place: Some((&finding.path, source, finding.at)), lines }
+        .render()
 }
 
 /// `::error file=...,line=...,title=...::message`, escaped as GitHub's own toolkit does.

@@ -24,7 +24,8 @@ pub(crate) struct Frame<'a> {
 impl Frame<'_> {
     /// The message with terminal colours, which whoever writes it strips where none are wanted.
     pub(crate) fn render(&self) -> String {
-        let mut group = self.level.clone().primary_title(self.title).id(self.id).elements(Vec::<Origin<'_>>::new());
+        let mut group =
+            self.level.clone().primary_title(self.title).id(self.id).elements(Vec::<Origin<'_>>::new());
         if let Some((path, source, at)) = self.place {
             group = match source.and_then(|text| lines_of(text, at)) {
                 Some(shown) => group.element(

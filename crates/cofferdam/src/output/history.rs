@@ -59,7 +59,8 @@ impl HistoryView {
         if self.migrations.is_empty() {
             return format!("nothing was applied to {} yet", self.database);
         }
-        let mut table = Columns::new(&["#", "VERSION", "DESCRIPTION", "APPLIED", "BY", "TOOK", "UNDONE"]).right(0);
+        let mut table =
+            Columns::new(&["#", "VERSION", "DESCRIPTION", "APPLIED", "BY", "TOOK", "UNDONE"]).right(0);
         for row in &self.migrations {
             table.row([
                 row.rank.to_string(),
@@ -120,7 +121,8 @@ impl JournalView {
     pub(crate) fn text(&self) -> String {
         let mut table = Columns::new(&["SEQ", "AT", "EPOCH", "WHO", "WHAT"]).right(0);
         for entry in &self.entries {
-            let at = entry.at.split_once('.').map_or(entry.at.as_str(), |(seconds, _)| seconds).replace('T', " ");
+            let at =
+                entry.at.split_once('.').map_or(entry.at.as_str(), |(seconds, _)| seconds).replace('T', " ");
             table.row([
                 entry.seq.to_string(),
                 at.trim_end_matches('Z').to_owned(),
@@ -137,10 +139,14 @@ fn sentence(what: &What) -> String {
     match what {
         What::Moved { from, on, to } => format!("{from:?} → {to:?} ({on:?})"),
         What::Began { step } => format!("step {step} began"),
-        What::Ended { step, how, ms: Some(ms) } => format!("step {step} ended: {how}, {}", duration::shown(*ms)),
+        What::Ended { step, how, ms: Some(ms) } => {
+            format!("step {step} ended: {how}, {}", duration::shown(*ms))
+        }
         What::Ended { step, how, ms: None } => format!("step {step} ended: {how}"),
         What::Failed { step, why } => format!("step {step} failed: {why}"),
-        What::Asked { step, question } => format!("step {step} asks: {} (look at {})", question.what, question.look_at),
+        What::Asked { step, question } => {
+            format!("step {step} asks: {} (look at {})", question.what, question.look_at)
+        }
         What::Noted { text } => text.clone(),
     }
 }
@@ -162,7 +168,15 @@ mod tests {
             What::Noted { text: "checksum of 1.5.0 accepted".into() },
         ];
         let entries = whats.into_iter().zip(1..).map(|(what, seq)| {
-            Entry::chained(seq, uuid::Uuid::nil(), 1, "2026-11-20T10:02:11.5Z".into(), "ci@runner".into(), what, "")
+            Entry::chained(
+                seq,
+                uuid::Uuid::nil(),
+                1,
+                "2026-11-20T10:02:11.5Z".into(),
+                "ci@runner".into(),
+                what,
+                "",
+            )
         });
         let view = JournalView {
             run: RunView {

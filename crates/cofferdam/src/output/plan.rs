@@ -199,19 +199,19 @@ impl PlanView {
     fn findings_line(&self) -> String {
         let of = |severity| self.findings.iter().filter(|f| f.severity == severity).count();
         let handled = self.findings.iter().filter(|f| f.handled).count();
-        let parts: Vec<String> = [
-            (of(Severity::Error), "error"),
-            (of(Severity::Warning), "warning"),
-        ]
-        .iter()
-        .filter(|(number, _)| *number > 0)
-        .map(|(number, word)| words::count(*number, word))
-        .collect();
+        let parts: Vec<String> = [(of(Severity::Error), "error"), (of(Severity::Warning), "warning")]
+            .iter()
+            .filter(|(number, _)| *number > 0)
+            .map(|(number, word)| words::count(*number, word))
+            .collect();
         match (parts.is_empty(), handled) {
             (true, _) => "Findings: none.".to_owned(),
             (false, 0) => format!("Findings: {} (cofferdam lint).", parts.join(", ")),
             (false, _) => {
-                format!("Findings: {}, {handled} taken care of by the plan (cofferdam lint).", parts.join(", "))
+                format!(
+                    "Findings: {}, {handled} taken care of by the plan (cofferdam lint).",
+                    parts.join(", ")
+                )
             }
         }
     }

@@ -59,7 +59,10 @@ fn plans() -> Vec<Plan> {
         Undo::Impossible { why: "the values of users.legacy are gone".into() },
     );
     vec![
-        plan("1.5.0", vec![Unit { atomic: true, steps: vec![add] }, Unit { atomic: false, steps: vec![index] }]),
+        plan(
+            "1.5.0",
+            vec![Unit { atomic: true, steps: vec![add] }, Unit { atomic: false, steps: vec![index] }],
+        ),
         plan("1.6.0", vec![Unit { atomic: true, steps: vec![drop] }]),
     ]
 }

@@ -27,7 +27,8 @@ pub(crate) struct UndoView {
 impl RollbackView {
     /// The view of plans, newest migration first.
     pub(crate) fn new(database: String, plans: &[Plan]) -> Self {
-        let undo = |plan: &Plan| UndoView { plan: MigrationPlanView::new(plan, None), losses: plan.losses.clone() };
+        let undo =
+            |plan: &Plan| UndoView { plan: MigrationPlanView::new(plan, None), losses: plan.losses.clone() };
         Self {
             database,
             migrations: plans.iter().map(undo).collect(),

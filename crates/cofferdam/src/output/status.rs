@@ -237,7 +237,10 @@ mod tests {
         let history = vec![applied(1, &files[0])];
         let done = serde_json::to_value(view(files.clone(), history.clone())).unwrap();
         assert_eq!(done["upToDate"], true);
-        assert_eq!((&done["pending"], &done["version"], &done["database"]), (&0.into(), &"1".into(), &"shop".into()));
+        assert_eq!(
+            (&done["pending"], &done["version"], &done["database"]),
+            (&0.into(), &"1".into(), &"shop".into())
+        );
         let pending = serde_json::to_value(view(files, vec![])).unwrap();
         assert_eq!((&pending["upToDate"], &pending["pending"]), (&false.into(), &1.into()));
         let gone = serde_json::to_value(view(vec![migration("2", "b")], history)).unwrap();

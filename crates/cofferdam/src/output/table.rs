@@ -37,7 +37,8 @@ impl Columns {
 
     /// Adds a row. Line breaks in a cell become spaces: a row is a line.
     pub(crate) fn row<T: AsRef<str>>(&mut self, cells: impl IntoIterator<Item = T>) {
-        let cells = cells.into_iter().map(|cell| cell.as_ref().split_whitespace().collect::<Vec<_>>().join(" "));
+        let cells =
+            cells.into_iter().map(|cell| cell.as_ref().split_whitespace().collect::<Vec<_>>().join(" "));
         self.table.add_row(cells.collect::<Vec<_>>());
     }
 

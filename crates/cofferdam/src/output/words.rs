@@ -28,6 +28,25 @@ pub(crate) fn cut(text: &str, most: usize) -> String {
     text.chars().take(most.saturating_sub(1)).chain(['…']).collect()
 }
 
+/// A text with lines of at most so many characters, broken between words; its own line ends are kept.
+pub(crate) fn wrapped(text: &str, width: usize) -> String {
+    let wrap = |paragraph: &str| {
+        let mut lines = vec![String::new()];
+        for (index, word) in paragraph.split(' ').enumerate() {
+            let Some(line) = lines.last_mut() else { continue };
+            let whole = line.chars().count() + 1 + word.chars().count();
+            if whole > width && !line.trim().is_empty() {
+                lines.push(word.to_owned());
+            } else {
+                *line += if index > 0 { " " } else { "" };
+                *line += word;
+            }
+        }
+        lines.join("\n")
+    };
+    text.lines().map(wrap).collect::<Vec<_>>().join("\n")
+}
+
 /// How a step is taken back, in a few words.
 pub(crate) fn undo(step: &Step) -> String {
     match &step.undo {
@@ -50,7 +69,9 @@ fn gist(sql: &str) -> String {
     const CLAUSES: &[&str] = &["add", "alter", "attach", "detach", "drop", "rename", "set", "validate"];
     let words: Vec<String> = sql.split_whitespace().take(12).map(str::to_lowercase).collect();
     let clause = match words.first().map(String::as_str) {
-        Some("alter") => words.iter().skip(2).position(|w| CLAUSES.contains(&w.as_str())).map_or(0, |at| at + 2),
+        Some("alter") => {
+            words.iter().skip(2).position(|w| CLAUSES.contains(&w.as_str())).map_or(0, |at| at + 2)
+        }
         _ => 0,
     };
     words.iter().skip(clause).take(2).map(String::as_str).collect::<Vec<_>>().join(" ")
@@ -72,6 +93,12 @@ mod tests {
         ] {
             assert_eq!(gist(sql), expected);
         }
+    }
+
+    #[test]
+    fn a_text_is_wrapped_between_words() {
+        assert_eq!(wrapped("one two three\n\n  - four", 8), "one two\nthree\n\n  - four");
+        assert_eq!(wrapped("unbreakable", 4), "unbreakable");
     }
 
     #[test]

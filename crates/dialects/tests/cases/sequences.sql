@@ -74,6 +74,7 @@ CREATE INDEX CONCURRENTLY ix_orders_note ON orders (note)
 -- case: create index on a long name
 -- expect: safe, back
 CREATE TABLE a_table_with_a_name_that_is_quite_long_already (id bigint, a_column_with_a_name_that_is_long_as_well text, é int);
+INSERT INTO a_table_with_a_name_that_is_quite_long_already SELECT i FROM generate_series(1, 100) i;
 -- then
 CREATE INDEX ON a_table_with_a_name_that_is_quite_long_already (a_column_with_a_name_that_is_long_as_well, id, é)
 
@@ -233,7 +234,8 @@ ALTER TABLE orders ADD CONSTRAINT orders_qty_check CHECK (qty IN (1, 2) OR qty >
 ALTER TABLE orders DROP CONSTRAINT orders_qty_check, ADD CONSTRAINT orders_qty_check CHECK (qty IN (1, 2, 3) OR qty > 3)
 
 -- case: validate constraint
--- expect: written, nothing
+-- expect: written, nothing, unlike
+-- that every row was checked is not taken back
 ALTER TABLE orders ADD CONSTRAINT orders_qty CHECK (qty > 0) NOT VALID;
 -- then
 ALTER TABLE orders VALIDATE CONSTRAINT orders_qty
@@ -274,6 +276,7 @@ ALTER TABLE orders ADD FOREIGN KEY (user_id) REFERENCES orders (id), ADD PRIMARY
 -- expect: safe, back
 ALTER TABLE orders ADD PRIMARY KEY (id, qty);
 CREATE TABLE lines (order_id bigint, order_qty int);
+INSERT INTO lines SELECT i, i FROM generate_series(1, 100) i;
 -- then
 ALTER TABLE lines ADD FOREIGN KEY (order_id, order_qty) REFERENCES orders
 
@@ -296,7 +299,7 @@ ALTER TABLE orders ADD CONSTRAINT "Uq 1" UNIQUE NULLS NOT DISTINCT (id, note) IN
 
 -- case: add two unique of one name
 -- expect: safe, back
-CREATE TABLE orders_id_key (n int);
+CREATE INDEX orders_id_key ON orders (at);
 -- then
 ALTER TABLE orders ADD UNIQUE (id), ADD UNIQUE (id) DEFERRABLE
 
@@ -393,7 +396,13 @@ ALTER TABLE orders ADD COLUMN low int DEFAULT NULL CHECK (low > 0) CONSTRAINT lo
 -- case: add column with unique
 -- expect: safe, back
 -- then
-ALTER TABLE orders ADD COLUMN slug text COLLATE "C" UNIQUE NULLS NOT DISTINCT WITH (fillfactor = 90) DEFERRABLE INITIALLY DEFERRED DEFAULT NULL, ADD UNIQUE (id)
+ALTER TABLE orders ADD COLUMN slug text COLLATE "C" UNIQUE WITH (fillfactor = 90) DEFERRABLE INITIALLY DEFERRED DEFAULT NULL, ADD UNIQUE (id)
+
+-- case: add column with unique nulls
+-- expect: safe, back, unmeasured
+CREATE TABLE lines (id int);
+-- then
+ALTER TABLE lines ADD slug text CONSTRAINT one_null UNIQUE NULLS NOT DISTINCT, ADD other text UNIQUE NULLS DISTINCT
 
 -- case: add column with a foreign key
 -- expect: safe, back
@@ -549,7 +558,7 @@ ALTER TABLE orders OWNER TO clerk
 ALTER TABLE orders SET UNLOGGED
 
 -- case: set logged
--- expect: written, none
+-- expect: written, none, unmeasured
 -- then
 ALTER TABLE orders SET LOGGED
 
@@ -630,7 +639,7 @@ CREATE TABLE events (at date NOT NULL, n int) PARTITION BY RANGE (at);
 CREATE TABLE events_1 PARTITION OF events FOR VALUES FROM ('2025-01-01') TO ('2026-01-01')
 
 -- case: drop table
--- expect: written, none
+-- expect: written, none, unmeasured
 -- then
 DROP TABLE orders
 
@@ -640,7 +649,7 @@ DROP TABLE orders
 DROP TABLE IF EXISTS no_such
 
 -- case: truncate
--- expect: written, none
+-- expect: written, none, unmeasured
 -- then
 TRUNCATE orders
 
@@ -655,7 +664,7 @@ CREATE VIEW v AS SELECT id FROM orders
 CREATE MATERIALIZED VIEW mv AS SELECT id FROM orders
 
 -- case: refresh materialized view
--- expect: written, nothing
+-- expect: written, nothing, unmeasured
 CREATE MATERIALIZED VIEW mv AS SELECT id FROM orders;
 -- then
 REFRESH MATERIALIZED VIEW mv
@@ -774,7 +783,7 @@ UPDATE orders SET qty = 1
 -- case: delete
 -- expect: written, none
 -- then
-DELETE FROM orders WHERE id = 1
+DELETE FROM orders
 
 -- case: select
 -- expect: written, nothing
@@ -797,12 +806,134 @@ ANALYZE orders
 -- then
 VACUUM FULL orders
 
--- case: lock table
--- expect: written, nothing
--- then
-LOCK TABLE orders IN SHARE ROW EXCLUSIVE MODE
-
 -- case: do
 -- expect: written, none
 -- then
 DO $$ BEGIN PERFORM 1; END $$
+
+-- case: drop and add a column of one name
+-- expect: written, none
+-- then
+ALTER TABLE orders DROP COLUMN note, ADD COLUMN note int
+
+-- case: add foreign key to a partitioned table
+-- expect: safe, back
+CREATE TABLE events (id bigint PRIMARY KEY) PARTITION BY RANGE (id);
+CREATE TABLE events_1 PARTITION OF events FOR VALUES FROM (0) TO (1000);
+INSERT INTO events SELECT i FROM generate_series(1, 200) i;
+-- then
+ALTER TABLE orders ADD CONSTRAINT o FOREIGN KEY (user_id) REFERENCES events
+
+-- case: add foreign key not valid
+-- expect: written, back
+-- then
+ALTER TABLE orders ADD FOREIGN KEY (user_id) REFERENCES users NOT VALID
+
+-- case: validate foreign key
+-- expect: written, nothing, unlike
+-- that every row was checked is not taken back
+ALTER TABLE orders ADD CONSTRAINT o FOREIGN KEY (user_id) REFERENCES users NOT VALID;
+-- then
+ALTER TABLE orders VALIDATE CONSTRAINT o
+
+-- case: drop foreign key
+-- expect: written, back
+ALTER TABLE orders ADD CONSTRAINT o FOREIGN KEY (user_id) REFERENCES users;
+-- then
+ALTER TABLE orders DROP CONSTRAINT o
+
+-- case: drop column with a foreign key
+-- expect: written, none
+ALTER TABLE orders ADD CONSTRAINT o FOREIGN KEY (user_id) REFERENCES users;
+-- then
+ALTER TABLE orders DROP COLUMN user_id
+
+-- case: add primary key beside a check that proves it
+-- expect: safe, back
+ALTER TABLE orders ADD CONSTRAINT qty_there CHECK (qty IS NOT NULL);
+-- then
+ALTER TABLE orders ADD PRIMARY KEY (qty)
+
+-- case: set not null and a primary key on it
+-- expect: safe, back
+-- then
+ALTER TABLE orders ADD PRIMARY KEY (qty), ALTER qty SET NOT NULL
+
+-- case: a check and its column, in the other order
+-- expect: safe, back
+-- then
+ALTER TABLE orders ADD CHECK (state > 0), ADD COLUMN state int DEFAULT 1
+
+-- case: cluster on an index that the statement adds
+-- expect: safe, none
+-- then
+ALTER TABLE orders ADD CONSTRAINT pk PRIMARY KEY (id), CLUSTER ON pk
+
+-- case: check with comments and texts in it
+-- expect: safe, back
+-- then
+ALTER TABLE orders /* a, b */ ADD CONSTRAINT c CHECK (note <> 'NOT VALID, or' -- not this, nor that
+    AND qty > 0 /* ) */), ADD COLUMN e text DEFAULT E'a\'b, (' CHECK (e <> $x$)$x$)
+
+-- case: add column with a domain
+-- expect: written, back, unmeasured
+CREATE DOMAIN positive AS int CHECK (VALUE > 0);
+-- then
+ALTER TABLE orders ADD COLUMN n positive DEFAULT 1
+
+-- case: unique on an expression index name
+-- expect: safe, back
+-- then
+CREATE UNIQUE INDEX ON orders ((id + 0), (id + 1))
+
+-- case: index with a case, a cast of a cast, and a subscript
+-- expect: safe, back
+-- then
+CREATE INDEX ON orders ((CASE WHEN qty > 0 THEN 1 ELSE 2 END), ((qty::numeric)::text), ((data -> 'a')), (note IS NULL), (upper(trim(note))), trim(note), (extract(year FROM at)), (at::date))
+
+-- case: drop index of a partition
+-- expect: safe, back, unmeasured
+CREATE TABLE events (at date NOT NULL, n int) PARTITION BY RANGE (at);
+CREATE TABLE events_1 PARTITION OF events FOR VALUES FROM ('2025-01-01') TO ('2026-01-01');
+CREATE INDEX ix_n ON events_1 (n);
+-- then
+DROP INDEX ix_n
+
+-- case: set unlogged with others
+-- expect: safe, back
+-- then
+ALTER TABLE orders SET UNLOGGED, ALTER note SET NOT NULL
+
+-- case: enable a trigger
+-- expect: written, none
+-- then
+ALTER TABLE orders ENABLE TRIGGER ALL
+
+-- case: replace view
+-- expect: written, none, unmeasured
+CREATE VIEW v AS SELECT id FROM orders;
+-- then
+CREATE OR REPLACE VIEW v AS SELECT id, note FROM orders
+
+-- case: create or replace a new view
+-- expect: written, back, unmeasured
+-- then
+CREATE OR REPLACE VIEW v AS SELECT id, note FROM orders
+
+-- case: select into
+-- expect: written, back
+-- then
+SELECT id INTO copies FROM orders
+
+-- case: no inherit
+-- expect: written, back, unlike
+-- columns that came from the parent stay the child's own
+CREATE TABLE child () INHERITS (orders);
+-- then
+ALTER TABLE child NO INHERIT orders
+
+-- case: cluster
+-- expect: written, nothing
+ALTER TABLE users CLUSTER ON users_pkey;
+-- then
+CLUSTER users

@@ -1,9 +1,9 @@
 //! What a session knows of the database without changing it.
 
 use cofferdam_core::plan::Probe;
-use cofferdam_core::{Fault, Name};
+use cofferdam_core::{Code, Name};
 
-use super::bench::{Bench, equal, holds, loose, seen};
+use super::bench::{Bench, equal, holds, loose, refused, seen};
 use super::{Broken, Case, Harness, Outcome};
 
 pub(super) static CASES: &[Case] = &[
@@ -101,8 +101,7 @@ async fn read_only(harness: &dyn Harness) -> Outcome {
     let bench = Bench::new(harness).await?;
     let words = bench.words();
     let mut session = bench.with_table().await?;
-    let written = session.rows(words.insert_three, 9).await;
-    holds("writing is refused", matches!(written, Err(Fault::Refused(_))))?;
+    refused("writing", session.rows(words.insert_three, 9).await, Code::StatementFailed)?;
     equal("rows", bench.count(session.as_mut()).await?, 0)?;
     // And the session can go on.
     loose(session.as_mut(), words.insert_three).await?;

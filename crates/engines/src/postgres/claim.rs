@@ -10,7 +10,7 @@ use cofferdam_core::{Code, Fault, Refusal, failpoint};
 
 use super::session::PostgresSession;
 use super::{connect, errors, schema};
-use crate::{Holder, Tick};
+use crate::{Holder, Tick, held_by_other};
 
 /// The key of the run lock: the bytes of "cofferda" as a number.
 ///
@@ -43,7 +43,7 @@ pub(super) async fn claim(session: &mut PostgresSession, wait: Duration) -> Resu
     while !try_lock(&session.client).await? {
         let holder = holder(&session.client).await?;
         if began.elapsed() >= wait {
-            return Err(held_by_other(holder).into());
+            return Err(held_by_other(holder.as_ref()).into());
         }
         if let Some(holder) = holder {
             (session.ticker)(Tick::LockedBy(holder));
@@ -115,18 +115,6 @@ pub(super) async fn holder(client: &Client) -> Result<Option<Holder>> {
         .await
         .map_err(|e| errors::fault(e, "looking for the holder of the run lock"))?;
     Ok(rows.first().map(super::watch::holder_of))
-}
-
-fn held_by_other(holder: Option<Holder>) -> Refusal {
-    let refusal = Refusal::new(Code::LockHeldByOther, "another runner is changing this database");
-    match holder {
-        Some(holder) => refusal.cause(format!("the run lock is held by {holder}")).help(format!(
-            "wait for it (--lock-wait 10m), or, if its process is gone for good, end its session: \
-                 SELECT pg_terminate_backend({})",
-            holder.pid
-        )),
-        None => refusal.cause("the run lock was held until a moment ago").help("run the same command again"),
-    }
 }
 
 /// Refuses a pooler in transaction or statement mode, through which a session lock excludes nobody.

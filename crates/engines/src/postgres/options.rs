@@ -5,7 +5,6 @@
 //! otherwise (but for loopback and sockets), `allow` and `prefer` are refused, and so are unknown options and those
 //! whose absence would weaken what was asked for.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -15,17 +14,21 @@ use cofferdam_core::{Code, Refusal};
 
 use super::{passfile, service};
 
+mod certificates;
 mod dsn;
 mod env;
 mod known;
 mod mask;
 mod secret;
+mod settings;
 
 pub use env::{Env, RealEnv};
 pub use mask::masked;
 pub use secret::Secret;
 
-use known::{KNOWN, Take, known};
+use certificates::Certificates;
+use known::KNOWN;
+use settings::Settings;
 
 /// The port of PostgreSQL.
 const PORT: u16 = 5432;
@@ -195,88 +198,6 @@ impl fmt::Debug for ConnectOptions {
     }
 }
 
-/// A value and where it comes from, for messages.
-struct Setting {
-    value: String,
-    from: String,
-}
-
-/// What is set so far. What is set first stays: the layers are added from the strongest to the weakest.
-#[derive(Default)]
-struct Settings {
-    values: BTreeMap<&'static str, Setting>,
-    warnings: Vec<String>,
-}
-
-impl Settings {
-    /// Adds a layer; within it later values replace earlier ones.
-    fn layer(&mut self, pairs: Vec<(String, String)>, from: &str) -> Result<(), Box<Refusal>> {
-        let mut layer = BTreeMap::new();
-        for (name, value) in pairs {
-            let known = known(&name).map_err(|r| Box::new(r.note(format!("it stands in {from}"))))?;
-            layer.insert(known.name, value);
-        }
-        for (name, value) in layer {
-            self.add(name, value, from)?;
-        }
-        Ok(())
-    }
-
-    fn add(&mut self, name: &'static str, value: String, from: &str) -> Result<(), Box<Refusal>> {
-        let refuse = |what: String, why: &str| {
-            Err(Box::new(Refusal::new(Code::BadUrl, what).cause(why).note(format!("it stands in {from}"))))
-        };
-        if value.contains('\0') {
-            return refuse(format!("the value of {name} has a NUL byte in it"), "PostgreSQL takes none");
-        }
-        match known(name)?.take {
-            Take::Used => {
-                self.values.entry(name).or_insert(Setting { value, from: from.to_owned() });
-                Ok(())
-            }
-            Take::Fixed(instead) => {
-                self.warnings.push(format!("{name} in {from} has no effect: {instead}"));
-                Ok(())
-            }
-            Take::Only(values) if value.is_empty() || values.contains(&value.as_str()) => Ok(()),
-            Take::Only(values) => refuse(
-                format!("{name}={value} is not supported"),
-                &format!("only {} can be had", values.join(", ")),
-            ),
-            Take::Refused(why) => refuse(format!("the option {name} is not supported"), why),
-        }
-    }
-
-    /// The value; one that is empty counts as not there, as in libpq.
-    fn get(&self, name: &'static str) -> Option<&str> {
-        self.values.get(name).map(|s| s.value.as_str()).filter(|v| !v.is_empty())
-    }
-
-    /// The value is not shown: what stands at a port's place may be the rest of a password.
-    fn wrong(&self, name: &'static str, expected: &str) -> Refusal {
-        let refusal = Refusal::new(Code::BadUrl, format!("the value of {name} is not understood"))
-            .cause(format!("expected {expected}"));
-        match self.values.get(name) {
-            Some(setting) => refusal.note(format!("it stands in {}", setting.from)),
-            None => refusal,
-        }
-    }
-
-    /// The one of a few words that is set.
-    fn choice<T: Copy>(
-        &self,
-        name: &'static str,
-        choices: &[(&str, T)],
-        default: T,
-    ) -> Result<T, Box<Refusal>> {
-        let Some(value) = self.get(name) else { return Ok(default) };
-        choices.iter().find(|(word, _)| *word == value).map(|(_, choice)| *choice).ok_or_else(|| {
-            let words: Vec<_> = choices.iter().map(|(word, _)| *word).collect();
-            self.wrong(name, &format!("one of {}", words.join(", "))).into()
-        })
-    }
-}
-
 /// Finds out how the database is reached. Without a URL at least `PGHOST`, `PGHOSTADDR`, `PGDATABASE` or `PGSERVICE`
 /// must be set: changing whichever server happens to listen here would be a guess.
 pub fn resolve(url: Option<&str>, env: &dyn Env) -> Result<ConnectOptions, Box<Refusal>> {
@@ -433,7 +354,7 @@ fn sslmode(
             Refusal::new(Code::BadUrl, format!("sslmode={mode} is not supported"))
                 .cause("anyone between here and the server could switch the encryption off, and nobody would notice")
                 .help("use sslmode=verify-full (the default), sslmode=require to encrypt without checking who answers, or sslmode=disable on a network that you trust")
-                .note(format!("it stands in {}", settings.values["sslmode"].from)),
+                .note(format!("it stands in {}", settings.origin("sslmode"))),
         )),
         // Anybody can have a certificate of one of the system's authorities: without the name it proves nothing.
         Some("require" | "verify-ca") if system => Ok(SslMode::VerifyFull),
@@ -458,52 +379,6 @@ fn sslmode(
             if local { SslMode::Disable } else { SslMode::VerifyFull },
         ),
     }
-}
-
-/// The files of TLS: those that are named, else libpq's own under `~/.postgresql` where they are there.
-struct Certificates {
-    root: Option<PathBuf>,
-    /// A file of authorities was found, so that `require` means `verify-ca`.
-    root_is_named: bool,
-    cert: Option<PathBuf>,
-    key: Option<PathBuf>,
-}
-
-impl Certificates {
-    fn find(settings: &Settings, env: &dyn Env, warnings: &mut Vec<String>) -> Self {
-        let usual = |name: &str| {
-            env.home().map(|home| home.join(".postgresql").join(name)).filter(|file| file.is_file())
-        };
-        let named = |name| settings.get(name).map(PathBuf::from);
-        // `system`, since libpq 16: the operating system's authorities, whatever lies in ~/.postgresql.
-        let root = match settings.get("sslrootcert") {
-            Some("system") => None,
-            Some(file) => Some(PathBuf::from(file)),
-            None => usual("root.crt"),
-        };
-        let cert = named("sslcert").or_else(|| usual("postgresql.crt"));
-        let key = match cert {
-            Some(_) => named("sslkey").or_else(|| usual("postgresql.key")),
-            None => named("sslkey"),
-        };
-        if let Some(warning) = key.as_deref().and_then(open_key) {
-            warnings.push(warning);
-        }
-        Self { root_is_named: root.is_some(), root, cert, key }
-    }
-}
-
-/// libpq refuses a key that others may read; here it is a warning, since mounted Secrets are often like that.
-#[cfg(unix)]
-fn open_key(key: &Path) -> Option<String> {
-    use std::os::unix::fs::PermissionsExt;
-    let mode = std::fs::metadata(key).ok()?.permissions().mode();
-    (mode & 0o007 != 0).then(|| format!("the key {} may be read by everybody: chmod 600 it", key.display()))
-}
-
-#[cfg(not(unix))]
-fn open_key(_: &Path) -> Option<String> {
-    None
 }
 
 fn connect_timeout(settings: &Settings) -> Result<Option<Duration>, Box<Refusal>> {

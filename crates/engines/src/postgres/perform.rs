@@ -84,6 +84,7 @@ pub(super) async fn outside(session: &mut PostgresSession, act: &Act, step: &Ste
         failpoint::hit("loose.sent");
         return Err(errors::lost("failpoint loose.sent"));
     }
+    failpoint::hit("loose.sent");
     work.await.map_err(|fault| answer_lost(fault, &step.title))?;
     if failpoint::hit("loose.performed") {
         return Err(errors::lost("failpoint loose.performed"));

@@ -20,6 +20,8 @@ const DOING: &str = "looking for missing rights";
 /// Needs are read from the heads of the statements (of the way back too) and from what the probes look at; other
 /// rights show up as the server's own refusal. What does not exist yet needs nothing: an earlier statement of the
 /// plan creates it, and owns it.
+///
+/// It may be called inside of a transaction. Operators are named with their schema, so that none of a tenant's is run.
 pub async fn missing(client: &Client, plans: &[&Plan]) -> Result<Vec<Missing>> {
     let asker = Asker { client, me: whoami(client).await? };
     if asker.me.superuser {
@@ -45,7 +47,7 @@ struct Me {
 
 async fn whoami(client: &Client) -> Result<Me> {
     let sql = "SELECT r.rolsuper, r.rolname::pg_catalog.text, pg_catalog.current_database()::pg_catalog.text
-               FROM pg_catalog.pg_roles r WHERE r.rolname = current_user";
+               FROM pg_catalog.pg_roles r WHERE r.rolname OPERATOR(pg_catalog.=) current_user";
     let rows = client.query_typed(sql, &[]).await.map_err(|e| errors::fault(e, DOING))?;
     let row = rows.first().ok_or_else(|| Fault::Bug("our own role is not in pg_roles".into()))?;
     Ok(Me { superuser: row.get(0), role: QuotedIdent::new(row.get(1))?, database: row.get(2) })
@@ -65,8 +67,9 @@ impl Asker<'_> {
     async fn own_schema(&self) -> Result<Vec<Missing>> {
         let sql = "SELECT pg_catalog.has_schema_privilege(n.oid, 'USAGE'),
                           pg_catalog.has_schema_privilege(n.oid, 'CREATE'),
-                          pg_catalog.to_regclass('cofferdam.history') IS NULL
-                   FROM pg_catalog.pg_namespace n WHERE n.nspname = 'cofferdam'";
+                          NOT EXISTS (SELECT FROM pg_catalog.pg_class c
+                              WHERE c.relnamespace OPERATOR(pg_catalog.=) n.oid AND c.relname OPERATOR(pg_catalog.=) 'history')
+                   FROM pg_catalog.pg_namespace n WHERE n.nspname OPERATOR(pg_catalog.=) 'cofferdam'";
         let rows = self.ask(sql, &[]).await?;
         let Some(row) = rows.first() else {
             let missing = self.need(&Need::CreateSchema).await?;
@@ -90,10 +93,11 @@ impl Asker<'_> {
         }
         // The journal is append-only: nobody needs to change or remove its rows.
         let sql = "SELECT c.relname::pg_catalog.text, w.wanted FROM pg_catalog.pg_class c
-                   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+                   JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
                    CROSS JOIN pg_catalog.unnest(ARRAY['SELECT', 'INSERT', 'UPDATE']) AS w (wanted)
-                   WHERE n.nspname = 'cofferdam' AND c.relname IN ('run', 'journal', 'cursor', 'history')
-                     AND (c.relname <> 'journal' OR w.wanted <> 'UPDATE')
+                   WHERE n.nspname OPERATOR(pg_catalog.=) 'cofferdam' AND c.relname OPERATOR(pg_catalog.=)
+                         ANY (ARRAY['run', 'journal', 'cursor', 'history']::pg_catalog.name[])
+                     AND (c.relname OPERATOR(pg_catalog.<>) 'journal' OR w.wanted OPERATOR(pg_catalog.<>) 'UPDATE')
                      AND NOT pg_catalog.has_table_privilege(c.oid, w.wanted)
                    ORDER BY 1, 2";
         for row in self.ask(sql, &[]).await? {
@@ -110,7 +114,8 @@ impl Asker<'_> {
         let role = &self.me.role;
         if let Some(schema) = need.schema() {
             let sql = "SELECT 1 FROM pg_catalog.pg_namespace n
-                       WHERE n.nspname = $1 AND NOT pg_catalog.has_schema_privilege(n.oid, 'USAGE')";
+                       WHERE n.nspname OPERATOR(pg_catalog.=) $1
+                         AND NOT pg_catalog.has_schema_privilege(n.oid, 'USAGE')";
             // Without it the server does not even look the name up for us.
             if !self.ask(sql, &[(&schema, Type::NAME)]).await?.is_empty() {
                 return Ok(Some(Missing {
@@ -127,14 +132,14 @@ impl Asker<'_> {
             }
             Need::Create(schema) => {
                 let sql = "SELECT n.nspname::pg_catalog.text FROM pg_catalog.pg_namespace n
-                           WHERE n.nspname = coalesce($1, pg_catalog.current_schema())
+                           WHERE n.nspname OPERATOR(pg_catalog.=) coalesce($1, pg_catalog.current_schema())
                              AND NOT pg_catalog.has_schema_privilege(n.oid, 'CREATE')";
                 self.create_in(sql, &[(schema, Type::NAME)]).await
             }
             Need::Index(table) => {
                 let sql = "SELECT n.nspname::pg_catalog.text FROM pg_catalog.pg_class c
-                           JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-                           WHERE c.oid = pg_catalog.to_regclass($1)::pg_catalog.oid
+                           JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
+                           WHERE c.oid OPERATOR(pg_catalog.=) pg_catalog.to_regclass($1)::pg_catalog.oid
                              AND NOT pg_catalog.has_schema_privilege(n.oid, 'CREATE')";
                 self.create_in(sql, &[(&table.to_sql()?, Type::TEXT)]).await
             }
@@ -148,7 +153,8 @@ impl Asker<'_> {
                 }))
             }
             Need::CreateDatabase => {
-                let sql = "SELECT r.rolcreatedb FROM pg_catalog.pg_roles r WHERE r.rolname = current_user";
+                let sql = "SELECT r.rolcreatedb FROM pg_catalog.pg_roles r
+                           WHERE r.rolname OPERATOR(pg_catalog.=) current_user";
                 let may = self.ask(sql, &[]).await?.first().is_some_and(|r| r.get(0));
                 Ok((!may).then(|| Missing {
                     what: "create databases".to_owned(),
@@ -160,7 +166,8 @@ impl Asker<'_> {
                 let any_column = ["INSERT", "UPDATE", "SELECT"].contains(right);
                 let asked = if any_column { "has_any_column_privilege" } else { "has_table_privilege" };
                 let sql = format!(
-                    "SELECT 1 FROM pg_catalog.pg_class c WHERE c.oid = pg_catalog.to_regclass($1)::pg_catalog.oid
+                    "SELECT 1 FROM pg_catalog.pg_class c
+                     WHERE c.oid OPERATOR(pg_catalog.=) pg_catalog.to_regclass($1)::pg_catalog.oid
                      AND NOT pg_catalog.{asked}(c.oid, $2)"
                 );
                 let table = name.to_sql()?;
@@ -185,8 +192,9 @@ impl Asker<'_> {
             if catalog == "pg_type" { ("typ", "to_regtype") } else { ("rel", "to_regclass") };
         let sql = format!(
             "SELECT pg_catalog.pg_get_userbyid(c.{prefix}owner)::pg_catalog.text
-             FROM pg_catalog.{catalog} c JOIN pg_catalog.pg_namespace n ON n.oid = c.{prefix}namespace
-             WHERE c.oid = pg_catalog.{lookup}($1)::pg_catalog.oid
+             FROM pg_catalog.{catalog} c
+             JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.{prefix}namespace
+             WHERE c.oid OPERATOR(pg_catalog.=) pg_catalog.{lookup}($1)::pg_catalog.oid
                AND NOT pg_catalog.pg_has_role(c.{prefix}owner, 'USAGE')
                AND NOT ($2 AND pg_catalog.pg_has_role(n.nspowner, 'USAGE'))"
         );

@@ -6,12 +6,15 @@ use cofferdam_core::{Code, Refusal};
 
 use super::options::Env;
 
+/// Options in order.
+type Pairs = Vec<(String, String)>;
+
 /// The options of a service, from the first of the service files that has it, and the name of that file.
 pub(super) fn read(
     service: &str,
     named: Option<&str>,
     env: &dyn Env,
-) -> Result<(Vec<(String, String)>, PathBuf), Box<Refusal>> {
+) -> Result<(Pairs, PathBuf), Box<Refusal>> {
     let files = files(named, env);
     for (file, must_exist) in &files {
         let text = match std::fs::read_to_string(file) {
@@ -53,11 +56,11 @@ fn files(named: Option<&str>, env: &dyn Env) -> Vec<(PathBuf, bool)> {
 }
 
 /// The lines of `[service]`. No message shows a line: it may be the one with the password.
-fn section(text: &str, service: &str, file: &Path) -> Result<Option<Vec<(String, String)>>, Box<Refusal>> {
+fn section(text: &str, service: &str, file: &Path) -> Result<Option<Pairs>, Box<Refusal>> {
     let wrong = |number: usize, why: &str| {
         Box::new(refused(format!("line {} of the service file {} {why}", number + 1, file.display())))
     };
-    let mut found: Option<Vec<(String, String)>> = None;
+    let mut found: Option<Pairs> = None;
     for (number, line) in text.lines().enumerate() {
         let line = line.trim();
         if line.is_empty() || line.starts_with('#') {

@@ -165,13 +165,13 @@ async fn the_session_is_ours_whatever_the_role_says() {
         server.query("postgres", &format!("ALTER ROLE session_role SET {name} = '{value}'")).unwrap();
     }
     let connected =
-        try_connect(&(socket(server) + "user=session_role application_name='it\\'s' search_path='a b'"))
+        try_connect(&(socket(server) + "user=session_role application_name='it\\'s' search_path='a, b'"))
             .await;
     let client = connected.unwrap_or_else(|e| panic!("{e:?}")).client;
     for (name, _, expected) in settings {
         assert_eq!(text(&client, &format!("SELECT current_setting('{name}')")).await, expected, "{name}");
     }
-    assert_eq!(text(&client, "SELECT current_setting('search_path')").await, "a b");
+    assert_eq!(text(&client, "SELECT current_setting('search_path')").await, "a, b");
     assert_eq!(text(&client, "SELECT current_setting('application_name')").await, "it's");
 }
 

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use cofferdam_core::Fault;
 use cofferdam_engines::postgres::connect::{Connected, connect};
 use cofferdam_engines::postgres::options::{ConnectOptions, Env, resolve};
-use cofferdam_scratch::{Options, Server};
+use cofferdam_scratch::{Options, Server, find_or_fetch, skipped};
 use tokio_postgres::Client;
 
 /// The password of the superuser on TCP; no output may ever hold it.
@@ -17,23 +17,23 @@ pub(crate) const CANARY: &str = "kAnarIe'n\\vogel %@:/";
 /// own. It ends with the process.
 static SHARED: LazyLock<Option<Server>> = LazyLock::new(|| {
     let options = Options { tcp: true, password: Some(CANARY.to_owned()), ..Options::default() };
-    Some(Server::start(&cofferdam_scratch::find()?, &options).unwrap())
+    Some(Server::start(&find_or_fetch(&mut |_| {}).ok()?, &options).unwrap())
 });
 
 /// The shared server; `None`, and noted as skipped, where there is no PostgreSQL.
 pub(crate) fn server(test: &str) -> Option<&'static Server> {
     if SHARED.is_none() {
-        cofferdam_scratch::skipped(test, "no PostgreSQL here");
+        skipped(test, "no PostgreSQL here, and none could be fetched");
     }
     SHARED.as_ref()
 }
 
 /// A server of the test's own.
 pub(crate) fn own_server(test: &str, options: &Options) -> Option<Server> {
-    match cofferdam_scratch::find() {
-        Some(binaries) => Some(Server::start(&binaries, options).unwrap()),
-        None => {
-            cofferdam_scratch::skipped(test, "no PostgreSQL here");
+    match find_or_fetch(&mut |_| {}) {
+        Ok(binaries) => Some(Server::start(&binaries, options).unwrap()),
+        Err(e) => {
+            skipped(test, &e.to_string());
             None
         }
     }

@@ -255,7 +255,7 @@ async fn client_certificates_and_channel_binding() {
     let hba = server.socket_dir().join("data/pg_hba.conf");
     std::fs::write(&hba, "local all all trust\nhostssl all all 127.0.0.1/32 cert\n").unwrap();
     server.restart().unwrap();
-    let mut pair = |name: &str, signed: &Signed| {
+    let pair = |name: &str, signed: &Signed| {
         let (cert, key) = (format!("{name}.crt"), format!("{name}.key"));
         format!("sslcert={} sslkey={}", file(&cert, &signed.certificate), file(&key, &signed.key))
     };

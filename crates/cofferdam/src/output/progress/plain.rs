@@ -211,7 +211,10 @@ mod tests {
     #[test]
     fn a_fast_migration_is_one_line() {
         assert_eq!(
-            told(0, &[News::Planned { runs: 1, steps: 1 }, BEGAN, ENDED, News::RunEnded(&summary(Phase::Done))]),
+            told(
+                0,
+                &[News::Planned { runs: 1, steps: 1 }, BEGAN, ENDED, News::RunEnded(&summary(Phase::Done))]
+            ),
             ["✔ 1.5.0  order note  1 step  4 ms"]
         );
         assert_eq!(told(1, &[BEGAN, ENDED]).len(), 2);

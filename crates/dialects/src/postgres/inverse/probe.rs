@@ -17,9 +17,12 @@ pub fn probe(change: &Change) -> Probe {
         // It happens as a whole or not at all, so one clause tells for all; but not one that is undone by another.
         Action::AlterTable { table, changes, .. } => {
             let all: Vec<Probe> = changes.iter().map(|c| clause(table, c)).collect();
-            let first = all
-                .iter()
-                .find(|p| !matches!(p, Probe::Nothing | Probe::Repeatable) && !contradicted(p, &all));
+            let asks = |p: &&Probe| !matches!(p, Probe::Nothing | Probe::Repeatable);
+            // What has no name of its own may get that of what is dropped.
+            let unnamed =
+                changes.iter().any(|c| matches!(c, TableChange::AddConstraint(c) if c.name.is_none()));
+            let reused = |p: &Probe| unnamed && matches!(p, Probe::ConstraintAbsent { .. });
+            let first = all.iter().filter(asks).find(|p| !contradicted(p, &all) && !reused(p));
             let repeatable = all.iter().all(|p| *p == Probe::Repeatable);
             first.cloned().unwrap_or(if repeatable { Probe::Repeatable } else { Probe::Nothing })
         }

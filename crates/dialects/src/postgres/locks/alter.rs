@@ -24,6 +24,12 @@ impl Scene<'_> {
         self.known().is_some_and(|t| t.column(name).is_some())
     }
 
+    /// Takes the strongest lock and writes every row anew, and what indexes there are.
+    fn rewritten(&self) -> Effect {
+        let indexes = self.known().is_none_or(|t| !t.indexes.is_empty());
+        Effect { builds_index: indexes, ..Effect::taking(Lock::AccessExclusive).rewriting() }
+    }
+
     /// No row holds NULL in the column, and the server can tell without looking.
     fn not_null(&self, column: &str) -> bool {
         self.known().is_some_and(|t| known::proves_not_null(t, column))
@@ -86,7 +92,7 @@ pub(super) fn clause(scene: &Scene<'_>, change: &TableChange) -> Effect {
             moment.also(partition.clone(), if old { ShareUpdateExclusive } else { AccessExclusive })
         }
         TableChange::SetLogged { .. } | TableChange::SetTablespace | TableChange::SetAccessMethod => {
-            moment.rewriting()
+            scene.rewritten()
         }
         TableChange::Triggers { .. } => Effect::taking(ShareRowExclusive),
         TableChange::SetStatistics { .. } | TableChange::StorageParameters | TableChange::ClusterOn => {
@@ -124,14 +130,15 @@ fn add_column(scene: &Scene<'_>, column: &Column) -> Effect {
     });
     let volatile = column.default.as_ref().is_some_and(|d| volatile_call(d).is_some());
     let mut effect = if column.serial() || column.identity || column.generated_stored || domain || volatile {
-        moment.rewriting()
-    } else if column.unique || column.primary_key {
-        moment.building()
-    } else if column.check.is_some() {
-        moment.scanning()
+        scene.rewritten()
     } else {
         moment
     };
+    if column.unique || column.primary_key {
+        effect = effect.building();
+    } else if column.check.is_some() {
+        effect = effect.scanning();
+    }
     if let Some((parent, _)) = &column.references {
         // Without a default all rows are NULL, and there is nothing to look up.
         effect.scans |= column.default.as_ref().is_some_and(|d| !d.eq_ignore_ascii_case("null"));
@@ -144,7 +151,7 @@ fn add_column(scene: &Scene<'_>, column: &Column) -> Effect {
 
 fn alter_type(scene: &Scene<'_>, column: &str, ty: &str, using: Option<&str>, collate: bool) -> Effect {
     let moment = Effect::taking(Lock::AccessExclusive);
-    let Some(table) = scene.known() else { return moment.rewriting() };
+    let Some(table) = scene.known() else { return scene.rewritten() };
     let time_zone = scene.facts.map(|f| f.server.time_zone.as_str()).unwrap_or_default();
     let rewrites = match table.column(column) {
         Some(old) => type_change_rewrites(&old.ty, ty, time_zone),
@@ -152,7 +159,7 @@ fn alter_type(scene: &Scene<'_>, column: &str, ty: &str, using: Option<&str>, co
     };
     let computed = using.is_some_and(|u| !known::is_plain_cast(u, column, ty));
     if rewrites || computed {
-        return moment.rewriting();
+        return scene.rewritten();
     }
     let same = table.column(column).is_some_and(|old| super::printed(&old.ty) == super::printed(ty));
     // An index keeps its order only under the same collation and operators: that of a citext or a timestamptz is

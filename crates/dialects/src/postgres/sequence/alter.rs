@@ -19,6 +19,8 @@ pub(super) struct Subject<'a> {
     pub(super) columns: Option<Vec<String>>,
     /// Columns that the statement adds as NOT NULL.
     new_not_null: Vec<String>,
+    /// Columns that the statement makes NOT NULL by a clause of its own.
+    set_not_null: Vec<String>,
     /// `ALTER TABLE IF EXISTS ONLY "s"."t"`, as far as written.
     head: String,
 }
@@ -33,6 +35,18 @@ impl Subject<'_> {
     pub(super) fn not_null(&self, column: &str) -> bool {
         self.new_not_null.iter().any(|c| c == column)
             || self.facts.table(self.table).is_some_and(|t| known::proves_not_null(t, column))
+    }
+
+    /// How much it takes until a primary key may stand on the column.
+    pub(super) fn key_column(&self, column: &str) -> KeyColumn {
+        let known = self.facts.table(self.table).and_then(|t| t.column(column));
+        let set = self.new_not_null.iter().chain(&self.set_not_null).any(|c| c == column);
+        match (set, self.not_null(column)) {
+            (true, _) => KeyColumn::Ready,
+            (false, true) if known.is_some_and(|c| c.not_null) => KeyColumn::Ready,
+            (false, true) => KeyColumn::Proved,
+            (false, false) => KeyColumn::Nullable,
+        }
     }
 
     /// A step that is one statement in a transaction.
@@ -52,6 +66,16 @@ impl Subject<'_> {
         let name = QuotedIdent::new(constraint)?;
         Ok(super::undone_by(self.alter(&format!("DROP CONSTRAINT IF EXISTS {name}"))))
     }
+}
+
+/// A column on which a primary key is to stand.
+pub(super) enum KeyColumn {
+    /// It is NOT NULL, or will be before the key.
+    Ready,
+    /// A CHECK proves that it could be.
+    Proved,
+    /// Every row must be looked at.
+    Nullable,
 }
 
 /// Clauses that stay as they are, in one statement.
@@ -99,6 +123,7 @@ pub(super) fn alter(
         partitioned: is_partitioned(table, facts),
         columns: columns(table, changes, facts),
         new_not_null: new_not_null(changes),
+        set_not_null: set_not_null(changes),
         head: format!("ALTER TABLE {if_exists}{only}{}", table.to_sql().ok()?),
     };
     let mut names = Names::around(table, facts);
@@ -118,6 +143,14 @@ pub(super) fn alter(
     steps.extend(sorted.not_null.into_iter().chain(sorted.keys).chain(sorted.others));
     steps.extend(kept(&subject, sorted.after));
     Some(steps)
+}
+
+fn set_not_null(changes: &[TableChange]) -> Vec<String> {
+    let set = changes.iter().filter_map(|c| match c {
+        TableChange::SetNotNull { column } => Some(column.clone()),
+        _ => None,
+    });
+    set.collect()
 }
 
 fn new_not_null(changes: &[TableChange]) -> Vec<String> {

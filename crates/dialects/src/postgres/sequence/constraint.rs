@@ -112,10 +112,7 @@ fn key(
             names.unique(table, &names::part_names(&key.parts))
         }
     });
-    let mut steps = Vec::new();
-    for column in primary.iter().filter(|c| !subject.not_null(c)) {
-        steps.extend(not_null::steps(subject, column, names)?);
-    }
+    let mut steps = not_null::for_key(subject, primary, names)?;
     let (name_sql, table_sql) = (QuotedIdent::new(&name)?, subject.table.to_sql()?);
     let sql = format!("CREATE UNIQUE INDEX CONCURRENTLY {name_sql} ON {table_sql} {}", key.index);
     let Some(build) = index::build(subject.table, &name, true, sql, subject.facts) else { return Ok(None) };
@@ -141,13 +138,9 @@ fn using_index(
 ) -> Result<Option<Vec<SafeStep>>, IdentError> {
     let table = subject.facts.table(subject.table);
     let Some(known) = table.and_then(|t| t.index(index)) else { return Ok(None) };
-    let nullable: Vec<&String> = known.columns.iter().filter(|c| !subject.not_null(c)).collect();
-    if nullable.is_empty() {
+    let mut steps = not_null::for_key(subject, &known.columns, names)?;
+    if steps.is_empty() {
         return Ok(None);
-    }
-    let mut steps = Vec::new();
-    for column in nullable {
-        steps.extend(not_null::steps(subject, column, names)?);
     }
     let name = constraint.name.clone().unwrap_or_else(|| index.to_owned());
     let sql = format!("ADD CONSTRAINT {} {}", QuotedIdent::new(&name)?, constraint.definition);

@@ -8,10 +8,11 @@ use cofferdam_core::ident::IdentError;
 use cofferdam_core::plan::{Probe, Undo};
 
 use super::super::locks::{Effect, Lock};
-use super::alter::Subject;
+use super::alter::{KeyColumn, Subject};
 use super::names::Names;
 use super::{SafeStep, undone_by};
 
+/// The steps of `SET NOT NULL`.
 pub(super) fn steps(
     subject: &Subject<'_>,
     column: &str,
@@ -34,16 +35,41 @@ pub(super) fn steps(
     validate.probe = there(true);
 
     // Not in one statement with the DROP, which the server does first: it would then read the whole table.
-    let sql = subject.alter(&format!("ALTER COLUMN {column_sql} SET NOT NULL"));
-    let mut set = subject.step(format!("set not null {table}.{column}"), sql, moment());
-    set.probe = Probe::ColumnNotNull { table: table.clone(), column: column.to_owned(), not_null: true };
-    set.undo = undone_by(subject.alter(&format!("ALTER COLUMN {column_sql} DROP NOT NULL")));
+    let set = set(subject, column)?;
 
     // The way back drops the check in any case, so there is none to put back for it.
     let sql = subject.alter(&format!("DROP CONSTRAINT {check_sql}"));
     let mut drop = subject.step(format!("drop check {check}"), sql, moment());
     drop.probe = Probe::ConstraintAbsent { table: table.clone(), constraint: check.clone() };
     Ok(vec![add, validate, set, drop])
+}
+
+/// What must come before a primary key on these columns.
+pub(super) fn for_key(
+    subject: &Subject<'_>,
+    columns: &[String],
+    names: &mut Names,
+) -> Result<Vec<SafeStep>, IdentError> {
+    let mut all = Vec::new();
+    for column in columns {
+        match subject.key_column(column) {
+            KeyColumn::Ready => {}
+            KeyColumn::Proved => all.push(set(subject, column)?),
+            KeyColumn::Nullable => all.extend(steps(subject, column, names)?),
+        }
+    }
+    Ok(all)
+}
+
+/// The step that makes a column NOT NULL of which a valid CHECK proves that it can be.
+fn set(subject: &Subject<'_>, column: &str) -> Result<SafeStep, IdentError> {
+    let (table, name) = (subject.table, QuotedIdent::new(column)?);
+    let sql = subject.alter(&format!("ALTER COLUMN {name} SET NOT NULL"));
+    let moment = Effect::taking(Lock::AccessExclusive);
+    let mut set = subject.step(format!("set not null {table}.{column}"), sql, moment);
+    set.probe = Probe::ColumnNotNull { table: table.clone(), column: column.to_owned(), not_null: true };
+    set.undo = undone_by(subject.alter(&format!("ALTER COLUMN {name} DROP NOT NULL")));
+    Ok(set)
 }
 
 /// The step that validates a constraint while others write.

@@ -84,23 +84,23 @@ pub(super) const OBJECTS: &str = "
     SELECT pg_catalog.concat('database ', d.datname) FROM pg_catalog.pg_database d
     UNION ALL
     SELECT pg_catalog.concat('schema ', n.nspname) FROM pg_catalog.pg_namespace n
-    WHERE n.nspname !~ '^pg_(toast|temp)'
+    WHERE n.nspname !~ '^pg_(toast|temp)'::pg_catalog.text
     UNION ALL
     SELECT pg_catalog.concat('extension ', e.extname) FROM pg_catalog.pg_extension e
     UNION ALL
     SELECT pg_catalog.concat('type ', n.nspname, '.', t.typname)
     FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
-    WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND t.typcategory <> 'A'
+    WHERE n.nspname !~ '^pg_'::pg_catalog.text AND n.nspname <> 'information_schema' AND t.typcategory <> 'A'
       AND (t.typtype <> 'c' OR EXISTS (
           SELECT FROM pg_catalog.pg_class c WHERE c.oid = t.typrelid AND c.relkind = 'c'))
     UNION ALL
     SELECT pg_catalog.concat('sequence ', n.nspname, '.', c.relname)
     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-    WHERE c.relkind = 'S' AND n.nspname !~ '^pg_'
+    WHERE c.relkind = 'S' AND n.nspname !~ '^pg_'::pg_catalog.text
     UNION ALL
     SELECT DISTINCT pg_catalog.concat('function ', n.nspname, '.', p.proname)
     FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
-    WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND NOT EXISTS (
+    WHERE n.nspname !~ '^pg_'::pg_catalog.text AND n.nspname <> 'information_schema' AND NOT EXISTS (
         SELECT FROM pg_catalog.pg_depend x
         WHERE x.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass::pg_catalog.oid
           AND x.objid = p.oid AND x.deptype = 'e')";

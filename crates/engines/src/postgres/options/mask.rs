@@ -27,10 +27,11 @@ fn mask_url(text: &str, start: usize) -> String {
     let (scheme, rest) = text.split_at(start);
     let (place, options) = split_options(rest);
     // What looks like options is then perhaps the end of a password with a `?` in it: nothing of it is sure.
-    if options.contains('@') && !place.contains('@') {
-        if let Some((user, _)) = place.split_once(':') {
-            return format!("{scheme}{user}:{MASK}");
-        }
+    if options.contains('@')
+        && !place.contains('@')
+        && let Some((user, _)) = place.split_once(':')
+    {
+        return format!("{scheme}{user}:{MASK}");
     }
     format!("{scheme}{}{}", mask_place(place), mask_options(options))
 }

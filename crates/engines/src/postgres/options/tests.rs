@@ -196,7 +196,8 @@ fn layers() {
         ("PGPASSWORD", "env"),
         ("PGSERVICEFILE", service_file.as_str()),
     ];
-    let cases: &[(Option<&str>, &[(&str, &str)], &str)] = &[
+    type Case<'a> = (Option<&'a str>, &'a [(&'a str, &'a str)], &'a str);
+    let cases: &[Case<'_>] = &[
         (None, &[], "env:env@env:5444/env verify-full"),
         (Some("postgres://"), &[], "env:env@env:5444/env verify-full"),
         (Some("postgres://url"), &[], "env:env@url:5444/env verify-full"),

@@ -1,0 +1,68 @@
+//! What the demonstration tells on stderr while it goes on.
+
+use std::time::Duration;
+
+use crate::args::duration;
+use crate::context::Context;
+use crate::output::Console;
+
+/// How many parts there are.
+const PARTS: u32 = 7;
+
+/// Tells.
+#[derive(Debug)]
+pub(super) struct Story<'a> {
+    console: &'a Console,
+}
+
+impl<'a> Story<'a> {
+    /// On the console of a command; `--quiet` silences it.
+    pub(super) fn new(context: &'a Context) -> Self {
+        Self { console: &context.console }
+    }
+
+    /// A part, by its number.
+    pub(super) fn part(&self, number: u32, text: &str) {
+        self.console.note(&format!("{number}/{PARTS} {text}"));
+    }
+
+    /// More about the part.
+    pub(super) fn line(&self, text: &str) {
+        self.console.note(&format!("    {text}"));
+    }
+
+    /// What a command said.
+    pub(super) fn said(&self, line: &str) {
+        self.console.note(&format!("    | {line}"));
+    }
+}
+
+/// `41 233`.
+pub(super) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at) % 3 == 0 {
+            text.push(' ');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// `38 ms`, `1.2 s`.
+pub(super) fn lasting(time: Duration) -> String {
+    duration::shown(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands_stand_apart() {
+        for (number, text) in [(0, "0"), (999, "999"), (1_000, "1 000"), (41_233, "41 233"), (1_234_567, "1 234 567")] {
+            assert_eq!(grouped(number), text);
+        }
+    }
+}
