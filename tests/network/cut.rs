@@ -5,9 +5,11 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-/// Messages of both directions and of all connections are counted together, in the order of their passing.
-pub struct Proxy {
-    pub port: u16,
+/// Messages of both directions and of all connections are counted together, in the order of their passing. Several
+/// of one kind in a row (the rows of one answer, the parameters at the start) count as one: a client that lacks the
+/// end of an answer cannot tell how much of it is lacking.
+pub(crate) struct Proxy {
+    pub(crate) port: u16,
     state: Arc<State>,
 }
 
@@ -20,7 +22,7 @@ struct State {
 }
 
 impl Proxy {
-    pub fn start(server_port: u16, cut_after: usize) -> Self {
+    pub(crate) fn start(server_port: u16, cut_after: usize) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let state = Arc::new(State {
@@ -53,11 +55,11 @@ impl Proxy {
         Self { port, state }
     }
 
-    pub fn passed(&self) -> usize {
+    pub(crate) fn passed(&self) -> usize {
         self.state.passed.load(Ordering::SeqCst)
     }
 
-    pub fn was_cut(&self) -> bool {
+    pub(crate) fn was_cut(&self) -> bool {
         self.state.cut.load(Ordering::SeqCst)
     }
 }
@@ -65,10 +67,15 @@ impl Proxy {
 impl State {
     /// `startup`: the first message of a client has no type byte.
     fn pass(&self, mut from: TcpStream, mut to: TcpStream, mut startup: bool) {
+        let mut kind = 0;
         while let Some(message) = read_message(&mut from, startup) {
+            let same = !startup && std::mem::replace(&mut kind, message[0]) == message[0];
             startup = false;
             if self.cut.load(Ordering::SeqCst) || to.write_all(&message).is_err() {
                 break;
+            }
+            if same {
+                continue;
             }
             let number = self.passed.fetch_add(1, Ordering::SeqCst) + 1;
             if number == self.cut_after {

@@ -7,6 +7,8 @@ pub(crate) enum WayBack {
     There,
     /// `none`: what is gone or not known cannot be brought back, and rollback says so.
     None,
+    /// `stays`: nothing is to be taken back, and nothing is: a constraint that was found valid remains so.
+    Stays,
     /// `any`: it leads back to the last byte, or there is none; not something in between.
     Any,
 }
@@ -42,6 +44,7 @@ fn case(number: usize, text: &str) -> Case {
     let way_back = match head.split_once("-- way back: ").map(|(_, rest)| rest.trim()) {
         None => WayBack::There,
         Some("none") => WayBack::None,
+        Some("stays") => WayBack::Stays,
         Some("any") => WayBack::Any,
         Some(other) => panic!("{name}: the way back is {other}"),
     };

@@ -95,6 +95,7 @@ fn check(case: &Case) {
     let back = bench.run(&["rollback", "--to", "0", "--yes"]);
     match (case.way_back, back.code) {
         (WayBack::There | WayBack::Any, 0) => assert_same(&dump(&bench.url), &before, "taken back"),
+        (WayBack::Stays, 0) => assert_same(&dump(&bench.url), &after, "taken back"),
         (WayBack::None | WayBack::Any, 1) => {
             assert!(back.stderr.contains("error[CF2401]"), "{}", back.stderr);
             assert_same(&dump(&bench.url), &after, "not taken back");

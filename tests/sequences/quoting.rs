@@ -81,7 +81,8 @@ fn carried_through(name: &str) {
             ),
         );
     bench.must(&["apply"]);
-    let there = bench.query("SELECT relname::text FROM pg_class WHERE oid = (SELECT max(conrelid) FROM pg_constraint)");
+    let there = bench
+        .query("SELECT relname::text FROM pg_class WHERE oid = (SELECT max(conrelid) FROM pg_constraint)");
     assert_eq!(there, [[name.to_owned()]]);
     let columns = bench.query(
         "SELECT attname::text, attnotnull FROM pg_attribute WHERE attnum > 1 AND attrelid = (SELECT max(conrelid) FROM pg_constraint)
@@ -89,7 +90,8 @@ fn carried_through(name: &str) {
     );
     assert_eq!(columns, [[name.to_owned(), "t".to_owned()], [format!("{name}i"), "f".to_owned()]]);
     let index = format!("{name}i");
-    let valid = bench.query("SELECT c.relname::text, indisvalid FROM pg_index JOIN pg_class c ON c.oid = indexrelid");
+    let valid =
+        bench.query("SELECT c.relname::text, indisvalid FROM pg_index JOIN pg_class c ON c.oid = indexrelid");
     assert!(valid.contains(&vec![index, "t".to_owned()]), "{valid:?}");
     bench.must(&["plan", "--exit-code"]);
     bench.must(&["rollback", "--to", "1", "--yes"]);
@@ -107,7 +109,12 @@ fn chosen_names() {
 #[test]
 fn any_name() {
     // Each case is a database and a dozen commands.
-    let mut runner = TestRunner::new(Config { cases: 12, max_shrink_iters: 8, failure_persistence: None, ..Config::default() });
+    let mut runner = TestRunner::new(Config {
+        cases: 12,
+        max_shrink_iters: 8,
+        failure_persistence: None,
+        ..Config::default()
+    });
     runner
         .run(&name(), |name| {
             carried_through(&name);

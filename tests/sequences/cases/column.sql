@@ -156,25 +156,31 @@ ALTER TABLE users ALTER COLUMN plan DROP DEFAULT;
 ALTER TABLE users ALTER COLUMN name DROP DEFAULT;
 
 -- case: make a varchar longer
+-- way back: any
 -- change:
 ALTER TABLE orders ALTER COLUMN note TYPE varchar(100);
 
 -- case: make a varchar a text
+-- way back: any
 -- change:
 ALTER TABLE users ALTER COLUMN plan TYPE text;
 
 -- case: make an int a bigint
+-- way back: any
 -- change:
 ALTER TABLE orders ALTER COLUMN code TYPE bigint;
 
 -- case: give a numeric more digits
+-- before:
+DROP MATERIALIZED VIEW totals;
+-- way back: any
 -- change:
 ALTER TABLE orders ALTER COLUMN total TYPE numeric(12, 2);
 
 -- case: change a type with an expression
 -- way back: none
 -- change:
-ALTER TABLE users ALTER COLUMN age TYPE text USING 'age ' || age;
+ALTER TABLE orders ALTER COLUMN code TYPE text USING 'code ' || code;
 
 -- case: add identity
 -- before:

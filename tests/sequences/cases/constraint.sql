@@ -31,7 +31,7 @@ ALTER TABLE events ADD CONSTRAINT numbered CHECK (id > 0);
 -- case: validate a check
 -- before:
 ALTER TABLE users ADD CONSTRAINT grown CHECK (age > 0) NOT VALID;
--- way back: any
+-- way back: stays
 -- change:
 ALTER TABLE users VALIDATE CONSTRAINT grown;
 

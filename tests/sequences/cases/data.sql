@@ -47,13 +47,15 @@ ANALYZE users;
 -- case: cluster
 -- before:
 CREATE INDEX by_age ON users (age);
--- way back: any
+-- way back: stays
 -- change:
 CLUSTER users USING users_pkey;
 
 -- case: lock a table
 -- change:
+BEGIN;
 LOCK TABLE users IN SHARE MODE;
+COMMIT;
 
 -- case: settings of the session
 -- change:
@@ -61,6 +63,18 @@ SET work_mem = '8MB';
 SET LOCAL statement_timeout = '5min';
 
 -- case: names by another search path
+-- way back: any
+-- change:
+SET search_path = sales;
+CREATE TABLE refunds (id int PRIMARY KEY);
+CREATE INDEX ON lines (item);
+
+-- case: names by another search path, where others have the same
+-- before:
+CREATE TABLE lines (item int);
+CREATE INDEX ON lines (item);
+CREATE TABLE refunds (id int PRIMARY KEY);
+-- way back: any
 -- change:
 SET search_path = sales;
 CREATE TABLE refunds (id int PRIMARY KEY);

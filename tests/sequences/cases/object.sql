@@ -59,6 +59,7 @@ ALTER TABLE orders RENAME TO purchases;
 ALTER TABLE sales.lines RENAME TO "order lines";
 
 -- case: rename a view
+-- way back: any
 -- change:
 ALTER VIEW adults RENAME TO grown_ups;
 

@@ -1,22 +1,21 @@
 //! `demo`: a change on a live database of its own, to be watched.
 
-use super::{Command, Exit, flags};
+use super::{Command, flags};
 use crate::demo::DemoArgs;
 
 pub(crate) static COMMAND: Command = Command {
     name: "demo",
     aliases: &[],
     about: "Show a change under load on a PostgreSQL of its own, and take it back",
-    more: "",
+    more: "Starts a PostgreSQL (an installed one; where there is none the portable build is fetched and its checksum \
+           verified), fills a table, keeps writers on it that note down every acknowledged write, changes its \
+           schema, kills its own runner half-way and goes on, looks for every write, takes the change back, looks \
+           again, and removes everything. Exits with 0 only where no write failed or was lost.",
     examples: &[
         ("cofferdam demo", "start a server, change it under load, take it back, delete everything"),
         ("cofferdam demo --rows 100000", "a smaller table"),
+        ("cofferdam demo --pg 18.6.0 --keep", "on the portable build, and leave it running until Enter"),
     ],
     arguments: <DemoArgs as clap::Args>::augment_args,
-    run: |_, matches| {
-        Box::pin(async move {
-            crate::demo::run(flags(&matches)?).await?;
-            Ok(Exit::DONE)
-        })
-    },
+    run: |context, matches| Box::pin(async move { crate::demo::run(&context, &flags(&matches)?).await }),
 };

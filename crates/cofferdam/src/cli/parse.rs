@@ -109,26 +109,31 @@ pub(crate) fn stopped(stopped: &clap::Error, arguments: &[OsString]) -> ExitCode
             ExitCode::from(Code::Usage.exit())
         }
         _ => {
+            let usage = usage(stopped);
             if let Some(format) = document_wanted(arguments) {
-                let view = error::view(&usage(stopped));
+                let view = error::view(&usage);
                 let envelope = Envelope::new("Error", &view);
                 let text = if format == "yaml" { envelope.yaml() } else { envelope.json() };
                 let _ = std::io::Write::write_all(&mut std::io::stdout(), format!("{text}\n").as_bytes());
             } else {
                 // clap quotes what it did not understand, which may be a URL.
-                let text = mask::text(&stopped.render().ansi().to_string());
-                let _ = std::io::Write::write_all(&mut anstream::stderr(), text.as_bytes());
+                let text = mask::text(&error::text(&usage));
+                let _ = std::io::Write::write_all(&mut anstream::stderr(), format!("{text}\n").as_bytes());
             }
             ExitCode::from(Code::Usage.exit())
         }
     }
 }
 
-/// The usage error as a refusal, for documents.
+/// The usage error as a refusal: clap's first paragraph, its line of usage, and the nearest word.
 fn usage(stopped: &clap::Error) -> Refusal {
     let rendered = stopped.render().to_string();
-    let first = rendered.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
-    let refusal = Refusal::new(Code::Usage, first);
+    let first: Vec<&str> = rendered.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
+    let first = first.join(" ");
+    let mut refusal = Refusal::new(Code::Usage, first.trim_start_matches("error: "));
+    if let Some(line) = rendered.lines().find_map(|line| line.strip_prefix("Usage: ")) {
+        refusal = refusal.note(format!("usage: {line}"));
+    }
     let near = [ContextKind::SuggestedArg, ContextKind::SuggestedSubcommand, ContextKind::SuggestedValue]
         .iter()
         .find_map(|kind| stopped.get(*kind));
@@ -232,7 +237,7 @@ mod tests {
     fn a_url_in_the_wrong_place_is_not_repeated_with_its_password() {
         let line = "cofferdam apply postgres://u:canary@h/d";
         let stopped = command().try_get_matches_from(words(line)).unwrap_err();
-        assert!(!mask::text(&stopped.render().ansi().to_string()).contains("canary"));
+        assert!(!mask::text(&error::text(&usage(&stopped))).contains("canary"));
         assert!(!format!("{:?}", error::view(&usage(&stopped))).contains("canary"));
     }
 

@@ -98,7 +98,8 @@ fn refusal(name: &str, text: &str, error: &serde_saphyr::Error) -> Refusal {
     let mut refusal = Refusal::new(Code::BadConfig, what);
     refusal.help = help;
     if !matches!(error, serde_saphyr::Error::SerdeUnknownField { .. }) {
-        refusal = refusal.cause(without_place(&error.to_string()).to_owned());
+        let cause = without_place(&error.to_string()).to_owned();
+        refusal = refusal.cause(cause).help("correct the place; cofferdam init in an empty directory writes an example");
     }
     match error.location() {
         Some(location) => {

@@ -51,7 +51,9 @@ pub(super) fn check<'a>(entries: impl Iterator<Item = &'a Entry> + Clone, found:
     for entry in entries {
         match shared.get_mut(&entry.id) {
             Some(shared) => shared.follows(entry),
-            None => own.entry(entry.id).or_insert_with(|| Own::beginning(entry.id, found.filled)).follows(entry),
+            None => {
+                own.entry(entry.id).or_insert_with(|| Own::beginning(entry.id, found.filled)).follows(entry)
+            }
         }
     }
     let now = |id: i64| match rows.get(&id) {

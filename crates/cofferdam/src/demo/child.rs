@@ -58,7 +58,11 @@ impl Child {
     }
 
     /// Tells what it says while something else is done. `None`: it ended before that was done.
-    pub(super) async fn told_while<T>(&mut self, story: &Story<'_>, work: impl Future<Output = T>) -> Option<T> {
+    pub(super) async fn told_while<T>(
+        &mut self,
+        story: &Story<'_>,
+        work: impl Future<Output = T>,
+    ) -> Option<T> {
         tokio::pin!(work);
         loop {
             tokio::select! {

@@ -11,7 +11,8 @@ use super::shop::{FILL, Order};
 pub(super) async fn connect(url: &str, name: &str) -> Result<Client> {
     let refused = |e: tokio_postgres::Error| {
         Fault::from(
-            Refusal::new(Code::ConnectFailed, "the demonstration's own server cannot be reached").cause(words(&e)),
+            Refusal::new(Code::ConnectFailed, "the demonstration's own server cannot be reached")
+                .cause(words(&e)),
         )
     };
     let mut config: tokio_postgres::Config = url.parse().map_err(refused)?;
@@ -59,7 +60,8 @@ pub(super) async fn found(client: &Client, rows: u32) -> Result<Found> {
     let filled = i64::from(rows);
     let missing = "SELECT n FROM generate_series(1::bigint, $1) AS n
                    LEFT JOIN orders AS o ON o.id = n WHERE o.id IS NULL";
-    let missing = query(client, missing, &[(&filled, Type::INT8)]).await?.iter().map(|row| row.get(0)).collect();
+    let missing =
+        query(client, missing, &[(&filled, Type::INT8)]).await?.iter().map(|row| row.get(0)).collect();
     // Through no index that the change made: an index that is wrong must not hide a row.
     let changed = format!(
         "SELECT id, customer_id, coalesce(status, ''), amount, version, last_op

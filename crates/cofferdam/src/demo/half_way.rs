@@ -8,8 +8,9 @@ use tokio_postgres::types::Type;
 
 use super::child::Child;
 use super::stage::Stage;
-use super::story::{Story, lasting};
+use super::story::Story;
 use super::{database, shop};
+use crate::args::duration;
 
 /// How often the server is asked.
 const LOOK: Duration = Duration::from_millis(3);
@@ -38,7 +39,7 @@ pub(super) struct Killed {
 pub(super) struct Left {
     /// How long the server went on with the orphaned statement; none: it carried it to its end.
     orphan_ended_after_ms: Option<u64>,
-    /// `invalid`, `valid` or `absent`.
+    /// What there was of the index then: `invalid`, `valid`, `absent`, or `building` where it went on.
     index: &'static str,
     /// What the next runner said it found.
     found: Vec<String>,
@@ -54,12 +55,18 @@ pub(super) async fn kill(story: &Story<'_>, stage: &Stage) -> Result<Killed> {
     let mut runner = Child::start(stage, &["apply"])?;
     let Some(killed) = runner.told_while(story, half_way(&watch)).await else {
         let ended = runner.done(story).await;
-        return Err(ended.err().unwrap_or_else(|| Fault::Bug("the runner ended before it was killed".to_owned())));
+        return Err(ended
+            .err()
+            .unwrap_or_else(|| Fault::Bug("the runner ended before it was killed".to_owned())));
     };
     let killed = killed?;
     runner.kill(story).await?;
     let percent = killed.percent.map(|percent| format!(", {percent} %")).unwrap_or_default();
-    story.line(&format!("killed the runner (SIGKILL) while it built {} ({}{percent})", shop::INDEX, killed.phase));
+    story.line(&format!(
+        "killed the runner (SIGKILL) while it built {} ({}{percent})",
+        shop::INDEX,
+        killed.phase
+    ));
     Ok(killed)
 }
 
@@ -74,8 +81,9 @@ pub(super) async fn resume(story: &Story<'_>, stage: &Stage, killed: &Killed) ->
         return Err(Fault::Bug("the second runner did not wait for the orphaned statement".to_owned()));
     };
     let (ended, index) = seen?;
-    let found = said.iter().filter(|line| line.contains(": found ")).map(|line| line.trim().to_owned()).collect();
-    let left = Left { orphan_ended_after_ms: ended.map(|ms| ms as u64), index, found };
+    let found =
+        said.iter().filter(|line| line.contains(": found ")).map(|line| line.trim().to_owned()).collect();
+    let left = Left { orphan_ended_after_ms: ended, index, found };
     story.line(&left.words());
     let now = index_state(&watch).await?;
     if now != "valid" {
@@ -87,15 +95,12 @@ pub(super) async fn resume(story: &Story<'_>, stage: &Stage, killed: &Killed) ->
 impl Left {
     fn words(&self) -> String {
         let orphan = match self.orphan_ended_after_ms {
-            Some(ms) => format!(
-                "the server ended the orphaned statement after {} and left the index {}",
-                lasting(Duration::from_millis(ms)),
-                self.index.to_uppercase()
-            ),
-            None => "the server carried the orphaned statement to its end".to_owned(),
+            Some(ms) => format!("the server ended the orphaned statement after {}", duration::shown(ms)),
+            None => "the server went on with the orphaned statement".to_owned(),
         };
-        let found = if self.index == "invalid" { "it was cleared away and built anew" } else { "it was asked for" };
-        format!("{orphan}; {found}")
+        let found = self.found.first().and_then(|line| line.split_once(": found ")).map(|(_, what)| what);
+        let anew = if self.index == "invalid" { ", so it was built anew" } else { "" };
+        format!("{orphan}; the next runner waited for that and found {}{anew}", found.unwrap_or("nothing"))
     }
 }
 
@@ -109,7 +114,8 @@ async fn half_way(client: &tokio_postgres::Client) -> Result<Killed> {
         if let Some(row) = database::query(client, sql, &[]).await?.first() {
             let phase: String = row.get(1);
             let percent = row.get::<_, Option<i64>>(2).and_then(|percent| u8::try_from(percent).ok());
-            let reading = phase.starts_with("building index: scanning") || phase == "waiting for writers before build";
+            let reading =
+                phase.starts_with("building index: scanning") || phase == "waiting for writers before build";
             if !reading || percent.is_some_and(|percent| percent >= 50) {
                 let during = format!("create index concurrently {}", shop::INDEX);
                 return Ok(Killed { during, phase, percent, backend: row.get(0) });
@@ -121,16 +127,17 @@ async fn half_way(client: &tokio_postgres::Client) -> Result<Killed> {
 
 /// Waits until the orphaned statement is gone, at most for [`ORPHAN_LIMIT`]. After how many milliseconds it was,
 /// and what it left of the index.
-async fn orphan(client: &tokio_postgres::Client, backend: i32) -> Result<(Option<u128>, &'static str)> {
+async fn orphan(client: &tokio_postgres::Client, backend: i32) -> Result<(Option<u64>, &'static str)> {
     let began = Instant::now();
     let sql = "SELECT FROM pg_catalog.pg_stat_activity WHERE pid = $1";
     while !database::query(client, sql, &[(&backend, Type::INT4)]).await?.is_empty() {
         if began.elapsed() > ORPHAN_LIMIT {
-            return Ok((None, index_state(client).await?));
+            return Ok((None, "building"));
         }
         tokio::time::sleep(LOOK).await;
     }
-    Ok((Some(began.elapsed().as_millis()), index_state(client).await?))
+    let ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    Ok((Some(ms), index_state(client).await?))
 }
 
 async fn index_state(client: &tokio_postgres::Client) -> Result<&'static str> {
@@ -141,4 +148,40 @@ async fn index_state(client: &tokio_postgres::Client) -> Result<&'static str> {
         Some(false) => "invalid",
         None => "absent",
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_left_is_told_as_it_was_found() {
+        let step = "step 2: create index concurrently orders_status_idx: found";
+        for (ended, index, found, words) in [
+            (
+                Some(914),
+                "invalid",
+                Some("index orders_status_idx is there but INVALID"),
+                "the server ended the orphaned statement after 914 ms; the next runner waited for that and found \
+                 index orders_status_idx is there but INVALID, so it was built anew",
+            ),
+            (
+                None,
+                "building",
+                Some("it is done"),
+                "the server went on with the orphaned statement; the next runner waited for that and found \
+                 it is done",
+            ),
+            (
+                Some(3),
+                "absent",
+                None,
+                "the server ended the orphaned statement after 3 ms; the next runner waited for that and found \
+                 nothing",
+            ),
+        ] {
+            let found = found.map(|what| format!("{step} {what}")).into_iter().collect();
+            assert_eq!(Left { orphan_ended_after_ms: ended, index, found }.words(), words);
+        }
+    }
 }

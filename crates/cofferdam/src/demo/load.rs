@@ -71,7 +71,8 @@ impl Load {
     pub(super) async fn stop(&mut self) -> Result<()> {
         self.stop.store(true, Ordering::SeqCst);
         let threads = std::mem::take(&mut self.at_work);
-        let joined = tokio::task::spawn_blocking(|| threads.into_iter().map(JoinHandle::join).collect::<Vec<_>>());
+        let joined =
+            tokio::task::spawn_blocking(|| threads.into_iter().map(JoinHandle::join).collect::<Vec<_>>());
         let mut outcome = Ok(());
         for ended in joined.await.map_err(|e| Fault::Bug(e.to_string()))? {
             let (writer, ended) = ended.map_err(|_| Fault::Bug("a writer panicked".to_owned()))?;

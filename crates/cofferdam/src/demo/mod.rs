@@ -26,9 +26,12 @@ use cofferdam_core::{Code, Fault, Refusal, Result};
 
 use crate::cli::Exit;
 use crate::context::Context;
+use child::Child;
+use ledger::{Outcome, Window};
+use load::Load;
 use stage::Stage;
 use story::Story;
-use summary::DemoView;
+use summary::{CheckView, DemoView, PhaseView};
 
 /// What the demonstration is asked for.
 #[derive(Debug, Clone, clap::Args)]
@@ -51,8 +54,9 @@ pub(crate) struct DemoArgs {
     pub(crate) keep: bool,
 }
 
-/// How long the writers write before anything is changed, and on either side of the way back.
-const UNDISTURBED: Duration = Duration::from_millis(1_500);
+/// How long the writers write before anything is changed, on the changed tables, and on either side of the way
+/// back: long enough for thousands of writes, short enough to be watched.
+const UNDISTURBED: Duration = Duration::from_secs(3);
 
 /// Runs the demonstration. Whatever ends it, the server and its files go.
 ///
@@ -63,9 +67,8 @@ pub(crate) async fn run(context: &Context, args: &DemoArgs) -> Result<Exit> {
     let (stage, view) = tokio::select! {
         told = told(&story, args) => told?,
         () = keeping::interrupted() => {
-            story.line("interrupted: the server and its files are removed");
             return Err(Refusal::new(Code::Interrupted, "the demonstration was interrupted")
-                .cause("its server and its files are removed")
+                .cause("its server and its files were removed")
                 .help("cofferdam demo")
                 .into());
         }
@@ -75,7 +78,7 @@ pub(crate) async fn run(context: &Context, args: &DemoArgs) -> Result<Exit> {
         keeping::until_dismissed(&story, &stage).await;
     }
     drop(stage);
-    story.line("the server and its files are removed");
+    story.line("the server and its files were removed");
     match view.complaint() {
         None => Ok(Exit::DONE),
         Some(complaint) => Err(Fault::Bug(complaint)),
@@ -84,34 +87,70 @@ pub(crate) async fn run(context: &Context, args: &DemoArgs) -> Result<Exit> {
 
 /// The seven parts, in order.
 async fn told(story: &Story<'_>, args: &DemoArgs) -> Result<(Stage, DemoView)> {
-    let mut stage = Stage::set_up(story, args).await?;
+    let stage = Stage::set_up(story, args).await?;
     stage.fill(story, args).await?;
-    let before = database::schema(&stage.client).await?;
+    let original = database::schema(&stage.client).await?;
+    let mut load = Load::new(args.writers, args.rows, args.seed, &stage.url);
+    let whole = Window::open("all");
+    load.start().await?;
+    let before = lasting("before", tokio::time::sleep(UNDISTURBED)).await.0;
 
-    stage.writers_write().await?;
-    let undisturbed = stage.watched("before", tokio::time::sleep(UNDISTURBED)).await?;
+    story.part(3, "cofferdam apply: version 2 under that load, until it is killed half-way");
+    let (apply, ended) = lasting("apply", async {
+        let killed = half_way::kill(story, &stage).await?;
+        story.part(4, "the same command again");
+        let left = half_way::resume(story, &stage, &killed).await?;
+        tokio::time::sleep(UNDISTURBED).await;
+        Ok::<_, Fault>((killed, left))
+    })
+    .await;
+    let (killed, left) = ended?;
+    load.stop().await?;
+    let before = PhaseView::new(&before, load.tally(&before));
+    let apply = PhaseView::new(&apply, load.tally(&apply));
+    let after_apply = checked(&stage, &load, args, "apply").await?;
+    story.part(5, &after_apply.words());
+    story.line(&format!("while it was applied: {}", apply.words()));
+    let changed = database::schema(&stage.client).await?;
 
-    let migrating = stage.clock();
-    let killed = stage.apply_and_kill(story).await?;
-    let left = stage.apply_again(story).await?;
-    let apply = stage.since("apply", migrating).await?;
-    let after_apply = stage.check(story, 5, "every acknowledged write is there", &apply).await?;
-    let between = database::schema(&stage.client).await?;
+    load.start().await?;
+    story.part(6, "cofferdam rollback --to 1 under the same load");
+    let (rollback, ended) = lasting("rollback", async {
+        tokio::time::sleep(UNDISTURBED).await;
+        let ended = Child::start(&stage, &["rollback", "--to", "1"])?.done(story).await;
+        tokio::time::sleep(UNDISTURBED).await;
+        ended
+    })
+    .await;
+    ended?;
+    load.stop().await?;
+    let rollback = PhaseView::new(&rollback, load.tally(&rollback));
+    let after_rollback = checked(&stage, &load, args, "rollback").await?;
+    let restored = original != changed && database::schema(&stage.client).await? == original;
+    story.part(
+        7,
+        &format!("{}; the schema is {}as it was", after_rollback.words(), if restored { "" } else { "NOT " }),
+    );
+    story.line(&format!("while it was taken back: {}", rollback.words()));
+    Child::start(&stage, &["verify"])?.done(story).await?;
 
-    stage.writers_write().await?;
-    let going_back = stage.clock();
-    stage.roll_back(story, UNDISTURBED).await?;
-    let rollback = stage.since("rollback", going_back).await?;
-    let restored = before != between && database::schema(&stage.client).await? == before;
-    let schema = if restored { "the schema is as before" } else { "the schema is NOT as before" };
-    let after_rollback = stage.check(story, 7, schema, &rollback).await?;
-
-    let view = DemoView::new(args, &stage, summary::Parts {
-        phases: vec![undisturbed, apply, rollback],
-        checks: vec![after_apply, after_rollback],
-        killed,
-        left,
-        schema_restored: restored,
-    });
+    let total = PhaseView::new(&whole.close(), load.tally(&whole.close()));
+    let phases = (vec![before, apply, rollback], total);
+    let checks = vec![after_apply, after_rollback];
+    let view = DemoView::new(args, &stage, phases, checks, (killed, left), restored);
     Ok((stage, view))
+}
+
+/// The window in which something is done.
+async fn lasting<T>(name: &'static str, work: impl Future<Output = T>) -> (Window, T) {
+    let window = Window::open(name);
+    let done = work.await;
+    (window.close(), done)
+}
+
+/// Compares the table with everything that was acknowledged since the beginning. The writers must be idle.
+async fn checked(stage: &Stage, load: &Load, args: &DemoArgs, after: &'static str) -> Result<CheckView> {
+    let found = database::found(&stage.client, args.rows).await?;
+    let acknowledged = load.entries().filter(|e| e.outcome == Outcome::Acknowledged).count() as u64;
+    Ok(CheckView::new(after, acknowledged, &checker::check(load.entries(), &found)))
 }

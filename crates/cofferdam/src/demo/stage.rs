@@ -36,7 +36,10 @@ impl Stage {
         let version = binaries.version_text.split(' ').next().unwrap_or_default().to_owned();
         let (server, url) = start(binaries).await?;
         let client = database::connect(&url, "cofferdam demo").await?;
-        story.part(1, &format!("PostgreSQL {version} with a data directory and a socket of its own ({origin})"));
+        story.part(
+            1,
+            &format!("PostgreSQL {version} with a data directory and a socket of its own ({origin})"),
+        );
         let system = |e: std::io::Error| Fault::Bug(format!("the demonstration's directory: {e}"));
         let folder = tempfile::Builder::new().prefix("cofferdam-demo-").tempdir().map_err(system)?;
         for (name, text) in shop::files(args.rows) {
@@ -53,7 +56,10 @@ impl Stage {
     /// Makes the tables as version 1, with what is in them.
     pub(super) async fn fill(&self, story: &Story<'_>, args: &DemoArgs) -> Result<()> {
         let rows = grouped(u64::from(args.rows));
-        story.part(2, &format!("cofferdam apply --to 1: the tables, with {rows} orders; then {} writers", args.writers));
+        story.part(
+            2,
+            &format!("cofferdam apply --to 1: the tables, with {rows} orders; then {} writers", args.writers),
+        );
         Child::start(self, &["apply", "--to", "1"])?.done(story).await?;
         // As a table that has been in use; else autovacuum would do it in the middle of what is to be shown.
         database::execute(&self.client, "VACUUM (ANALYZE) customers, orders").await
@@ -74,8 +80,9 @@ async fn start(binaries: Binaries) -> Result<(Server, String)> {
 /// A command of the demonstration ended otherwise than it must.
 pub(super) fn command_failed(command: &str, code: Option<i32>, last: Option<&str>) -> Fault {
     let how = code.map_or_else(|| "by a signal".to_owned(), |code| format!("with exit code {code}"));
-    let refusal = Refusal::new(cofferdam_core::Code::StatementFailed, format!("cofferdam {command} ended {how}"))
-        .help("what it said stands above");
+    let refusal =
+        Refusal::new(cofferdam_core::Code::StatementFailed, format!("cofferdam {command} ended {how}"))
+            .help("what it said stands above");
     match last {
         Some(last) => refusal.cause(last.to_owned()),
         None => refusal,

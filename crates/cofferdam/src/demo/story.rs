@@ -1,8 +1,5 @@
 //! What the demonstration tells on stderr while it goes on.
 
-use std::time::Duration;
-
-use crate::args::duration;
 use crate::context::Context;
 use crate::output::Console;
 
@@ -42,17 +39,12 @@ pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
             text.push(' ');
         }
         text.push(digit);
     }
     text
-}
-
-/// `38 ms`, `1.2 s`.
-pub(super) fn lasting(time: Duration) -> String {
-    duration::shown(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]
@@ -61,7 +53,9 @@ mod tests {
 
     #[test]
     fn thousands_stand_apart() {
-        for (number, text) in [(0, "0"), (999, "999"), (1_000, "1 000"), (41_233, "41 233"), (1_234_567, "1 234 567")] {
+        for (number, text) in
+            [(0, "0"), (999, "999"), (1_000, "1 000"), (41_233, "41 233"), (1_234_567, "1 234 567")]
+        {
             assert_eq!(grouped(number), text);
         }
     }

@@ -12,7 +12,8 @@ use super::database;
 use super::ledger::{Act, Ledger, Outcome};
 use super::shop::{CUSTOMERS, Order, SHARED, STATUSES, filled};
 
-/// Between two writes, at most. Four writers at this pace are a busy application, not a machine at its limit.
+/// Between two writes, at most, in milliseconds. Four writers at this pace are a busy application, not a machine
+/// at its limit.
 const PAUSE: u64 = 3;
 
 /// How often a connection that broke is tried again, and how long after.
@@ -99,7 +100,11 @@ impl Writer {
             }
             3..7 => {
                 let (id, order) = self.one_of_mine();
-                (op, id, Act::Update(Order { customer: order.customer, ..self.anything(order.version + 1, op) }))
+                (
+                    op,
+                    id,
+                    Act::Update(Order { customer: order.customer, ..self.anything(order.version + 1, op) }),
+                )
             }
             7 => (op, self.one_of_mine().0, Act::Delete),
             _ => (op, self.random.random_range(1..=SHARED), Act::Raise),

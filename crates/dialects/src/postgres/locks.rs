@@ -12,7 +12,7 @@ use cofferdam_core::change::{Action, Change, ConstraintKind, CreateTable, Reinde
 use cofferdam_core::{Facts, Name};
 
 use super::sequence::text;
-pub(super) use expression::volatile_call;
+pub(super) use expression::{changing_call, sets_session};
 pub(super) use types::printed;
 pub use types::type_change_rewrites;
 pub use words::{INDEX_BYTES_PER_SECOND, REWRITE_BYTES_PER_SECOND, SCAN_BYTES_PER_SECOND, words};

@@ -937,3 +937,47 @@ ALTER TABLE child NO INHERIT orders
 ALTER TABLE users CLUSTER ON users_pkey;
 -- then
 CLUSTER users
+
+-- case: text to citext
+-- expect: written, back
+CREATE EXTENSION citext;
+CREATE INDEX ON orders (note);
+-- then
+ALTER TABLE orders ALTER note TYPE citext
+
+-- case: longer varchar of a foreign key
+-- expect: written, none
+CREATE TABLE codes (code varchar(40) PRIMARY KEY);
+INSERT INTO codes SELECT code FROM orders;
+ALTER TABLE orders ADD FOREIGN KEY (code) REFERENCES codes;
+-- then
+ALTER TABLE orders ALTER code TYPE varchar(40)
+
+-- case: type of a column that is the target of a foreign key
+-- expect: written, none, unmeasured
+ALTER TABLE orders ADD FOREIGN KEY (user_id) REFERENCES users;
+-- then
+ALTER TABLE users ALTER id TYPE int
+
+-- case: set a parameter by a query
+-- expect: written, nothing
+-- then
+SELECT pg_catalog.set_config('search_path', '', false)
+
+-- case: table of another schema without a name
+-- expect: safe, back
+CREATE SCHEMA app;
+CREATE TABLE app.lines (id int, n int);
+INSERT INTO app.lines SELECT i, i FROM generate_series(1, 100) i;
+-- then
+ALTER TABLE app.lines ADD UNIQUE (n), ADD CHECK (n > 0), ADD PRIMARY KEY (id), ALTER n SET NOT NULL
+
+-- case: index in a schema of the search path
+-- expect: safe, back
+CREATE SCHEMA app;
+CREATE TABLE app.lines (id int, n int);
+INSERT INTO app.lines SELECT i, i FROM generate_series(1, 100) i;
+CREATE TABLE lines_n_idx (a int);
+DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET search_path = public, app', current_database()); END $$;
+-- then
+CREATE INDEX ON lines (n)

@@ -252,6 +252,41 @@ async fn a_rogue_server_gets_nothing_onto_the_screen() {
     }
 }
 
+/// What servers say that are hard to bring about, poolers among them.
+#[tokio::test]
+async fn refusals_at_login_by_what_comes_next() {
+    for (state, message, expected, again) in [
+        ("57P03", "the database system is starting up", Code::ConnectFailed, true),
+        ("57P03", "the database system is shutting down", Code::ConnectFailed, true),
+        ("53300", "sorry, too many clients already", Code::ConnectFailed, true),
+        ("57P01", "terminating connection due to administrator command", Code::ConnectFailed, false),
+        ("28000", "no pg_hba.conf entry for host, no encryption", Code::AuthFailed, false),
+        ("08P01", "unsupported startup parameter: options", Code::PoolerNotSupported, false),
+        ("08P01", "no such database: shop", Code::DatabaseMissing, false),
+        ("08P01", "server login failed", Code::ConnectFailed, false),
+        ("XX000", "something else", Code::ConnectFailed, false),
+    ] {
+        let port = rogue(error_response(&[(b'S', "FATAL"), (b'V', "FATAL"), (b'C', state), (b'M', message)]));
+        let fault = refused(&format!("host=127.0.0.1 port={port} user=u")).await;
+        assert_eq!((code(&fault), matches!(fault, Fault::Again { .. })), (expected, again), "{fault:?}");
+        assert!(fault.refusal().unwrap().what.ends_with(message), "{fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_too_old_is_refused() {
+    // The login is granted at once, the version told, and then all is ready.
+    let version = b"server_version\x0011.22\0";
+    let mut answer = b"R\0\0\0\x08\0\0\0\0S\0\0\0".to_vec();
+    answer.push(u8::try_from(version.len() + 4).unwrap());
+    answer.extend_from_slice(version);
+    answer.extend_from_slice(b"Z\0\0\0\x05I");
+    let port = rogue(answer);
+    let fault = refused(&format!("host=127.0.0.1 port={port} user=u")).await;
+    assert_eq!(code(&fault), Code::ServerTooOld, "{fault:?}");
+    assert!(fault.refusal().unwrap().what.ends_with("the server is PostgreSQL 11"), "{fault:?}");
+}
+
 #[tokio::test]
 async fn a_server_that_says_nothing_is_given_up() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

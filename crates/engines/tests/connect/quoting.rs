@@ -75,7 +75,8 @@ async fn hostile_names_and_values() {
             .batch_execute(&format!("CREATE SCHEMA {schema}; CREATE TABLE {table} ({schema} int)"))
             .await
             .unwrap();
-        let facts = cofferdam_engines::postgres::facts::facts(&client, &[name.clone()]).await.unwrap();
+        let facts =
+            cofferdam_engines::postgres::facts::facts(&client, std::slice::from_ref(&name)).await.unwrap();
         let found = facts.table(&name).unwrap();
         assert_eq!((found.resolved.as_ref(), found.columns[0].name.as_str()), (Some(&name), *raw));
         let nulls = cofferdam_engines::postgres::facts::has_nulls(&client, &name, raw).await.unwrap();

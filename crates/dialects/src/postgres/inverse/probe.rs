@@ -4,7 +4,7 @@ use cofferdam_core::Name;
 use cofferdam_core::change::{Action, Change, TableChange};
 use cofferdam_core::plan::Probe;
 
-use crate::postgres::locks::{printed, volatile_call};
+use crate::postgres::locks::{changing_call, printed, sets_session};
 
 /// The question that tells whether a statement happened. What is the same when done twice is `Repeatable`; what
 /// the server names by itself, and what leaves no mark in the catalog, is `Nothing`.
@@ -48,7 +48,8 @@ pub fn probe(change: &Change) -> Probe {
         Action::CreateDatabase { name } => Probe::DatabaseThere { database: name.clone(), there: true },
         Action::DropDatabase { name, .. } => Probe::DatabaseThere { database: name.clone(), there: false },
         Action::SetSession { .. } | Action::SetRole => Probe::Session,
-        Action::Select if volatile_call(&change.text).is_some() => Probe::Nothing,
+        Action::Select if changing_call(&change.text).is_some() => Probe::Nothing,
+        Action::Select if sets_session(&change.text) => Probe::Session,
         Action::CreateRoutine { or_replace: true, .. }
         | Action::CreateTrigger { or_replace: true, .. }
         | Action::CreateSchema { if_not_exists: true, .. }

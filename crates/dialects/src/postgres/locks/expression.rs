@@ -215,15 +215,53 @@ const STEADY: &[&str] = &[
     "varying",
 ];
 
+/// Functions of PostgreSQL that give each row its own value, and yet change nothing.
+const READING: &[&str] = &[
+    "clock_timestamp",
+    "currval",
+    "gen_random_uuid",
+    "lastval",
+    "obj_description",
+    "pg_column_size",
+    "pg_database_size",
+    "pg_get_constraintdef",
+    "pg_get_indexdef",
+    "pg_get_viewdef",
+    "pg_indexes_size",
+    "pg_is_in_recovery",
+    "pg_relation_size",
+    "pg_size_pretty",
+    "pg_sleep",
+    "pg_table_size",
+    "pg_total_relation_size",
+    "random",
+    "timeofday",
+    "to_regclass",
+    "to_regtype",
+];
+
 /// The first function that an expression calls and that is not known to give one value for the whole statement:
 /// `gen_random_uuid`, or any that is not PostgreSQL's own. A function is volatile unless it was declared not to
 /// be, which the text does not say.
 pub(in crate::postgres) fn volatile_call(expression: &str) -> Option<String> {
+    calls(expression).into_iter().find(|name| !STEADY.contains(&name.as_str()))
+}
+
+/// The first function of a query that may change the database. `set_config` changes the session.
+pub(in crate::postgres) fn changing_call(query: &str) -> Option<String> {
+    let harmless = |name: &str| STEADY.contains(&name) || READING.contains(&name) || name == "set_config";
+    calls(query).into_iter().find(|name| !harmless(name))
+}
+
+/// The query sets a parameter of the session, as the beginning of a dump does.
+pub(in crate::postgres) fn sets_session(query: &str) -> bool {
+    calls(query).iter().any(|name| name == "set_config")
+}
+
+/// The names of the functions that are called.
+fn calls(expression: &str) -> Vec<String> {
     let words = text::words(expression);
-    words.windows(2).find_map(|pair| match pair {
-        [name, open] if open.token == Token::Open => call(name).filter(|n| !STEADY.contains(&n.as_str())),
-        _ => None,
-    })
+    words.windows(2).filter(|pair| pair[1].token == Token::Open).filter_map(|pair| call(&pair[0])).collect()
 }
 
 /// The name of a function, if this word can be one.
@@ -234,6 +272,20 @@ fn call(word: &Word<'_>) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn queries_that_may_write_are_told_from_those_that_do_not() {
+        let cases = [
+            ("SELECT pg_catalog.set_config('search_path', '', false)", None),
+            ("SELECT count(*) FROM a JOIN b USING (id) WHERE a.x IN (1, 2) AND b.y > random()", None),
+            ("SELECT setval('s', 10)", Some("setval")),
+            ("SELECT app.move_rows(10) FROM t", Some("move_rows")),
+        ];
+        for (query, wanted) in cases {
+            assert_eq!(changing_call(query).as_deref(), wanted, "{query}");
+        }
+        assert!(sets_session(cases[0].0) && !sets_session(cases[1].0));
+    }
 
     #[test]
     fn volatile_calls_are_found_and_constants_are_not() {

@@ -42,6 +42,7 @@ const KNOWN: &[&str] = &[
     "bit varying",
     "boolean",
     "box",
+    "bpchar",
     "bytea",
     "character",
     "character varying",
@@ -89,15 +90,20 @@ const KNOWN: &[&str] = &[
 const SAME_BYTES: &[(&str, &str)] = &[
     ("bit", "bit varying"),
     ("bit varying", "bit"),
+    ("character", "bpchar"),
+    ("character varying", "bpchar"),
     ("character varying", "citext"),
     ("character varying", "text"),
     ("cidr", "inet"),
+    ("citext", "bpchar"),
     ("citext", "character varying"),
     ("citext", "text"),
     ("integer", "oid"),
     ("oid", "integer"),
+    ("text", "bpchar"),
     ("text", "character varying"),
     ("text", "citext"),
+    ("xml", "bpchar"),
     ("xml", "character varying"),
     ("xml", "text"),
 ];
@@ -123,6 +129,8 @@ fn parse(text: &str) -> Type {
     let mut ty = Type { base, modifiers, array };
     match (ty.base.as_str(), ty.modifiers.as_slice()) {
         ("character" | "bit", []) => ty.modifiers.push(1),
+        // Without a length it has none, unlike `char`.
+        ("bpchar", [_]) => ty.base = "character".to_owned(),
         ("numeric", [_]) => ty.modifiers.push(0),
         ("float", [digits]) => {
             ty.base = if *digits <= 24 { "real" } else { "double precision" }.to_owned();
@@ -186,8 +194,8 @@ fn widens(old: &Type, new: &Type) -> bool {
             ([old_digits, old_scale], [digits, scale]) => old_scale == scale && old_digits <= digits,
             _ => false,
         },
+        "interval" => precision(old) <= precision(new),
         base if base.starts_with("time") => precision(old) <= precision(new),
-        "interval" => new.modifiers.is_empty(),
         _ => false,
     }
 }

@@ -37,6 +37,7 @@ pub(super) fn create(index: &CreateIndex, facts: &Facts) -> Option<Vec<SafeStep>
         step.undo = Undo::Impossible { why: format!("whether index {name} was there before is not known") };
     } else if there && !invalid {
         step.undo = Undo::Nothing;
+        step.effect = Effect::taking(Lock::ShareUpdateExclusive);
     }
     Some(vec![step])
 }
