@@ -61,12 +61,13 @@ fn cut_after_every_message() {
     std::thread::scope(|threads| {
         for _ in 0..3 {
             threads.spawn(|| {
+                let bench = bench();
                 loop {
                     let after = next.fetch_add(1, Ordering::SeqCst);
                     if after > messages {
                         return;
                     }
-                    let bench = bench();
+                    bench.clear();
                     let proxy = Proxy::start(server().port(), after);
                     let cut = through(&bench, &proxy);
                     if proxy.was_cut() {

@@ -21,8 +21,8 @@ pub(crate) enum Mode {
 const KEEPER: &str = "trap '' HUP INT TERM
     \"$@\" </dev/null &
     cat >/dev/null
-    kill -s QUIT $!
-    wait $!";
+    kill -s KILL $!
+    wait $! 2>/dev/null";
 
 pub(crate) struct Bouncer {
     port: u16,
@@ -88,7 +88,7 @@ fn settings(port: u16, mode: Mode, size: u32, folder: &Path) -> String {
     let (host, server_port) = (server().host(), server().port());
     format!(
         "[databases]\n* = host={host} port={server_port}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n\
-         unix_socket_dir =\nauth_type = trust\nauth_file = {}/users\npool_mode = {mode}\ndefault_pool_size = {size}\n",
+         unix_socket_dir =\nauth_type = trust\nauth_file = {}/users\npool_mode = {mode}\ndefault_pool_size = {size}\nquery_wait_timeout = 2\n",
         folder.display()
     )
 }

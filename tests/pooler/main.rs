@@ -35,7 +35,7 @@ fn refused(test: &str, mode: Mode) {
     let bench = bench();
     let before = bench.dump();
     // Several times: which connection gets which of the pooled sessions is chance.
-    for size in [1, 2, 5] {
+    for size in [5, 2, 1] {
         let Some(bouncer) = Bouncer::sized(test, mode, size) else { return };
         for _ in 0..3 {
             let done = through(&bench, &bouncer, &["apply"]);

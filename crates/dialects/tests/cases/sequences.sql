@@ -10,6 +10,7 @@
 -- BACK   `back`: undo gives acts. `nothing`: it is Nothing. `none`: it is Impossible.
 -- FLAGS  `unlike`: after the way back the schema is not what it was, for the reason that the comment gives.
 --        `unmeasured`: what the statement locks, reads and rewrites is not compared.
+--        `from-15`: the statement is one of PostgreSQL 15 and later.
 -- The test: setup, dump the schema (A), the statement, dump (B), its undo, dump: A again. From the setup anew: the
 -- steps of the sequence, dump: B; their undos, last first, dump: A. Each probe that is a question about the catalog
 -- says done after its act. In a transaction that is rolled back, effect's lock, rewrites and scans are those that
@@ -51,7 +52,7 @@ CREATE INDEX ON orders (note)
 CREATE INDEX ON orders (lower(note), (qty + 1), ((data ->> 'k')), ((data ->> 'n')::int), (note || code), coalesce(note, code) COLLATE "C" DESC, (CAST(qty AS text)), date_trunc('day', at)) WHERE qty > 0
 
 -- case: create unique index with everything
--- expect: safe, back
+-- expect: safe, back, from-15
 -- then
 CREATE UNIQUE INDEX IF NOT EXISTS "Ix Orders" ON orders USING btree (id DESC NULLS LAST, code varchar_pattern_ops) INCLUDE (qty) NULLS NOT DISTINCT WITH (fillfactor = 70) WHERE id > 0
 
@@ -293,7 +294,7 @@ ALTER TABLE events ADD FOREIGN KEY (user_id) REFERENCES users
 ALTER TABLE orders ADD UNIQUE (id, code)
 
 -- case: add unique with everything
--- expect: safe, back
+-- expect: safe, back, from-15
 -- then
 ALTER TABLE orders ADD CONSTRAINT "Uq 1" UNIQUE NULLS NOT DISTINCT (id, note) INCLUDE (qty, amount) WITH (fillfactor = 80) USING INDEX TABLESPACE pg_default DEFERRABLE INITIALLY DEFERRED
 
@@ -364,7 +365,7 @@ ALTER TABLE orders ADD COLUMN IF NOT EXISTS note int UNIQUE CHECK (note > 0)
 ALTER TABLE orders ADD COLUMN state varchar(10) NOT NULL DEFAULT 'new'::varchar(10), ADD n numeric(4,1) DEFAULT 1.5::numeric(4,1), ADD seen timestamptz DEFAULT now(), ADD d jsonb DEFAULT '{"a": 1}'::jsonb
 
 -- case: add column with a volatile default
--- expect: written, back
+-- expect: written, back, from-13
 -- then
 ALTER TABLE orders ADD COLUMN token uuid DEFAULT gen_random_uuid()
 
@@ -399,7 +400,7 @@ ALTER TABLE orders ADD COLUMN low int DEFAULT NULL CHECK (low > 0) CONSTRAINT lo
 ALTER TABLE orders ADD COLUMN slug text COLLATE "C" UNIQUE WITH (fillfactor = 90) DEFERRABLE INITIALLY DEFERRED DEFAULT NULL, ADD UNIQUE (id)
 
 -- case: add column with unique nulls
--- expect: safe, back, unmeasured
+-- expect: safe, back, unmeasured, from-15
 CREATE TABLE lines (id int);
 -- then
 ALTER TABLE lines ADD slug text CONSTRAINT one_null UNIQUE NULLS NOT DISTINCT, ADD other text UNIQUE NULLS DISTINCT
