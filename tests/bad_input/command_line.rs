@@ -19,8 +19,14 @@ const CASES: &[(&[&str], Expected)] = &[
     (&["apply", "--env", "prod"], Expected::new(Code::BadConfig, &["prod"])),
     (&["explain", "CF9999"], Expected::new(Code::NoSuchCode, &["CF9999"])),
     (&["explain", "drop-tabel"], Expected::new(Code::NoSuchCode, &["drop-table"])),
-    (&["repair", "01932f0c", "--says", "step-done"], Expected::new(Code::NoSuchRun, &["cofferdam history --runs"])),
-    (&["repair", "01932f0c", "--says", "step-dun"], Expected::new(Code::WrongFact, &["did you mean --says step-done?"])),
+    (
+        &["repair", "01932f0c", "--says", "step-done"],
+        Expected::new(Code::NoSuchRun, &["cofferdam history --runs"]),
+    ),
+    (
+        &["repair", "01932f0c", "--says", "step-dun"],
+        Expected::new(Code::WrongFact, &["did you mean --says step-done?"]),
+    ),
     (&["rollback", "--to", "1", "--steps", "1"], Expected::new(Code::Usage, &["--to"])),
     (&["new", "x", "--version", "one"], Expected::new(Code::NoSuchVersion, &["one"])),
 ];

@@ -94,7 +94,11 @@ fn a_database_that_is_not_there() {
 fn a_database_that_takes_no_writes() {
     let bench = bench();
     bench.query(&format!("ALTER DATABASE {} SET default_transaction_read_only = on", bench.database));
-    refused(&bench, &["apply"], &Expected::new(Code::ReadOnlyServer, &["default_transaction_read_only", "primary"]));
+    refused(
+        &bench,
+        &["apply"],
+        &Expected::new(Code::ReadOnlyServer, &["default_transaction_read_only", "primary"]),
+    );
 }
 
 #[test]
@@ -107,4 +111,33 @@ fn a_standby() {
     server.start_again().unwrap();
     assert_eq!(server.query("shop", "SELECT pg_is_in_recovery()").unwrap(), [[Some("t".to_owned())]]);
     said(&with(&bench, &url), &Expected::new(Code::ReadOnlyServer, &["standby", "primary"]));
+}
+
+/// One connection works and one watches it; a role that may have fewer is told so before anything is done.
+#[test]
+fn a_role_that_may_not_connect_twice() {
+    let bench = bench();
+    bench.query("CREATE ROLE single LOGIN CONNECTION LIMIT 1; GRANT ALL ON SCHEMA public TO single");
+    bench.query(&format!("GRANT ALL ON DATABASE {} TO single", bench.database));
+    let url = bench.url.replace("postgres@", "single@");
+    let before = crate::refusal::everything(&bench);
+    said(
+        &with(&bench, &url),
+        &Expected::new(Code::ConnectFailed, &["too many connections", "CONNECTION LIMIT"]),
+    );
+    assert_eq!(crate::refusal::everything(&bench), before);
+}
+
+/// What the role or the database sets for its applications does not cut a migration short.
+#[test]
+fn timeouts_that_are_meant_for_applications() {
+    let bench = bench();
+    for setting in
+        ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "idle_session_timeout"]
+    {
+        bench.query(&format!("ALTER DATABASE {} SET {setting} = '50ms'", bench.database));
+    }
+    bench.file("V2__slow.sql", "SELECT pg_sleep(0.2);\nCREATE TABLE b (id int);\n");
+    bench.must(&["apply"]);
+    assert_eq!(bench.history().len(), 2);
 }

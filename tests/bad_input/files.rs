@@ -32,16 +32,58 @@ static TEXTS: &[(&str, &[u8], Expected)] = &[
     one("an open name", b"SELECT \"open;\n", Code::NotSplit, (1, 8), &["close it with \""]),
     one("an open dollar quote", b"DO $a$ BEGIN\nEND $A$;\n", Code::NotSplit, (1, 4), &["close it with $a$"]),
     one("an open comment", b"SELECT 1; /* /* */\nSELECT 2;\n", Code::NotSplit, (1, 11), &["comments nest"]),
-    one("an open parenthesis", b"CREATE TABLE a (id int;\nSELECT 1;\n", Code::NotSplit, (1, 16), &["close it with )"]),
-    one("an open body", b"CREATE FUNCTION f() RETURNS int\nBEGIN ATOMIC SELECT 1;", Code::NotSplit, (2, 1), &["END"]),
+    one(
+        "an open parenthesis",
+        b"CREATE TABLE a (id int;\nSELECT 1;\n",
+        Code::NotSplit,
+        (1, 16),
+        &["close it with )"],
+    ),
+    one(
+        "an open body",
+        b"CREATE FUNCTION f() RETURNS int\nBEGIN ATOMIC SELECT 1;",
+        Code::NotSplit,
+        (2, 1),
+        &["END"],
+    ),
     one("rows without an end", b"COPY kept FROM stdin;\n1\n2\n", Code::NotSplit, (1, 1), &["`\\.`"]),
     one("a command of psql", b"SELECT 1;\n\\d kept\n", Code::PsqlCommand, (2, 1), &["`\\d`"]),
     one("an included file", b"\\i other.sql\n", Code::PsqlCommand, (1, 1), &["migration of its own"]),
-    one("a copy of psql's", b"\\copy kept FROM 'x.csv'\n", Code::PsqlCommand, (1, 1), &["COPY ... FROM stdin"]),
-    one("a placeholder", b"CREATE TABLE ${prefix}a (id int);\n", Code::PlaceholderUnsupported, (1, 14), &["${prefix}"]),
-    one("a directive with a typo", b"-- cofferdam:transacton none\nSELECT 1;\n", Code::BadDirective, (1, 1), &["transaction"]),
-    one("a directive without a value", b"SELECT 1;\n-- cofferdam:transaction\nSELECT 2;\n", Code::BadDirective, (2, 1), &["none"]),
-    one("an allowance until no day", b"-- cofferdam:allow drop-table reason=\"x\" until=2027-13-01\nDROP TABLE kept;\n", Code::BadDirective, (1, 1), &["until"]),
+    one(
+        "a copy of psql's",
+        b"\\copy kept FROM 'x.csv'\n",
+        Code::PsqlCommand,
+        (1, 1),
+        &["COPY ... FROM stdin"],
+    ),
+    one(
+        "a placeholder",
+        b"CREATE TABLE ${prefix}a (id int);\n",
+        Code::PlaceholderUnsupported,
+        (1, 14),
+        &["${prefix}"],
+    ),
+    one(
+        "a directive with a typo",
+        b"-- cofferdam:transacton none\nSELECT 1;\n",
+        Code::BadDirective,
+        (1, 1),
+        &["transaction"],
+    ),
+    one(
+        "a directive without a value",
+        b"SELECT 1;\n-- cofferdam:transaction\nSELECT 2;\n",
+        Code::BadDirective,
+        (2, 1),
+        &["none"],
+    ),
+    one(
+        "an allowance until no day",
+        b"-- cofferdam:allow drop-table reason=\"x\" until=2027-13-01\nDROP TABLE kept;\n",
+        Code::BadDirective,
+        (1, 1),
+        &["until"],
+    ),
 ];
 
 static INPUTS: &[Input] = &[
@@ -108,7 +150,10 @@ static INPUTS: &[Input] = &[
     Input {
         name: "a transaction around what cannot be in one",
         files: &[("V2__bad.sql", b"BEGIN;\nCREATE INDEX CONCURRENTLY i ON kept (id);\nCOMMIT;\n")],
-        expected: Expected::new(Code::LintBlocked, &["V2__bad.sql:2:1", "create-index-concurrently-in-tx", "lint --fix"]),
+        expected: Expected::new(
+            Code::LintBlocked,
+            &["V2__bad.sql:2:1", "create-index-concurrently-in-tx", "lint --fix"],
+        ),
     },
     Input {
         name: "a statement that needs no transaction beside one that does",
@@ -138,24 +183,32 @@ fn write(bench: &Bench, name: &str, bytes: &[u8]) {
 
 #[test]
 fn texts() {
-    each(TEXTS, |t| t.0.to_owned(), |(_, text, expected)| {
-        let bench = bench();
-        write(&bench, "V2__bad.sql", text);
-        refused(&bench, &["apply"], expected);
-        // What looks and what writes say the same.
-        refused(&bench, &["plan"], expected);
-    });
+    each(
+        TEXTS,
+        |t| t.0.to_owned(),
+        |(_, text, expected)| {
+            let bench = bench();
+            write(&bench, "V2__bad.sql", text);
+            refused(&bench, &["apply"], expected);
+            // What looks and what writes say the same.
+            refused(&bench, &["plan"], expected);
+        },
+    );
 }
 
 #[test]
 fn inputs() {
-    each(INPUTS, |i| i.name.to_owned(), |input| {
-        let bench = bench();
-        for (name, bytes) in input.files {
-            write(&bench, name, bytes);
-        }
-        refused(&bench, &["apply"], &input.expected);
-    });
+    each(
+        INPUTS,
+        |i| i.name.to_owned(),
+        |input| {
+            let bench = bench();
+            for (name, bytes) in input.files {
+                write(&bench, name, bytes);
+            }
+            refused(&bench, &["apply"], &input.expected);
+        },
+    );
 }
 
 #[test]

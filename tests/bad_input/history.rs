@@ -35,7 +35,8 @@ fn a_changed_file_is_refused_and_can_be_accepted() {
     let bench = bench();
     bench.file("V1__a.sql", "CREATE TABLE a (id bigint PRIMARY KEY);\n");
     bench.file("V4__d.sql", "CREATE TABLE d (id int);\n");
-    let expected = Expected::new(Code::ChecksumChanged, &["V1__a.sql", "put the file back", "cofferdam repair"]);
+    let expected =
+        Expected::new(Code::ChecksumChanged, &["V1__a.sql", "put the file back", "cofferdam repair"]);
     refused(&bench, &["apply"], &expected);
     let validated = bench.run(&["validate"]);
     assert!(validated.code == 1 && validated.stdout.contains("error[CF2007]"), "{}", validated.stdout);

@@ -1,6 +1,8 @@
 //! Bad input: each is refused with its code, its place, its cause and the next command, with the documented exit
 //! code, as one document for programs; and nothing is changed.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "this is how a test fails")]
+
 #[path = "../support/mod.rs"]
 mod support;
 

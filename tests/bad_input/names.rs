@@ -62,7 +62,11 @@ fn reserved_words() {
     bench.file("V1__words.sql", "CREATE TABLE select (id int);\n");
     let said = bench.run(&["apply"]);
     assert_eq!(said.code, 6, "{}", said.stderr);
-    assert!(said.stderr.contains("V1__words.sql:1:") && said.stderr.contains("syntax error"), "{}", said.stderr);
+    assert!(
+        said.stderr.contains("V1__words.sql:1:") && said.stderr.contains("syntax error"),
+        "{}",
+        said.stderr
+    );
     assert_eq!(bench.history().len(), 0);
     bench.assert_sound();
 }
@@ -73,7 +77,10 @@ fn databases_and_roles_with_hostile_names() {
     crate::support::server().create_database(name).unwrap();
     let bench = Bench::of(name.to_owned());
     bench.query("CREATE TABLE t (id int)");
-    bench.query(&format!("CREATE ROLE \"{0}\" LOGIN; ALTER TABLE t OWNER TO \"{0}\"", name.replace('"', "\"\"")));
+    bench.query(&format!(
+        "CREATE ROLE \"{0}\" LOGIN; ALTER TABLE t OWNER TO \"{0}\"",
+        name.replace('"', "\"\"")
+    ));
     bench.query(&format!("ALTER DATABASE \"{0}\" OWNER TO \"{0}\"", name.replace('"', "\"\"")));
     bench.query(&format!("GRANT ALL ON SCHEMA public TO \"{}\"", name.replace('"', "\"\"")));
     bench.file("V1__a.sql", "ALTER TABLE t ADD COLUMN a int;\nCREATE INDEX ON t (a);\n");
@@ -82,7 +89,10 @@ fn databases_and_roles_with_hostile_names() {
     let mut command = bench.command(&["apply"]);
     let done = crate::support::ended(command.env("COFFERDAM_URL", url));
     assert_eq!(done.code, 0, "{}", done.stderr);
-    assert_eq!(bench.one("SELECT count(*) FROM pg_attribute WHERE attrelid = 't'::regclass AND attname = 'a'"), "1");
+    assert_eq!(
+        bench.one("SELECT count(*) FROM pg_attribute WHERE attrelid = 't'::regclass AND attname = 'a'"),
+        "1"
+    );
     bench.must(&["rollback", "--yes"]);
     bench.assert_sound();
 }

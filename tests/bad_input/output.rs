@@ -21,7 +21,14 @@ fn unread(mut command: Command) -> Ended {
 #[test]
 fn a_reader_that_has_gone_ends_no_run_half_way() {
     let bench = bench();
-    for arguments in [&["plan"][..], &["plan", "-o", "json"], &["apply", "-v"], &["status"], &["--help"], &["lint", "--rules"]] {
+    for arguments in [
+        &["plan"][..],
+        &["plan", "-o", "json"],
+        &["apply", "-v"],
+        &["status"],
+        &["--help"],
+        &["lint", "--rules"],
+    ] {
         let done = unread(bench.command(arguments));
         assert_eq!(done.code, 0, "{arguments:?}: {}", done.stderr);
         assert!(!done.stderr.contains("panicked"), "{arguments:?}: {}", done.stderr);

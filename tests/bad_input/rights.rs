@@ -30,9 +30,9 @@ fn all_missing_rights_are_named_at_once_with_what_grants_them() {
         command.env("COFFERDAM_URL", &worker);
         command
     };
-    let before = everything(&bench);
     let mut tries = 0;
     loop {
+        let before = everything(&bench);
         let done = ended(&mut apply());
         if done.code == 0 {
             break;
@@ -45,7 +45,9 @@ fn all_missing_rights_are_named_at_once_with_what_grants_them() {
         let grants: Vec<&str> = done
             .stderr
             .lines()
-            .filter_map(|line| line.find("GRANT ").map(|at| &line[at..=line.rfind(';').unwrap_or(line.len() - 1)]))
+            .filter_map(|line| {
+                line.find("GRANT ").map(|at| &line[at..=line.rfind(';').unwrap_or(line.len() - 1)])
+            })
             .collect();
         if tries == 1 {
             for part in [

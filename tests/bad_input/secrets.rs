@@ -85,10 +85,15 @@ fn it_is_in_nothing_that_is_said_or_kept() {
             vault.run(arguments, url, 0);
         }
         // The application name and the statements are what others see of us.
-        let seen = vault.server.query("vault", "SELECT application_name || query FROM pg_stat_activity").unwrap();
+        let seen =
+            vault.server.query("vault", "SELECT application_name || query FROM pg_stat_activity").unwrap();
         no_secret(&format!("{seen:?}"), "pg_stat_activity");
     }
-    let dump = Command::new(program("pg_dump")).args(["-n", "cofferdam"]).arg(vault.server.url("vault")).output().unwrap();
+    let dump = Command::new(program("pg_dump"))
+        .args(["-n", "cofferdam"])
+        .arg(vault.server.url("vault"))
+        .output()
+        .unwrap();
     assert!(dump.status.success(), "{}", String::from_utf8_lossy(&dump.stderr));
     let dump = String::from_utf8(dump.stdout).unwrap();
     assert!(dump.contains("CREATE INDEX"), "the journal is not in the dump");
@@ -155,7 +160,10 @@ fn it_is_in_no_error() {
 #[test]
 fn a_failing_statement_shows_no_connection() {
     let vault = Vault::new();
-    vault.bench.file("V3__c.sql", "DO $$ BEGIN RAISE EXCEPTION 'of %', current_setting('application_name'); END $$;\n");
+    vault.bench.file(
+        "V3__c.sql",
+        "DO $$ BEGIN RAISE EXCEPTION 'of %', current_setting('application_name'); END $$;\n",
+    );
     let url = &vault.urls(PASSWORD)[0];
     let said = vault.run(&["apply", "-vv", "--allow", "opaque-do=test"], url, 6);
     assert!(said.contains("CF2308"), "{said}");

@@ -1,6 +1,8 @@
 //! Several actors at once: two runners, a runner and a person, an application that is in the way, a runner that
 //! was taken for dead.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
+
 #[path = "../support/mod.rs"]
 mod support;
 

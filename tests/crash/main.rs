@@ -2,6 +2,8 @@
 //!
 //! The cases are made from the list of failpoints: a new failpoint that no scenario reaches fails the test.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
+
 #[path = "../support/mod.rs"]
 mod support;
 

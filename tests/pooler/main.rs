@@ -1,6 +1,8 @@
 //! A real PgBouncer between us and the server. In transaction and in statement mode it is refused before anything
 //! is written; in session mode everything works.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "this is how a test fails")]
+
 #[path = "../support/mod.rs"]
 mod support;
 

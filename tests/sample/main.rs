@@ -1,6 +1,8 @@
 //! The migration that users wrote down, as it stands; and releases that are applied one by one and taken back to
 //! each in turn.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "this is how a test fails")]
+
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -47,7 +49,11 @@ fn it_is_explained_and_a_rewrite_is_offered() {
     }
     let refused = bench.run(&["apply"]);
     assert_eq!(refused.code, 4, "{}", refused.stderr);
-    assert!(refused.stderr.contains("error[CF2307]") && refused.stderr.contains("lint --fix"), "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains("error[CF2307]") && refused.stderr.contains("lint --fix"),
+        "{}",
+        refused.stderr
+    );
     assert_eq!(bench.one("SELECT to_regclass('orders') IS NULL"), "t");
 }
 
@@ -68,7 +74,12 @@ fn its_rewrite_is_applied_and_taken_back() {
     for gone in ["BEGIN;", "COMMIT;", "CONCURRENTLY"] {
         assert!(!left.contains(gone), "{left}");
     }
-    for kept in ["RAISE EXCEPTION", "CREATE TABLE IF NOT EXISTS orders", "UPDATE project_metadata", "-- Update metadata"] {
+    for kept in [
+        "RAISE EXCEPTION",
+        "CREATE TABLE IF NOT EXISTS orders",
+        "UPDATE project_metadata",
+        "-- Update metadata",
+    ] {
         assert!(left.contains(kept), "{left}");
     }
     let again = std::fs::read_to_string(bench.dir().join(names[0].as_str())).unwrap();
@@ -133,7 +144,8 @@ fn releases() -> Bench {
 }
 
 /// The rules that these releases break on purpose.
-const ALLOWED: &[&str] = &["--allow=rename-column=test", "--allow=rename-table=test", "--allow=drop-not-null=test"];
+const ALLOWED: &[&str] =
+    &["--allow=rename-column=test", "--allow=rename-table=test", "--allow=drop-not-null=test"];
 
 fn apply_all(bench: &Bench) -> Vec<String> {
     let mut dumps = vec![bench.dump()];

@@ -3,6 +3,8 @@
 //! psql is the real one. At the other end of its connection a recorder writes down every query that it sends, byte
 //! for byte, so that no statement has to be one that a server could carry out.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "this is how a test fails")]
+
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -138,7 +138,8 @@ impl Bench {
     /// Runs it, and fails the test unless it ends with 0.
     pub fn must(&self, arguments: &[&str]) -> Ended {
         let ended = self.run(arguments);
-        assert_eq!(ended.code, 0, "{arguments:?}\n{}\n{}", ended.stdout, ended.stderr);
+        let shown = &arguments[..arguments.len().min(8)];
+        assert_eq!(ended.code, 0, "{shown:?}\n{}\n{}", ended.stdout, ended.stderr);
         ended
     }
 

@@ -2,8 +2,10 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "its output is for the person at the terminal")]
 
+mod bench;
 mod docs;
 mod machine;
+mod peers;
 mod setup;
 mod test;
 mod tidy;
@@ -43,6 +45,18 @@ static TASKS: &[Task] = &[
         arguments: "[--check]",
         about: "Writes the generated pages under docs/ anew; with --check only says which are stale",
         run: docs::run,
+    },
+    Task {
+        name: "bench",
+        arguments: "[apply] [lint] [memory] [--runs N] [--json FILE]",
+        about: "Measures the release beside the peers (docs/benchmarks.md) and says which goals are reached",
+        run: bench::run,
+    },
+    Task {
+        name: "peers",
+        arguments: "[NAME..]",
+        about: "Fetches or builds the tools that the bench compares with, into the test cache",
+        run: peers::run,
     },
 ];
 

@@ -62,7 +62,7 @@ impl Asked {
 }
 
 /// `CARGO_TARGET_DIR`; else on a build server a folder that outlives the checkout; else cargo's usual one.
-fn target_dir() -> PathBuf {
+pub(crate) fn target_dir() -> PathBuf {
     let named = env::var_os("CARGO_TARGET_DIR").filter(|v| !v.is_empty()).map(PathBuf::from);
     let kept = || user_cache().filter(|_| on_build_server()).map(|cache| cache.join("cofferdam/target"));
     let folder = named.or_else(kept).unwrap_or_else(|| Path::new("target").to_path_buf());

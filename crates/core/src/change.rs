@@ -294,6 +294,10 @@ impl Action {
     pub fn relations(&self) -> Vec<Name> {
         let mut all: Vec<Name> = self.tables().into_iter().cloned().collect();
         match self {
+            // Asked for by an index's name, a table answers.
+            Action::DropIndex { names, .. } => all.extend(names.iter().cloned()),
+            Action::Reindex { name, .. } => all.extend(name.clone()),
+            Action::RenameIndex { name, .. } | Action::CreateView { name, .. } => all.push(name.clone()),
             Action::AlterTable { changes, .. } => {
                 for change in changes {
                     match change {

@@ -13,7 +13,7 @@ pub struct Facts {
     pub server: Server,
     /// By the name as it was asked for. A table that is asked for and does not exist has `exists: false`.
     pub tables: BTreeMap<String, Table>,
-    /// Schemas, extensions, types ... that exist, as `kind name`: `type public.mood`, `schema audit`.
+    /// Schemas, extensions, types ... that exist, as `kind name`: `type public.mood`, `schema audit`, `index public.t_a_idx`.
     pub objects: Vec<String>,
 }
 

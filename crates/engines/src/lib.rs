@@ -284,6 +284,12 @@ pub trait Session: Send {
     /// Runs a read-only query and returns at most `most` rows.
     async fn rows(&mut self, query: &str, most: usize) -> Result<Rows>;
 
+    /// What a person should know of how the connection was made: a password file that was not used, a server that
+    /// was not verified.
+    fn warnings(&self) -> &[String] {
+        &[]
+    }
+
     /// Where ticks go from now on, and who is asked whether to stop: once that says yes, a statement that is
     /// still running some seconds later is cancelled and reported as `Code::Interrupted`.
     fn listen(&mut self, ticker: Ticker, stop: StopAsked);

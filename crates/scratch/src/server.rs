@@ -198,9 +198,9 @@ impl Server {
 
     /// The status line of postmaster.pid, the eighth, says `ready`, and a connection is accepted.
     fn ready(&self) -> bool {
-        fs::read_to_string(self.base.join("data/postmaster.pid"))
-            .is_ok_and(|text| text.lines().nth(7).is_some_and(|status| matches!(status.trim(), "ready" | "standby")))
-            && self.connect("postgres").is_ok()
+        fs::read_to_string(self.base.join("data/postmaster.pid")).is_ok_and(|text| {
+            text.lines().nth(7).is_some_and(|status| matches!(status.trim(), "ready" | "standby"))
+        }) && self.connect("postgres").is_ok()
     }
 
     fn log_tail(&self) -> String {

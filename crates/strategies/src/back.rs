@@ -31,7 +31,12 @@ fn derive(plan: &Plan) -> Result<Vec<Unit>, String> {
                 Undo::Acts { acts, atomic, loses } => {
                     for (index, act) in acts.iter().enumerate() {
                         let id = format!("undo {}{}", step.id, letter(index, acts.len()));
-                        push(&mut units, *atomic, reverse(step, unit.atomic, id, act, loses.as_deref()));
+                        let mut back = reverse(step, unit.atomic, id, act, loses.as_deref());
+                        if index > 0 && matches!(back.undo, Undo::Acts { .. }) && !builds_index(act) {
+                            // The first of several restores all of them.
+                            back.undo = Undo::Nothing;
+                        }
+                        push(&mut units, *atomic, back);
                     }
                 }
             }
@@ -44,6 +49,10 @@ fn letter(index: usize, of: usize) -> String {
     if of == 1 { String::new() } else { format!(".{}", index + 1) }
 }
 
+fn builds_index(act: &Act) -> bool {
+    matches!(act, Act::BuildIndex { .. })
+}
+
 /// Taking back what lost nothing can itself be taken back, by what was done in the first place.
 fn reverse(step: &Step, atomic: bool, id: String, act: &Act, loses: Option<&str>) -> Step {
     Step {
@@ -51,10 +60,21 @@ fn reverse(step: &Step, atomic: bool, id: String, act: &Act, loses: Option<&str>
         phase: Phase::Expanding,
         title: format!("take back: {}", step.title),
         act: act.clone(),
-        probe: opposite(&step.probe),
-        undo: match loses {
-            Some(what) => Undo::Impossible { why: format!("{what} would be gone") },
-            None => Undo::Acts { acts: vec![step.act.clone()], atomic, loses: None },
+        probe: match act {
+            Act::BuildIndex { index, .. } => Probe::IndexValid { index: index.clone() },
+            _ => opposite(&step.probe),
+        },
+        undo: match (loses, act) {
+            (Some(what), _) => Undo::Impossible { why: format!("{what} would be gone") },
+            (None, Act::BuildIndex { index, .. }) => match index.to_sql() {
+                Ok(index) => Undo::Acts {
+                    acts: vec![Act::sql(format!("DROP INDEX CONCURRENTLY IF EXISTS {index}"))],
+                    atomic: false,
+                    loses: None,
+                },
+                Err(error) => Undo::Impossible { why: error.to_string() },
+            },
+            (None, _) => Undo::Acts { acts: vec![step.act.clone()], atomic, loses: None },
         },
         limits: step.limits,
         lock: step.lock.clone(),

@@ -167,7 +167,10 @@ fn check(subject: &Subject<'_>) -> Option<Draft> {
         step: Step {
             id: "check".into(),
             phase: Phase::Verifying,
-            title: format!("check that {} queries return no row", parsed.changes.len()),
+            title: match parsed.changes.len() {
+                1 => "check that a query returns no row".into(),
+                several => format!("check that {several} queries return no row"),
+            },
             act: Act::Check { queries: parsed.changes.iter().map(|c| c.text.clone()).collect() },
             probe: Probe::Repeatable,
             undo: Undo::Nothing,

@@ -69,16 +69,23 @@ SET search_path = sales;
 CREATE TABLE refunds (id int PRIMARY KEY);
 CREATE INDEX ON lines (item);
 
--- case: names by another search path, where others have the same
+-- case: an index by another search path, where another table has the same name
 -- before:
 CREATE TABLE lines (item int);
 CREATE INDEX ON lines (item);
-CREATE TABLE refunds (id int PRIMARY KEY);
+-- way back: any
+-- change:
+SET search_path = sales;
+CREATE INDEX ON lines (item);
+
+-- case: a table by another search path, where another table has the same name
+-- before:
+CREATE TABLE refunds (id int, precious text);
+INSERT INTO refunds VALUES (1, 'not to be dropped');
 -- way back: any
 -- change:
 SET search_path = sales;
 CREATE TABLE refunds (id int PRIMARY KEY);
-CREATE INDEX ON lines (item);
 
 -- case: an own transaction
 -- change:

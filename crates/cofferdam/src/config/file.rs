@@ -99,7 +99,9 @@ fn refusal(name: &str, text: &str, error: &serde_saphyr::Error) -> Refusal {
     refusal.help = help;
     if !matches!(error, serde_saphyr::Error::SerdeUnknownField { .. }) {
         let cause = without_place(&error.to_string()).to_owned();
-        refusal = refusal.cause(cause).help("correct the place; cofferdam init in an empty directory writes an example");
+        refusal = refusal
+            .cause(cause)
+            .help("correct the place; cofferdam init in an empty directory writes an example");
     }
     match error.location() {
         Some(location) => {

@@ -10,7 +10,7 @@
 -- BACK   `back`: undo gives acts. `nothing`: it is Nothing. `none`: it is Impossible.
 -- FLAGS  `unlike`: after the way back the schema is not what it was, for the reason that the comment gives.
 --        `unmeasured`: what the statement locks, reads and rewrites is not compared.
---        `from-15`: the statement is one of PostgreSQL 15 and later.
+--        `from-15`, `until-17`: it holds from, or until, that version of PostgreSQL.
 -- The test: setup, dump the schema (A), the statement, dump (B), its undo, dump: A again. From the setup anew: the
 -- steps of the sequence, dump: B; their undos, last first, dump: A. Each probe that is a question about the catalog
 -- says done after its act. In a transaction that is rolled back, effect's lock, rewrites and scans are those that
@@ -282,7 +282,7 @@ INSERT INTO lines SELECT i, i FROM generate_series(1, 100) i;
 ALTER TABLE lines ADD FOREIGN KEY (order_id, order_qty) REFERENCES orders
 
 -- case: add foreign key on a partitioned table
--- expect: written, back, unmeasured
+-- expect: written, back, unmeasured, until-17
 CREATE TABLE events (at date NOT NULL, user_id bigint) PARTITION BY RANGE (at);
 CREATE TABLE events_1 PARTITION OF events FOR VALUES FROM ('2025-01-01') TO ('2026-01-01');
 -- then
@@ -355,7 +355,7 @@ ALTER TABLE orders ADD EXCLUDE USING gist (int8range(id, id, '[]') WITH &&)
 ALTER TABLE orders ADD COLUMN state text
 
 -- case: add column that is there
--- expect: written, nothing
+-- expect: written, nothing, from-13
 -- then
 ALTER TABLE orders ADD COLUMN IF NOT EXISTS note int UNIQUE CHECK (note > 0)
 
@@ -426,8 +426,8 @@ ALTER TABLE orders ADD "Ref no" bigint CONSTRAINT c1 CHECK ("Ref no" > 0) CONSTR
 -- then
 ALTER TABLE orders ADD COLUMN number bigserial PRIMARY KEY
 
--- case: add column with unique on a partitioned table
--- expect: written, back, unmeasured
+-- case: add column with a foreign key on a partitioned table
+-- expect: written, back, unmeasured, until-17
 CREATE TABLE events (at date NOT NULL, n int) PARTITION BY RANGE (at);
 -- then
 ALTER TABLE events ADD COLUMN user_id bigint REFERENCES users
@@ -888,7 +888,7 @@ ALTER TABLE orders ADD COLUMN n positive DEFAULT 1
 CREATE UNIQUE INDEX ON orders ((id + 0), (id + 1))
 
 -- case: index with a case, a cast of a cast, and a subscript
--- expect: safe, back
+-- expect: safe, back, from-14
 -- then
 CREATE INDEX ON orders ((CASE WHEN qty > 0 THEN 1 ELSE 2 END), ((qty::numeric)::text), ((data -> 'a')), (note IS NULL), (upper(trim(note))), trim(note), (extract(year FROM at)), (at::date))
 

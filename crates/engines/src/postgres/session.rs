@@ -16,7 +16,9 @@ use cofferdam_core::{Facts, Name};
 
 use super::claim::Claim;
 use super::options::{ConnectOptions, RealEnv};
-use super::{claim, commit, connect, errors, facts, history, options, perform, probe, reading, rights};
+use super::{
+    claim, commit, connect, errors, facts, history, options, perform, probe, reading, rights, schema,
+};
 use crate::{Batch, Holder, Line, Missing, Rows, Run, Runs, Session, StopAsked, Target, Tick, Ticker};
 
 /// See [`crate::Session`].
@@ -36,6 +38,8 @@ pub(super) struct PostgresSession {
     pub(super) stop: StopAsked,
     /// A statement may have changed the session's settings since the last `reset`.
     pub(super) unsettled: bool,
+    /// Our tables are known to be there.
+    installed: bool,
 }
 
 impl PostgresSession {
@@ -55,7 +59,17 @@ impl PostgresSession {
             ticker: Arc::new(|_| {}),
             stop: Arc::new(|| false),
             unsettled: false,
+            installed: false,
         })
+    }
+
+    /// Our tables are there. Asked of the catalog, so that looking at a database where Cofferdam never was leaves
+    /// no error in the server's log; once they are there, they stay.
+    async fn installed(&mut self) -> Result<bool> {
+        if !self.installed {
+            self.installed = schema::exists(&self.client).await?;
+        }
+        Ok(self.installed)
     }
 
     /// As our own, with a name that tells the two apart in `pg_stat_activity`.
@@ -88,15 +102,19 @@ impl Session for PostgresSession {
     }
 
     async fn history(&mut self) -> Result<Vec<Applied>> {
-        history::read(&self.client).await
+        if self.installed().await? { history::read(&self.client).await } else { Ok(Vec::new()) }
     }
 
     async fn runs(&mut self, which: Runs) -> Result<Vec<Run>> {
-        reading::runs(&self.client, which).await
+        if self.installed().await? { reading::runs(&self.client, which).await } else { Ok(Vec::new()) }
     }
 
     async fn journal(&mut self, run: Option<Uuid>) -> Result<Vec<Entry>> {
-        reading::journal(&self.client, run).await
+        if self.installed().await? { reading::journal(&self.client, run).await } else { Ok(Vec::new()) }
+    }
+
+    fn warnings(&self) -> &[String] {
+        &self.options.warnings
     }
 
     async fn missing_rights(&mut self, plans: &[&Plan]) -> Result<Vec<Missing>> {

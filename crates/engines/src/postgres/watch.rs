@@ -109,10 +109,9 @@ impl Lookout<'_> {
         if !blocking.is_empty() {
             (self.ticker)(Tick::Blocking(blocking.clone(), longest));
             let limit = self.limits.max_block_ms;
-            if limit > 0 && longest.as_millis() >= u128::from(limit) && sighting.cancelled_for.is_none() {
-                if self.cancel().await {
-                    sighting.cancelled_for = Some((blocking, longest));
-                }
+            let too_long = limit > 0 && longest.as_millis() >= u128::from(limit);
+            if too_long && sighting.cancelled_for.is_none() && self.cancel().await {
+                sighting.cancelled_for = Some((blocking, longest));
             }
         }
         if self.builds_index {
@@ -148,6 +147,9 @@ impl Lookout<'_> {
     }
 }
 
+/// Operands have the types of the operator that is meant, to the letter: a less exact match could be outdone by an
+/// operator that a tenant planted in a schema of the search path.
+///
 /// `pg_blocking_pids` takes the lock manager's locks, so it is asked only of sessions that wait for a lock.
 fn look_query() -> String {
     format!(
@@ -155,7 +157,7 @@ fn look_query() -> String {
          WHERE a.pid = ANY (pg_catalog.pg_blocking_pids($1))
          UNION ALL
          SELECT {HOLDER_COLUMNS}, true,
-                (extract(epoch FROM pg_catalog.clock_timestamp() - a.query_start) * 1000)::bigint
+                (extract(epoch FROM pg_catalog.clock_timestamp() - a.query_start)::float8 * 1000::float8)::bigint
          FROM (SELECT * FROM pg_catalog.pg_stat_activity
                WHERE wait_event_type = 'Lock' AND pid <> $1 OFFSET 0) a
          WHERE $1 = ANY (pg_catalog.pg_blocking_pids(a.pid))"

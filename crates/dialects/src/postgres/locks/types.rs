@@ -245,4 +245,49 @@ mod tests {
             assert_eq!(printed(written).as_deref(), expected, "{written}");
         }
     }
+
+    #[test]
+    fn types_are_changed_with_and_without_a_rewrite_as_the_server_does() {
+        const FREE: bool = false;
+        const REWRITE: bool = true;
+        let cases = [
+            ("character varying(20)", "varchar(40)", FREE),
+            ("character varying(20)", "varchar(10)", REWRITE),
+            ("character varying(20)", "varchar", FREE),
+            ("character varying", "varchar(20)", REWRITE),
+            ("character varying(20)", "text", FREE),
+            ("text", "character varying", FREE),
+            ("text", "varchar(20)", REWRITE),
+            ("text", "citext", FREE),
+            ("character(5)", "text", REWRITE),
+            ("character(5)", "char(10)", REWRITE),
+            ("character(5)", "bpchar", FREE),
+            ("numeric(10,2)", "numeric(12,2)", FREE),
+            ("numeric(10,2)", "numeric(12,3)", REWRITE),
+            ("numeric(10,2)", "numeric", FREE),
+            ("numeric", "numeric(10,2)", REWRITE),
+            ("integer", "bigint", REWRITE),
+            ("integer", "int4", FREE),
+            ("bit(4)", "bit(8)", REWRITE),
+            ("bit varying(4)", "varbit(8)", FREE),
+            ("bit(4)", "bit varying", FREE),
+            ("timestamp(3) without time zone", "timestamp", FREE),
+            ("timestamp without time zone", "timestamp(3)", REWRITE),
+            ("timestamp without time zone", "timestamptz", FREE),
+            ("timestamp without time zone", "timestamptz(3)", REWRITE),
+            ("timestamp with time zone", "timestamp", FREE),
+            ("interval(3)", "interval(6)", FREE),
+            ("json", "jsonb", REWRITE),
+            ("cidr", "inet", FREE),
+            ("inet", "cidr", REWRITE),
+            ("character varying(20)[]", "varchar[]", FREE),
+            ("integer[]", "bigint[]", REWRITE),
+            ("text", "app.mood", REWRITE),
+        ];
+        for (old, new, rewrites) in cases {
+            assert_eq!(type_change_rewrites(old, new, "Etc/UTC"), rewrites, "{old} to {new}");
+        }
+        assert!(type_change_rewrites("timestamp without time zone", "timestamptz", "Europe/Berlin"));
+        assert!(type_change_rewrites("timestamp without time zone", "timestamptz", ""));
+    }
 }

@@ -98,6 +98,17 @@ pub(super) const OBJECTS: &str = "
     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind = 'S' AND n.nspname !~ '^pg_'::pg_catalog.text
     UNION ALL
+    SELECT pg_catalog.concat(CASE c.relkind WHEN 'v' THEN 'view ' WHEN 'm' THEN 'materialized view '
+                                  WHEN 'i' THEN 'index ' WHEN 'I' THEN 'index ' ELSE 'table ' END,
+                             n.nspname, '.', c.relname)
+    FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm', 'i', 'I') AND n.nspname !~ '^pg_'::pg_catalog.text
+      AND n.nspname <> 'information_schema'
+    UNION ALL
+    SELECT pg_catalog.concat('constraint ', n.nspname, '.', k.conname)
+    FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_namespace n ON n.oid = k.connamespace
+    WHERE n.nspname !~ '^pg_'::pg_catalog.text AND n.nspname <> 'information_schema'
+    UNION ALL
     SELECT DISTINCT pg_catalog.concat('function ', n.nspname, '.', p.proname)
     FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
     WHERE n.nspname !~ '^pg_'::pg_catalog.text AND n.nspname <> 'information_schema' AND NOT EXISTS (
@@ -106,12 +117,13 @@ pub(super) const OBJECTS: &str = "
           AND x.objid = p.oid AND x.deptype = 'e')";
 
 /// One row for each table that is there: its place among those asked for, from 1, and what is known of it. `$1` their
-/// schemas (NULL: the path's), `$2` their names, `$3` the schemas of the path in order. What is counted and measured
+/// schemas (NULL: the path's), `$2` their names (an index stands for its table), `$3` the schemas of the path in order. What is counted and measured
 /// stands by leaves: a partitioned table has nothing of its own.
 pub(super) const TABLES: &str = "
     WITH found AS (
         SELECT asked.place, (
-            SELECT c.oid FROM pg_catalog.pg_class c
+            SELECT coalesce((SELECT i.indrelid FROM pg_catalog.pg_index i WHERE i.indexrelid = c.oid), c.oid)
+            FROM pg_catalog.pg_class c
             JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
             LEFT JOIN pg_catalog.unnest($3::pg_catalog.name[]) WITH ORDINALITY AS path (schema, place)
                 ON path.schema = n.nspname

@@ -1,0 +1,91 @@
+//! Peers from the registry of Go modules.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use super::Peer;
+use crate::machine::{output, stream};
+
+pub(super) static GOOSE: Peer = Peer {
+    name: "goose",
+    version: "v3.29.0",
+    variable: "GOOSE",
+    note: "built with PostgreSQL only, which makes it smaller than the published one",
+    needs: &["go"],
+    make: |peer, folder| {
+        install(peer, folder, "github.com/pressly/goose/v3/cmd/goose", GOOSE_WITHOUT)?;
+        Ok(())
+    },
+};
+
+/// Some modules of its drivers for other databases cannot be had from every mirror, and none of them is measured.
+const GOOSE_WITHOUT: &str =
+    "no_azuresql no_clickhouse no_libsql no_mssql no_mysql no_sqlite3 no_vertica no_ydb";
+
+pub(super) static MIGRATE: Peer = Peer {
+    name: "golang-migrate",
+    version: "v4.20.1",
+    variable: "MIGRATE",
+    note: "built with PostgreSQL only, as its documentation has it",
+    needs: &["go"],
+    make: |peer, folder| {
+        install(peer, folder, "github.com/golang-migrate/migrate/v4/cmd/migrate", "postgres")?;
+        fs::rename(folder.join("migrate"), folder.join(peer.name)).map_err(|e| e.to_string())
+    },
+};
+
+pub(super) static DBMATE: Peer = Peer {
+    name: "dbmate",
+    version: "v2.28.0",
+    variable: "DBMATE",
+    note: "built without cgo, thus without SQLite",
+    needs: &["go"],
+    make: build_dbmate,
+};
+
+/// Where it builds, cgo would need a C compiler.
+fn go(folder: &Path) -> Command {
+    let mut command = Command::new("go");
+    command.current_dir(folder).env("CGO_ENABLED", "0");
+    command
+}
+
+/// `go install` of one command with build tags, its program going into the folder.
+fn install(peer: &Peer, folder: &Path, command: &str, tags: &str) -> Result<(), String> {
+    let module = format!("{command}@{}", peer.version);
+    succeed(
+        go(folder)
+            .args(["install", "-trimpath", "-ldflags", "-s -w", "-tags", tags, &module])
+            .env("GOBIN", folder),
+    )
+}
+
+/// It is pinned in a module of our own: `go install` asks for the list of its versions, which not every mirror
+/// has, and a `require` does not.
+fn build_dbmate(peer: &Peer, folder: &Path) -> Result<(), String> {
+    let source = folder.join("source");
+    fs::create_dir(&source).map_err(|e| e.to_string())?;
+    let go_version = output(go(folder).args(["env", "GOVERSION"]))?;
+    let go_version = go_version.trim().trim_start_matches("go");
+    let import = "github.com/amacneil/dbmate/v2";
+    let files = [
+        ("go.mod", format!("module peers\n\ngo {go_version}\n\nrequire {import} {}\n", peer.version)),
+        ("tools.go", format!("//go:build tools\n\npackage peers\n\nimport _ \"{import}\"\n")),
+    ];
+    for (name, text) in files {
+        fs::write(source.join(name), text).map_err(|e| format!("{name}: {e}"))?;
+    }
+    let mut build = go(&source);
+    build.args(["build", "-trimpath", "-ldflags", "-s -w", "-o"]).arg(folder.join(peer.name)).arg(import);
+    succeed(build.env("GOFLAGS", "-mod=mod"))
+}
+
+fn succeed(command: &mut Command) -> Result<(), String> {
+    match stream(command)? {
+        0 => Ok(()),
+        code => {
+            Err(format!("{} ended with {code}; what it said stands above", command.get_program().display()))
+        }
+    }
+}
