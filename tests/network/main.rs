@@ -32,13 +32,21 @@ const OBJECTS: &str =
     UNION ALL SELECT conname::text, pg_get_constraintdef(oid) || convalidated::text FROM pg_constraint
     WHERE connamespace = 'public'::regnamespace ORDER BY 1, 2";
 
-fn state(bench: &Bench) -> (Vec<Vec<String>>, Vec<(String, String)>, String, String) {
-    (
-        bench.query(OBJECTS),
-        bench.history(),
-        bench.one("SELECT count(*) FROM ledger"),
-        bench.one("SELECT count(*) FROM pg_index WHERE NOT indisvalid"),
-    )
+#[derive(Debug, PartialEq)]
+struct State {
+    objects: Vec<Vec<String>>,
+    history: Vec<(String, String)>,
+    executions: String,
+    invalid: String,
+}
+
+fn state(bench: &Bench) -> State {
+    State {
+        objects: bench.query(OBJECTS),
+        history: bench.history(),
+        executions: bench.one("SELECT count(*) FROM ledger"),
+        invalid: bench.one("SELECT count(*) FROM pg_index WHERE NOT indisvalid"),
+    }
 }
 
 fn through(bench: &Bench, proxy: &Proxy) -> support::Ended {

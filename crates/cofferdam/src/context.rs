@@ -45,13 +45,16 @@ impl Context {
         settings.need_database()?;
         let engine = wiring::engine(settings.url.as_deref())?;
         self.heed_signals();
-        engine
-            .open(&Target {
-                url: settings.url.clone(),
-                application: format!("cofferdam {}", self.verb),
-                who: wiring::who(),
-            })
-            .await
+        let target = Target {
+            url: settings.url.clone(),
+            application: format!("cofferdam {}", self.verb),
+            who: wiring::who(),
+        };
+        let session = engine.open(&target).await?;
+        for warning in session.warnings() {
+            self.console.note(&format!("warning: {warning}"));
+        }
+        Ok(session)
     }
 
     /// As [`Context::open`], but waits for a server that cannot be reached yet. `--timeout` bounds the wait.

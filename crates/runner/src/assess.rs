@@ -88,9 +88,8 @@ fn reader() -> Result<&'static Dialect> {
 
 fn understand(migration: Migration) -> Result<Understood> {
     let reader = reader()?;
-    let parsed = (reader.read)(&migration.up).map_err(|e| Fault::Refused(e))?;
-    let check =
-        migration.check.as_ref().map(|c| (reader.read)(c)).transpose().map_err(|e| Fault::Refused(e))?;
+    let parsed = (reader.read)(&migration.up).map_err(Fault::Refused)?;
+    let check = migration.check.as_ref().map(|c| (reader.read)(c)).transpose().map_err(Fault::Refused)?;
     Ok(Understood { migration, parsed, check })
 }
 

@@ -61,7 +61,7 @@ pub async fn verify(session: &mut dyn Session) -> Result<Audit> {
         .ok_or_else(|| Fault::Bug("no dialect for PostgreSQL was compiled in".into()))?;
     for applied in session.history().await?.iter().filter(|a| a.in_force()) {
         let Some(script) = &applied.bundle.check else { continue };
-        let parsed = (reader.read)(script).map_err(|e| Fault::Refused(e))?;
+        let parsed = (reader.read)(script).map_err(Fault::Refused)?;
         for change in parsed.changes {
             audit.checks += 1;
             let (rows, error) = match session.rows(&change.text, 5).await {

@@ -82,7 +82,7 @@ fn no_such(text: &str, in_force: &[(&Applied, Version)]) -> Fault {
 async fn plan_back(session: &mut dyn Session, applied: &Applied, policy: &Policy) -> Result<Plan> {
     let mut plan = match &applied.bundle.down {
         Some(down) => planned_script(session, applied, down, policy).await?,
-        None => back::derived_plan(applied).map_err(|e| Fault::Refused(e))?,
+        None => back::derived_plan(applied).map_err(Fault::Refused)?,
     };
     plan.losses = losses(session, &plan).await?;
     Ok(plan)
@@ -118,24 +118,32 @@ async fn planned_script(
         as_written: policy.as_written,
         limits: policy.limits,
     };
-    let planned = cofferdam_strategies::plan(&policy.strategy, &subject).map_err(|e| Fault::Refused(e))?;
-    back::scripted_plan(applied, planned).map_err(|e| Fault::Refused(e))
+    let planned = cofferdam_strategies::plan(&policy.strategy, &subject).map_err(Fault::Refused)?;
+    back::scripted_plan(applied, planned).map_err(Fault::Refused)
 }
 
 fn read(script: &Script) -> Result<Parsed> {
     let reader = dialect("postgresql")
         .ok_or_else(|| Fault::Bug("no dialect for PostgreSQL was compiled in".into()))?;
-    (reader.read)(script).map_err(|e| Fault::Refused(e))
+    (reader.read)(script).map_err(Fault::Refused)
 }
 
 /// What is in the tables and columns that the plan drops, by looking.
 async fn losses(session: &mut dyn Session, plan: &Plan) -> Result<Vec<String>> {
     let mut found = Vec::new();
+    let mut elsewhere = false;
     for step in plan.steps() {
         let Act::Sql { sql, .. } = &step.act else { continue };
+        // From here on a name without a schema may be another object than the one that we would look at.
+        elsewhere |= sql.to_ascii_lowercase().contains("search_path");
         let parsed = read(&Script::new(step.path.clone(), sql.clone()))?;
         for change in &parsed.changes {
             match &change.action {
+                Action::DropTable { .. } | Action::Truncate { .. } | Action::AlterTable { .. }
+                    if elsewhere =>
+                {
+                    found.push(format!("what `{}` drops: its schema depends on search_path", step.title));
+                }
                 Action::DropTable { names, .. } | Action::Truncate { tables: names, .. } => {
                     for table in names {
                         if holds(session, table, None).await? {

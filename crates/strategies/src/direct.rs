@@ -38,6 +38,7 @@ fn plan(subject: &Subject<'_>) -> Result<Plan, Box<Refusal>> {
     let mut drafts: Vec<Draft> = Vec::new();
     let mut new_tables: Vec<Name> = subject.created.iter().cloned().collect();
     let mut own_tables: Vec<Name> = Vec::new();
+    let mut elsewhere = false;
     for (index, change) in without_frame(subject)?.iter().enumerate() {
         let number = (index + 1).to_string();
         let no_way_back = drafts.iter().find_map(|d| match &d.step.undo {
@@ -49,7 +50,9 @@ fn plan(subject: &Subject<'_>) -> Result<Plan, Box<Refusal>> {
         if loose && !free_to_split {
             return Err(Box::new(mixed(subject, change, &no_way_back.unwrap_or_default())));
         }
-        let sequence = if (loose || worth_rewriting(subject, change, &new_tables)) && free_to_split {
+        let unsure = elsewhere && !schemas_are_named(change);
+        let rewrite = loose || worth_rewriting(subject, change, &new_tables);
+        let sequence = if rewrite && free_to_split && !unsure {
             sequence::safe_sequence(change, subject.facts)
         } else {
             None
@@ -64,13 +67,17 @@ fn plan(subject: &Subject<'_>) -> Result<Plan, Box<Refusal>> {
             }
             None => {
                 let mut draft = as_written(subject, change, number, loose);
-                if goes_with(change, &own_tables) {
+                if unsure {
+                    draft.without_looking();
+                } else if goes_with(change, &own_tables) {
                     draft.step.undo = Undo::Nothing;
                 }
                 drafts.push(draft);
             }
         }
+        elsewhere |= changes_the_path(change);
         if let Action::CreateTable(table) = &change.action
+            && !unsure
             && !exists(subject, table.name.as_ref())
         {
             new_tables.extend(table.name.clone());
@@ -79,6 +86,39 @@ fn plan(subject: &Subject<'_>) -> Result<Plan, Box<Refusal>> {
     }
     drafts.extend(check(subject));
     finish(subject, drafts)
+}
+
+impl Draft {
+    /// The script changed where names without a schema lie, so what the facts say of such a name may be true of
+    /// another object: nothing may be derived from it, least of all a DROP.
+    fn without_looking(&mut self) {
+        let step = &mut self.step;
+        if !matches!(step.probe, Probe::Session | Probe::Repeatable) {
+            step.probe = Probe::Nothing;
+        }
+        if step.undo != Undo::Nothing {
+            let why = "the script changes search_path before it, so its names may lie in any schema";
+            step.undo = Undo::Impossible { why: why.into() };
+        }
+    }
+}
+
+/// `SET search_path`, `SET ROLE` (for `"$user"`), and calls that may do the same.
+fn changes_the_path(change: &Change) -> bool {
+    match &change.action {
+        Action::SetSession { name } => name == "search_path" || name == "all",
+        Action::SetRole => true,
+        _ => {
+            let text = change.text.to_ascii_lowercase();
+            text.contains("set_config") || text.contains("search_path")
+        }
+    }
+}
+
+/// Every relation that the statement is about has its schema written.
+fn schemas_are_named(change: &Change) -> bool {
+    let relations = change.action.relations();
+    !relations.is_empty() && relations.iter().all(|name| name.schema.is_some())
 }
 
 /// Nobody uses a table that the same run makes, so nothing on it blocks anybody; splitting would only cost the

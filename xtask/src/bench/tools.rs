@@ -62,7 +62,7 @@ pub(super) static TOOLS: &[Tool] = &[
         file: |number| {
             (
                 format!("{:014}_t{number}.sql", 20_260_101_000_000_u64 + number as u64),
-                format!("-- migrate:up\n{}", create_table(number)),
+                format!("-- migrate:up\n{}-- migrate:down\n", create_table(number)),
             )
         },
         arguments: |folder, place| {

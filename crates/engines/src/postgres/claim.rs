@@ -23,6 +23,9 @@ const RUN_LOCK: i64 = i64::from_be_bytes(*b"cofferda");
 /// in `pg_advisory_lock` holds a snapshot, and the holder's CREATE INDEX CONCURRENTLY would deadlock with it.
 const POLL: Duration = Duration::from_millis(150);
 
+/// A server answers what its process number is at once. Longer than this it takes only where no backend is free.
+const POOL_WAIT: Duration = Duration::from_secs(5);
+
 /// What a session that holds the lock may write with.
 #[derive(Debug, Clone)]
 pub(super) struct Claim {
@@ -128,11 +131,15 @@ async fn refuse_pooler(session: &mut PostgresSession) -> Result<()> {
     let second = connect::connect(&session.watch_options()).await?.client;
     second.batch_execute("BEGIN").await.map_err(|e| errors::fault(e, doing))?;
     let theirs = backend(&second).await?;
-    let during = backend(&session.client).await?;
+    // With a pool of one the answer would come when the second connection is done, or never.
+    let during = match tokio::time::timeout(POOL_WAIT, backend(&session.client)).await {
+        Ok(during) => Some(during?),
+        Err(_) => None,
+    };
     second.batch_execute("ROLLBACK").await.map_err(|e| errors::fault(e, doing))?;
-    let mut pooled = theirs == ours || during != ours;
+    let mut pooled = theirs == ours || during != Some(ours);
     for _ in 0..2 {
-        pooled |= backend(&session.client).await? != ours;
+        pooled = pooled || backend(&session.client).await? != ours;
     }
     if pooled {
         return Err(Refusal::new(

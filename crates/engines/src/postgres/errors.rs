@@ -102,6 +102,14 @@ fn of_server(e: &DbError, doing: &str) -> Fault {
                 .help("give the server's own address, or leave these settings out")
                 .into()
         }
+        "08P01" if message.contains("statement pooling mode") => refuse(Code::PoolerNotSupported)
+            .cause("what answers is a pooler in statement mode, through which nothing can be done in one transaction")
+            .help("give the server's own host and port in --url (or a pooler in session mode)")
+            .into(),
+        "08P01" if message.contains("query_wait_timeout") => refuse(Code::PoolerNotSupported)
+            .cause("what answers is a pooler in transaction mode with no free connection to the server")
+            .help("give the server's own host and port in --url (or a pooler in session mode)")
+            .into(),
         "42501" => refuse(Code::PermissionMissing)
             .help("grant the right to the role, or connect as the owner")
             .into(),

@@ -26,17 +26,15 @@ const LOOK: &str = "BEGIN READ ONLY; SET LOCAL statement_timeout = '2s'; SET LOC
 /// Facts of the server, and of these tables by the names under which they are asked for. A name without a schema is
 /// looked for where `search_path` says.
 ///
-/// Three round trips. It begins and ends transactions of its own, so it must not be called inside of one. A table
+/// Four round trips. A name that the server would cut is no table's: it counts as absent. It begins and ends transactions of its own, so it must not be called inside of one. A table
 /// that somebody has locked for longer than two seconds makes it `Again`.
 pub async fn facts(client: &Client, of: &[Name]) -> Result<Facts> {
-    for name in of {
-        name.to_sql()?;
-    }
-    let (server, objects, found) = read_catalog(client, of).await?;
+    let asked: Vec<Name> = of.iter().filter(|name| name.to_sql().is_ok()).cloned().collect();
+    let (server, objects, found) = read_catalog(client, &asked).await?;
     let mut tables: BTreeMap<String, Table> = of.iter().map(|n| (n.to_string(), Table::default())).collect();
     let looks = have_rows(client, &found).await?;
     for ((place, row), look) in found.iter().zip(looks) {
-        if let Some(name) = of.get(*place) {
+        if let Some(name) = asked.get(*place) {
             tables.insert(name.to_string(), Table { has_rows: look, ..row.table(&server) });
         }
     }
@@ -48,10 +46,9 @@ type Found = Vec<(usize, TableRow)>;
 
 async fn read_catalog(client: &Client, of: &[Name]) -> Result<(ServerRow, Vec<String>, Found)> {
     let fault = |e| errors::fault(e, DOING);
-    // Sent together, answered in order.
-    let (begun, path) = futures::join!(client.batch_execute(BEGIN), client.query_typed(PATH, &[]));
-    begun.map_err(fault)?;
-    let path = match path {
+    // Alone, and first: a pooler that takes no transactions says so here, and then hangs up.
+    client.batch_execute(BEGIN).await.map_err(fault)?;
+    let path = match client.query_typed(PATH, &[]).await {
         Ok(path) => path,
         Err(e) => {
             let _ = client.batch_execute("ROLLBACK").await;
@@ -66,6 +63,7 @@ async fn read_catalog(client: &Client, of: &[Name]) -> Result<(ServerRow, Vec<St
     let safe_path =
         if setting.trim().is_empty() { "pg_catalog".to_owned() } else { format!("pg_catalog, {setting}") };
     let schemas: Vec<Option<&str>> = of.iter().map(|n| n.schema.as_deref()).collect();
+    // Sent together, answered in order.
     let names: Vec<&str> = of.iter().map(|n| n.name.as_str()).collect();
     let server_query = server_query(may_identify);
     let path: [(&(dyn ToSql + Sync), Type); 1] = [(&safe_path, Type::TEXT)];

@@ -34,7 +34,8 @@ pub async fn missing(client: &Client, plans: &[&Plan]) -> Result<Vec<Missing>> {
     for need in &needs {
         missing.extend(asker.need(need).await?);
     }
-    missing.dedup();
+    let mut said = std::collections::HashSet::new();
+    missing.retain(|m| said.insert(m.grant.clone()));
     Ok(missing)
 }
 

@@ -11,7 +11,7 @@ pub(crate) static RULE: Rule = Rule {
     why: "PostgreSQL cuts names silently after 63 bytes. The object then has another name than the script says: two \
           long names may become the same one, and tools that look for the full name find nothing.",
     instead: "Choose a name of at most 63 bytes.",
-    severity: Severity::Warning,
+    severity: Severity::Error,
     engines: &["postgresql"],
     aliases: &[],
     check,
