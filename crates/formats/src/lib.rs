@@ -2,7 +2,7 @@
 //!
 //! Bytes in, [`Bundle`](cofferdam_core::Bundle) out: nothing here touches a file system or a database. A format
 //! is one file in `format/` and its line in [`FORMATS`]; the way in which a tool writes its history is one file
-//! in `history/` and its line in [`HISTORIES`]. [`standing`] compares a bundle with a history.
+//! in `history/` and its line in [`HISTORIES`]. [`standing()`] compares a bundle with a history.
 
 mod foreign;
 pub mod format;

@@ -64,14 +64,14 @@ async fn apply(context: &Context, flags: &Flags) -> Result<Exit> {
         return Ok(if pending { Code::Pending.into() } else { Exit::DONE });
     }
     refuse_blocking(&assessment, &policy)?;
-    let database = plan::database(&mut *session, &settings, &assessment).await?;
+    let database = plan::database_name(&mut *session, &settings, &assessment).await?;
     let progress = Progress::new(&context.console);
     let outcome =
         carry_out(&mut *session, &assessment, &policy, progress.reporter(), context.halt.driving()).await;
     progress.end();
     context.console.show(
         "Summary",
-        &SummaryView::new(&database.name, "applied", outcome?),
+        &SummaryView::new(&database, "applied", outcome?),
         SummaryView::text,
     );
     Ok(Exit::DONE)

@@ -1,4 +1,4 @@
-//! The command line as clap sees it, made from [`COMMANDS`](super::COMMANDS).
+//! The command line as clap sees it, made from the table of commands.
 
 use std::ffi::OsString;
 use std::process::ExitCode;

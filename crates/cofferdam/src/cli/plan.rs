@@ -97,9 +97,61 @@ pub(crate) async fn database(
     Ok(DatabaseView::new(&assessment.facts, url))
 }
 
+/// The name of an assessment's database. With nothing pending no facts were asked for, and to ask for them would
+/// double the time of the command: where the URL says the name, that is enough.
+pub(crate) async fn database_name(
+    session: &mut dyn Session,
+    settings: &Settings,
+    assessment: &Assessment,
+) -> Result<String> {
+    let known = &assessment.facts.server.database;
+    if !known.is_empty() {
+        return Ok(known.clone());
+    }
+    match settings.url.as_deref().and_then(named) {
+        Some(name) => Ok(name),
+        None => Ok(session.facts(&[]).await?.server.database),
+    }
+}
+
+/// The database that a URL names beyond doubt: by its path, in letters that mean themselves, without a parameter
+/// that names another.
+fn named(url: &str) -> Option<String> {
+    let url = url::Url::parse(url).ok()?;
+    url.host_str().filter(|host| !host.is_empty())?;
+    let name = url.path().strip_prefix('/').filter(|name| !name.is_empty())?;
+    let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-');
+    let another = url.query_pairs().any(|(key, _)| matches!(&*key, "dbname" | "service"));
+    (plain && !another).then(|| name.to_owned())
+}
+
 /// The newest version in force.
 pub(crate) fn newest(history: &[cofferdam_core::history::Applied]) -> Option<String> {
     use cofferdam_core::bundle::Version;
     let in_force = history.iter().filter(|a| a.in_force());
     in_force.filter_map(|a| a.version.as_deref().and_then(Version::parse)).max().map(|v| v.text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::named;
+
+    #[test]
+    fn only_a_plain_path_names_a_database() {
+        let cases = [
+            ("postgres://app@db.prod:5432/shop", Some("shop")),
+            ("postgres://db/shop?sslmode=disable", Some("shop")),
+            ("postgres://db/shop?dbname=other", None),
+            ("postgres://db/shop?service=other", None),
+            ("postgres://db/sh%20op", None),
+            ("postgres://db/", None),
+            ("postgres://db", None),
+            ("postgres:///shop", None),
+            ("file:/shop", None),
+            ("host=db dbname=shop", None),
+        ];
+        for (url, expected) in cases {
+            assert_eq!(named(url).as_deref(), expected, "{url}");
+        }
+    }
 }
