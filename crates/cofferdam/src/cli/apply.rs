@@ -69,10 +69,6 @@ async fn apply(context: &Context, flags: &Flags) -> Result<Exit> {
     let outcome =
         carry_out(&mut *session, &assessment, &policy, progress.reporter(), context.halt.driving()).await;
     progress.end();
-    context.console.show(
-        "Summary",
-        &SummaryView::new(&database, "applied", outcome?),
-        SummaryView::text,
-    );
+    context.console.show("Summary", &SummaryView::new(&database, "applied", outcome?), SummaryView::text);
     Ok(Exit::DONE)
 }

@@ -1,0 +1,50 @@
+//! How long it takes to cut a script into statements, and to read what each of them does.
+
+use std::hint::black_box;
+
+use cofferdam_core::Script;
+use cofferdam_dialects::postgres::POSTGRES;
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+
+/// What is awkward to cut: quotes of every kind, nested comments, semicolons within.
+const AWKWARD: &str = "\
+-- one; comment
+/* outer; /* inner; */ still; */
+CREATE TABLE orders (id bigint PRIMARY KEY, note text DEFAULT 'it''s; here');
+INSERT INTO orders VALUES (1, E'a\\';b'), (2, U&'\\0041;');
+CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS $body$
+BEGIN
+    NEW.note := $$a; b$$;
+    RETURN NEW;
+END
+$body$;
+ALTER TABLE \"odd;name\" ADD COLUMN total numeric(12, 2);
+CREATE INDEX CONCURRENTLY orders_note ON orders (note);
+";
+
+/// A large file of the kind that a dump has.
+fn inserts(bytes: usize) -> String {
+    let line = format!("INSERT INTO bulk VALUES (1, '{}');\n", "lorem ipsum; ".repeat(40));
+    line.repeat(bytes / line.len() + 1)
+}
+
+fn benches(criterion: &mut Criterion) {
+    let scripts = [
+        ("awkward", Script::new("awkward.sql", AWKWARD)),
+        ("1 MB", Script::new("bulk.sql", inserts(1_000_000))),
+    ];
+    let mut group = criterion.benchmark_group("split");
+    for (name, script) in &scripts {
+        group.throughput(Throughput::Bytes(script.text.len() as u64));
+        group.bench_function(*name, |bencher| bencher.iter(|| (POSTGRES.split)(black_box(script)).unwrap()));
+    }
+    group.finish();
+    let mut group = criterion.benchmark_group("read");
+    let (name, script) = &scripts[0];
+    group.throughput(Throughput::Bytes(script.text.len() as u64));
+    group.bench_function(*name, |bencher| bencher.iter(|| (POSTGRES.read)(black_box(script)).unwrap()));
+    group.finish();
+}
+
+criterion_group!(all, benches);
+criterion_main!(all);
