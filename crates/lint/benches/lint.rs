@@ -34,7 +34,7 @@ fn benches(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("lint");
     for (name, text) in [("risky", RISKY), ("harmless", HARMLESS)] {
         let script = Script::new(format!("0001_{name}.up.sql"), text);
-        let Ok(parsed) = (POSTGRES.read)(&script) else { continue };
+        let Ok(parsed) = (POSTGRES.read)(&script) else { unreachable!("{name} is refused") };
         let options = Options {
             facts: None,
             created: &BTreeSet::new(),

@@ -1,5 +1,7 @@
 //! Applying what is pending.
 
+use std::collections::BTreeSet;
+
 use uuid::Uuid;
 
 use cofferdam_core::fault::Result;
@@ -40,13 +42,14 @@ pub async fn apply(
     // Read again under the lock: another runner may have been here since the assessment.
     let mut history = session.history().await?;
     let mut touched: Vec<Name> = Vec::new();
+    let mut created: BTreeSet<Name> = BTreeSet::new();
     for pending in &assessment.pending {
         if in_force(&history, pending) {
             continue;
         }
         stop.check()?;
         session.reset().await?;
-        let fresh = replan(session, pending, &touched, assessment, policy).await?;
+        let fresh = replan(session, pending, (&touched, &created), assessment, policy).await?;
         let pending = fresh.as_ref().unwrap_or(pending);
         let run = new_run(pending, policy);
         let driver = Driver::new(
@@ -59,6 +62,7 @@ pub async fn apply(
         );
         summary.runs.push(driver.drive().await?);
         touched.extend(crate::assess::relations(pending));
+        created.extend(crate::assess::created(pending));
     }
     if !summary.runs.is_empty() {
         history = session.history().await?;

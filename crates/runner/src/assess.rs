@@ -155,11 +155,12 @@ fn empty_plan(migration: &Migration) -> Plan {
 }
 
 /// Plans once more with fresh facts where an earlier migration of the same command changed what this one is
-/// about; `None` where nothing did.
+/// about; `None` where nothing did. `touched` and `created`: what the earlier ones were about, and the tables that
+/// they made, which nobody uses yet: the plan stays the one that was shown.
 pub(crate) async fn replan(
     session: &mut dyn Session,
     pending: &Pending,
-    touched: &[Name],
+    (touched, created): (&[Name], &BTreeSet<Name>),
     assessment: &Assessment,
     policy: &Policy,
 ) -> Result<Option<Pending>> {
@@ -170,8 +171,15 @@ pub(crate) async fn replan(
     let understood = understand(pending.migration.clone())?;
     let mut facts = session.facts(&own).await?;
     facts.server = assessment.facts.server.clone();
-    // The tables that were new when all was planned are there now; nobody may use them yet, but nobody promised.
-    plan_one(&understood, &facts, &BTreeSet::new(), policy).map(Some)
+    plan_one(&understood, &facts, created, policy).map(Some)
+}
+
+/// The tables that a pending migration makes.
+pub(crate) fn created(pending: &Pending) -> BTreeSet<Name> {
+    let Ok(reader) = reader() else { return BTreeSet::new() };
+    (reader.read)(&pending.migration.up)
+        .map(|parsed| cofferdam_lint::created_tables(&parsed))
+        .unwrap_or_default()
 }
 
 /// The relations that a pending migration is about.
@@ -202,10 +210,14 @@ pub fn refuse_blocking(assessment: &Assessment, policy: &Policy) -> Result<()> {
             finding.path, at.line, at.column, finding.message, finding.rule
         ));
     }
+    let way_out = match blocking.iter().find(|f| f.fix.is_some()) {
+        Some(_) => "cofferdam lint --fix".to_owned(),
+        None => first.help.clone().unwrap_or_else(|| format!("cofferdam explain {}", first.code)),
+    };
     Err(refusal
         .help(format!(
-            "cofferdam lint --fix, or agree to it: --allow {}=\"reason\" (or `-- cofferdam:allow {} \
-             reason=\"...\"` above the statement)",
+            "{way_out}; or agree to it: --allow {}=\"reason\" (or `-- cofferdam:allow {} reason=\"...\"` above \
+             the statement)",
             first.rule, first.rule
         ))
         .into())
