@@ -74,7 +74,16 @@ fn gist(sql: &str) -> String {
         }
         _ => 0,
     };
-    words.iter().skip(clause).take(2).map(String::as_str).collect::<Vec<_>>().join(" ")
+    // `ALTER COLUMN c DROP NOT NULL` says what it does behind the column's name.
+    let (clause, length) = match words.get(clause).map(String::as_str) {
+        Some("alter") if clause > 0 => words
+            .iter()
+            .skip(clause + 1)
+            .position(|w| CLAUSES.contains(&w.as_str()))
+            .map_or((clause, 2), |at| (clause + 1 + at, 3)),
+        _ => (clause, 2),
+    };
+    words.iter().skip(clause).take(length).map(String::as_str).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -87,6 +96,7 @@ mod tests {
             ("DROP INDEX CONCURRENTLY \"ix\"", "drop index"),
             ("ALTER TABLE \"orders\" DROP COLUMN \"note\"", "drop column"),
             ("ALTER TABLE t RENAME COLUMN a TO b", "rename column"),
+            ("ALTER TABLE t ALTER COLUMN c DROP NOT NULL", "drop not null"),
             ("ALTER TABLE IF EXISTS t ADD CONSTRAINT c CHECK (x)", "add constraint"),
             ("TRUNCATE t", "truncate t"),
             ("", ""),
