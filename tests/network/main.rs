@@ -13,16 +13,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use cut::Proxy;
 use support::{Bench, ended, server};
 
-/// One transaction, and one statement outside of any.
+/// One transaction, and one statement outside of any, on a table that is there.
 fn bench() -> Bench {
     let bench = Bench::new("cut");
     bench
         .file(
             "V1__ledger.sql",
             "CREATE TABLE ledger (what text);\nCREATE TABLE t (id int PRIMARY KEY, a int);\n
-             INSERT INTO t SELECT n, n FROM generate_series(1, 100) n;\nINSERT INTO ledger VALUES ('one');",
+             INSERT INTO t SELECT n, n FROM generate_series(1, 100) n;",
         )
-        .file("V2__index.sql", "CREATE INDEX t_a_idx ON t (a);");
+        .file("V2__together.sql", "INSERT INTO ledger VALUES ('two');\nALTER TABLE t ADD COLUMN b int;")
+        .file("V3__index.sql", "CREATE INDEX t_a_idx ON t (a);");
     bench
 }
 
@@ -58,6 +59,7 @@ fn through(bench: &Bench, proxy: &Proxy) -> support::Ended {
 #[test]
 fn cut_after_every_message() {
     let whole = bench();
+    whole.must(&["apply", "--to", "1"]);
     let proxy = Proxy::start(server().port(), 0);
     let ended = through(&whole, &proxy);
     assert_eq!(ended.code, 0, "{}", ended.stderr);
@@ -78,6 +80,7 @@ fn cut_after_every_message() {
                         return;
                     }
                     bench.clear();
+                    bench.must(&["apply", "--to", "1"]);
                     let proxy = Proxy::start(server().port(), after);
                     let cut = through(&bench, &proxy);
                     if proxy.was_cut() {

@@ -8,7 +8,7 @@ use cofferdam_core::finding::{Edit, Fix};
 use cofferdam_core::{Act, Action, Change, Facts, Name, TableChange, Undo};
 use cofferdam_dialects::postgres::inverse;
 use cofferdam_dialects::postgres::refuses_transaction;
-use cofferdam_dialects::postgres::sequence::safe_sequence;
+use cofferdam_dialects::postgres::sequence::{SafeStep, safe_sequence};
 
 use crate::scene::Scene;
 use crate::{clauses, transaction};
@@ -21,8 +21,8 @@ pub(crate) fn safe_parts(scene: &Scene) -> Option<Vec<String>> {
     safe_parts_of(scene, scene.change())
 }
 
-/// Strategy `direct` takes the safe sequence by itself: there is one, and no statement before it would have to be
-/// taken back if a part of the sequence failed, and cannot be.
+/// Strategy `direct` takes the safe sequence by itself: there is one, and neither a statement before it nor one of
+/// its own clauses would have to be taken back if a part of the sequence failed, and cannot be.
 pub(crate) fn handled(scene: &Scene) -> bool {
     let facts = facts(scene);
     let on_new_tables = |change: &Change| {
@@ -32,7 +32,15 @@ pub(crate) fn handled(scene: &Scene) -> bool {
     let lasting = |change: &Change| {
         !on_new_tables(change) && matches!(inverse::undo(change, &facts), Undo::Impossible { .. })
     };
-    safe_parts(scene).is_some() && (scene.transaction_none || !scene.earlier().iter().any(lasting))
+    // An index that the facts do not show has no way back either, but dropping it fails as a whole.
+    let alters = matches!(scene.change().action, Action::AlterTable { .. });
+    let loses = |step: &SafeStep| alters && matches!(step.undo, Undo::Impossible { .. });
+    match safe_sequence(scene.change(), &facts) {
+        None => false,
+        Some(steps) => {
+            scene.transaction_none || !(steps.iter().any(loses) || scene.earlier().iter().any(lasting))
+        }
+    }
 }
 
 fn safe_parts_of(scene: &Scene, change: &Change) -> Option<Vec<String>> {

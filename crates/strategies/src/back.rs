@@ -24,7 +24,7 @@ pub fn bundle(plan: &Plan, subject: &Subject<'_>) -> RollbackBundle {
 fn derive(plan: &Plan) -> Result<Vec<Unit>, String> {
     let mut units: Vec<Unit> = Vec::new();
     for unit in plan.units.iter().rev() {
-        for step in unit.steps.iter().rev() {
+        for step in unit.steps.iter().rev().filter(|step| !removed_again(plan, step)) {
             match &step.undo {
                 Undo::Nothing => {}
                 Undo::Impossible { why } => return Err(format!("{}: {why}", step.title)),
@@ -43,6 +43,16 @@ fn derive(plan: &Plan) -> Result<Vec<Unit>, String> {
         }
     }
     Ok(units)
+}
+
+/// A sequence drops its own helper (the check of SET NOT NULL) as its last step: of an applied migration there is
+/// nothing of it to take back, and taking that back again would bring it to life.
+fn removed_again(plan: &Plan, step: &Step) -> bool {
+    let Probe::ConstraintThere { table, constraint, .. } = &step.probe else { return false };
+    let gone = Probe::ConstraintAbsent { table: table.clone(), constraint: constraint.clone() };
+    plan.steps()
+        .skip_while(|later| later.id != step.id)
+        .any(|later| later.probe == gone && later.undo == Undo::Nothing)
 }
 
 fn letter(index: usize, of: usize) -> String {

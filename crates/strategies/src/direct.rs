@@ -54,14 +54,15 @@ fn plan(subject: &Subject<'_>) -> Result<Plan, Box<Refusal>> {
         let rewrite = loose || worth_rewriting(subject, change, &new_tables);
         let sequence = if rewrite && free_to_split && !unsure {
             sequence::safe_sequence(change, subject.facts)
+                .filter(|steps| loose || loose_by_wish(subject) || all_have_a_way_back(steps))
         } else {
             None
         };
         match sequence {
             Some(steps) => {
                 let several = steps.len() > 1;
-                for (letter, safe) in ('a'..='z').zip(steps) {
-                    let id = if several { format!("{number}{letter}") } else { number.clone() };
+                for (index, safe) in steps.into_iter().enumerate() {
+                    let id = if several { format!("{number}{}", letters(index)) } else { number.clone() };
                     drafts.push(of_sequence(subject, change, id, safe));
                 }
             }
@@ -127,6 +128,21 @@ fn worth_rewriting(subject: &Subject<'_>, change: &Change, new_tables: &[Name]) 
     !subject.as_written
         && !change.action.tables().iter().any(|t| new_tables.contains(t))
         && !matches!(change.action, Action::CreateTable(_))
+}
+
+/// A sequence commits after each of its steps: if one of them could not be taken back, a failure of a later one
+/// would leave it there, and its own, outside of a transaction, would need a person.
+fn all_have_a_way_back(steps: &[SafeStep]) -> bool {
+    !steps.iter().any(|step| matches!(step.undo, Undo::Impossible { .. }))
+}
+
+/// `a` to `z`, then `aa`, `ab` and so on: a statement of many clauses has more steps than the alphabet letters.
+fn letters(index: usize) -> String {
+    let last = char::from(b'a' + u8::try_from(index % 26).unwrap_or_default());
+    match index / 26 {
+        0 => last.to_string(),
+        before => letters(before - 1) + &last.to_string(),
+    }
 }
 
 /// It concerns only tables that this very migration makes: dropping them takes it back too.
@@ -253,4 +269,17 @@ fn finish(subject: &Subject<'_>, drafts: Vec<Draft>) -> Result<Plan, Box<Refusal
     }
     .checked()
     .map_err(|malformed| Box::new(Refusal::new(Code::Bug, malformed.to_string())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_are_lettered_past_the_alphabet() {
+        let all: Vec<String> = [0, 25, 26, 51, 52, 701, 702].into_iter().map(letters).collect();
+        assert_eq!(all, ["a", "z", "aa", "az", "ba", "zz", "aaa"]);
+        let unique: std::collections::HashSet<String> = (0..2000).map(letters).collect();
+        assert_eq!(unique.len(), 2000);
+    }
 }

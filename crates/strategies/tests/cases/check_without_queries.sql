@@ -1,0 +1,2 @@
+-- case: check -- nothing yet
+ALTER TABLE orders ADD COLUMN place text;

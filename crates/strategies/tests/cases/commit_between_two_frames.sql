@@ -1,0 +1,6 @@
+BEGIN;
+CREATE TABLE notes (id bigint);
+COMMIT;
+BEGIN;
+CREATE TABLE more_notes (id bigint);
+COMMIT;

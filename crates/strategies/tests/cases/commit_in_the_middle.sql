@@ -1,0 +1,3 @@
+CREATE TABLE notes (id bigint);
+COMMIT;
+CREATE TABLE more_notes (id bigint);

@@ -1,0 +1,2 @@
+-- cofferdam:transaction none
+ALTER TABLE orders DROP COLUMN legacy, ALTER COLUMN note SET NOT NULL;

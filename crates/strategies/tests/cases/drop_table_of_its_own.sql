@@ -1,0 +1,3 @@
+CREATE TABLE notes (id bigint);
+INSERT INTO notes VALUES (1);
+DROP TABLE notes;

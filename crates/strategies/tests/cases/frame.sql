@@ -1,0 +1,4 @@
+BEGIN;
+CREATE TABLE notes (id bigint PRIMARY KEY);
+ALTER TABLE customers ADD COLUMN note text;
+COMMIT;

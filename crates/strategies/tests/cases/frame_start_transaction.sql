@@ -1,0 +1,3 @@
+START TRANSACTION;
+CREATE TABLE notes (id bigint);
+END;

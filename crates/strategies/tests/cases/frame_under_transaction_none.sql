@@ -1,0 +1,4 @@
+-- cofferdam:transaction none
+BEGIN;
+CREATE TABLE notes (id bigint);
+COMMIT;

@@ -1,0 +1,2 @@
+UPDATE orders SET note = '' WHERE note IS NULL;
+CREATE INDEX CONCURRENTLY orders_legacy_idx ON orders (legacy);

@@ -1,0 +1,1 @@
+CREATE UNIQUE INDEX CONCURRENTLY orders_legacy_idx ON orders (legacy);

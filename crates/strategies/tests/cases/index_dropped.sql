@@ -1,0 +1,2 @@
+DROP INDEX orders_note_idx;
+ALTER TABLE orders ADD COLUMN place text;

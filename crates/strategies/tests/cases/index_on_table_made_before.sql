@@ -1,0 +1,2 @@
+-- case: created notes
+CREATE INDEX notes_text_idx ON notes (text);

@@ -1,0 +1,1 @@
+DROP INDEX orders_gone_idx, orders_lost_idx;

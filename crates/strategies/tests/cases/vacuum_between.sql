@@ -1,0 +1,3 @@
+ALTER TABLE orders ADD COLUMN place text;
+VACUUM orders;
+ALTER TABLE orders ADD COLUMN street text;
