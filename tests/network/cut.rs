@@ -45,6 +45,9 @@ impl Proxy {
                     .lock()
                     .unwrap()
                     .extend([client.try_clone().unwrap(), server.try_clone().unwrap()]);
+                // Else every small message waits for the acknowledgement of the one before it.
+                client.set_nodelay(true).unwrap();
+                server.set_nodelay(true).unwrap();
                 let (c, s) = (client.try_clone().unwrap(), server.try_clone().unwrap());
                 let forward = Arc::clone(&shared);
                 std::thread::spawn(move || forward.pass(client, s, true));
