@@ -135,9 +135,9 @@ fn timeouts_that_are_meant_for_applications() {
     for setting in
         ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "idle_session_timeout"]
     {
-        bench.query(&format!("ALTER DATABASE {} SET {setting} = '50ms'", bench.database));
+        bench.query(&format!("ALTER DATABASE {} SET {setting} = '1s'", bench.database));
     }
-    bench.file("V2__slow.sql", "SELECT pg_sleep(0.2);\nCREATE TABLE b (id int);\n");
+    bench.file("V2__slow.sql", "SELECT pg_sleep(1.5);\nCREATE TABLE b (id int);\n");
     bench.must(&["apply"]);
     assert_eq!(bench.history().len(), 2);
 }
