@@ -68,6 +68,7 @@ pub enum Event {
     SaysNotSwapped,
     SaysSwapped,
     SaysContractBegan,
+    SaysContractStepDone,
     SaysContracted,
     SaysReverted,
 }
@@ -133,6 +134,7 @@ pub const TABLE: &[Row] = {
         row(Stuck, SaysNotSwapped, RollingBack),
         row(Stuck, SaysSwapped, Watching),
         row(Stuck, SaysContractBegan, Contracting),
+        row(Stuck, SaysContractStepDone, Contracting),
         row(Stuck, SaysContracted, Done),
         row(Stuck, SaysReverted, RolledBack),
     ]
@@ -143,7 +145,7 @@ pub const TABLE: &[Row] = {
 pub const FACTS: &[(Phase, &[Event])] = &[
     (Phase::Expanding, &[Event::SaysStepDone, Event::SaysStepNotDone]),
     (Phase::CuttingOver, &[Event::SaysSwapped, Event::SaysNotSwapped]),
-    (Phase::Contracting, &[Event::SaysContractBegan, Event::SaysContracted]),
+    (Phase::Contracting, &[Event::SaysContractBegan, Event::SaysContractStepDone, Event::SaysContracted]),
     (Phase::RollingBack, &[Event::SaysNotSwapped, Event::SaysReverted]),
 ];
 

@@ -64,10 +64,11 @@ pub async fn says(session: &mut dyn Session, id: Uuid, fact: Event, policy: &Pol
     let mut lines = vec![Line::Write(What::Moved { from: Phase::Stuck, on: fact, to })];
     let open_step = state.steps.iter().find(|(_, s)| **s == StepState::Began).map(|(id, _)| id.clone());
     match (fact, open_step) {
-        (Event::SaysStepDone, Some(step)) => {
+        (Event::SaysStepDone | Event::SaysContractStepDone, Some(step)) => {
             lines.push(Line::Write(What::Ended { step, how: "a person says so".into(), ms: None }));
         }
-        (Event::SaysStepNotDone, Some(step)) => {
+        // To be tried again, or, while the run is taken back, not to be looked for any more.
+        (Event::SaysStepNotDone | Event::SaysContractBegan | Event::SaysNotSwapped, Some(step)) => {
             lines
                 .push(Line::Write(What::Failed { step, why: "a person says that it did not happen".into() }));
         }

@@ -2,12 +2,12 @@
 
 use cofferdam_core::fault::{Question, Result};
 use cofferdam_core::journal::{StepState, What};
-use cofferdam_core::plan::{Seen, Step, Undo};
+use cofferdam_core::plan::{Act, Probe, Seen, Step, Undo};
 use cofferdam_core::run::Event;
 use cofferdam_core::{Code, Fault, Limits, Phase, Refusal, failpoint};
 use cofferdam_engines::Line;
 
-use crate::drive::{Driver, leaves_the_run_as_it_is, lost, moved, way};
+use crate::drive::{Driver, leaves_the_run_as_it_is, left_to_the_next, lost, moved, way};
 use crate::guard::{Tries, pause};
 use crate::{News, RunSummary};
 
@@ -21,8 +21,10 @@ impl Driver<'_> {
             lines.extend(way(phase, Phase::Expanding)?);
             phase = Phase::Expanding;
         }
-        if !step.is_empty() {
+        // One that ended before did not fail, whatever failed after it.
+        if !step.is_empty() && self.state.steps.get(step) != Some(&StepState::Ended) {
             lines.push(Line::Write(What::Failed { step: step.to_owned(), why: refusal.to_string() }));
+            self.state.steps.insert(step.to_owned(), StepState::Failed);
         }
         let on = [Event::StepFailed, Event::CancelAsked]
             .into_iter()
@@ -73,15 +75,22 @@ impl Driver<'_> {
     }
 
     /// Whether there is anything of a step to take back. What failed inside a transaction left nothing; of what
-    /// began outside of one, the catalog knows.
+    /// began outside of one, the catalog knows, or a person is asked.
     async fn left_something(&mut self, atomic: bool, step: &Step) -> Result<bool> {
-        match self.state.steps.get(&step.id) {
-            None => Ok(false),
-            Some(StepState::Ended) => Ok(true),
-            Some(StepState::Began | StepState::Failed) if atomic => Ok(false),
-            Some(StepState::Began | StepState::Failed) => {
-                Ok(matches!(self.session.probe(&step.probe).await?, Seen::Done | Seen::Partly(_)))
-            }
+        let state = match self.state.steps.get(&step.id) {
+            None => return Ok(false),
+            Some(StepState::Ended) => return Ok(true),
+            Some(state @ (StepState::Began | StepState::Failed)) => *state,
+        };
+        if atomic || step.undo == Undo::Nothing {
+            return Ok(false);
+        }
+        match self.session.probe(&step.probe).await? {
+            Seen::Done | Seen::Partly(_) => Ok(true),
+            Seen::NotDone => Ok(false),
+            // What the server refused, or a person says did not happen, did not.
+            Seen::Unclear(_) if state == StepState::Failed => Ok(false),
+            Seen::Unclear(question) => Err(self.not_known(&step.title, &step.id, question).await),
         }
     }
 
@@ -98,14 +107,66 @@ impl Driver<'_> {
                 pause(wait, &self.stop).await?;
             }
         } else {
-            for act in acts {
-                self.perform(step, id, act).await?;
-            }
-            let ended = What::Ended { step: id.to_owned(), how: "performed".into(), ms: None };
-            self.commit(Phase::RollingBack, vec![Line::Write(ended)], Limits::default(), false).await?;
+            self.undo_outside(step, id, acts).await?;
         }
         self.state.steps.insert(id.to_owned(), StepState::Ended);
         Ok(())
+    }
+
+    /// Outside of any transaction: *began* is committed before, *ended* after, and of acts that a runner which is
+    /// gone began, the catalog says which are left to do.
+    async fn undo_outside(&mut self, step: &Step, id: &str, acts: &[Act]) -> Result<()> {
+        let began = self.state.steps.get(id) == Some(&StepState::Began);
+        if !began {
+            let row = What::Began { step: id.to_owned() };
+            self.commit(Phase::RollingBack, vec![Line::Write(row)], Limits::default(), false).await?;
+            self.state.steps.insert(id.to_owned(), StepState::Began);
+        }
+        let mut how = "found in the catalog";
+        for act in acts {
+            if !began || !self.was_performed(step, id, act).await? {
+                self.perform(step, id, act).await?;
+                how = "performed";
+            }
+        }
+        let ended = What::Ended { step: id.to_owned(), how: how.to_owned(), ms: None };
+        self.commit(Phase::RollingBack, vec![Line::Write(ended)], Limits::default(), false)
+            .await
+            .map_err(left_to_the_next)
+    }
+
+    /// Whether an act of a way back has been performed: an index is there again, or of the step nothing is.
+    async fn was_performed(&mut self, step: &Step, id: &str, act: &Act) -> Result<bool> {
+        if let Act::BuildIndex { index, .. } = act {
+            let valid = Probe::IndexValid { index: index.clone() };
+            return Ok(self.session.probe(&valid).await? == Seen::Done);
+        }
+        if matches!(step.probe, Probe::Session | Probe::Repeatable) {
+            return Ok(false);
+        }
+        match self.session.probe(&step.probe).await? {
+            Seen::NotDone => Ok(true),
+            Seen::Done | Seen::Partly(_) => Ok(false),
+            Seen::Unclear(question) => {
+                let title = format!("taking back {}", step.title);
+                Err(self.not_known(&title, id, question).await)
+            }
+        }
+    }
+
+    /// A person must say what the catalog cannot.
+    async fn not_known(&mut self, title: &str, id: &str, question: Question) -> Fault {
+        self.now(Some(id));
+        let question = Question {
+            what: format!("{title}: {}", question.what),
+            look_at: format!(
+                "{}; if it took effect, take that back by hand, then `cofferdam repair {1} --says not-swapped` to \
+                 go on taking back the rest; or take all of it back by hand, then `cofferdam repair {1} --says \
+                 reverted`",
+                question.look_at, self.run.id
+            ),
+        };
+        self.stuck(question, None).await
     }
 
     async fn undo_failed(&mut self, step: &Step, id: &str, fault: Fault) -> Fault {
@@ -125,6 +186,6 @@ impl Driver<'_> {
                 self.run.id
             ),
         };
-        self.stuck(Event::StepFailed, question).await
+        self.stuck(question, Some(&refusal)).await
     }
 }

@@ -55,8 +55,10 @@ impl<'a> Driver<'a> {
             self.take_back().await?;
             return Ok(self.summary());
         }
-        if self.resumed {
-            self.restore_session(&plan.units).await?;
+        if self.resumed
+            && let Err(fault) = self.restore_session(&plan.units).await
+        {
+            return Err(self.failed(fault).await);
         }
         let last = plan.units.len().saturating_sub(1);
         for (index, unit) in plan.units.iter().enumerate() {
@@ -78,7 +80,7 @@ impl<'a> Driver<'a> {
                 return Err(lost("run.before-done"));
             }
             let lines = self.way(Phase::Done)?;
-            self.commit(Phase::Done, lines, Limits::default(), true).await?;
+            self.commit(Phase::Done, lines, Limits::default(), true).await.map_err(left_to_the_next)?;
         }
         if failpoint::hit("run.done") {
             return Err(lost("run.done"));
@@ -102,6 +104,7 @@ impl<'a> Driver<'a> {
             phase = Phase::Done;
         }
         let limits = unit.steps.first().map(|s| s.limits).unwrap_or_default();
+        self.now(unit.steps.first().map(|s| s.id.as_str()));
         let mut tries = Tries::new(limits);
         loop {
             let result = self.commit(phase, lines.clone(), limits, last).await;
@@ -118,6 +121,7 @@ impl<'a> Driver<'a> {
     /// A step outside of any transaction: *began* is committed before it, *ended* after it.
     async fn loose(&mut self, unit: &Unit, last: bool) -> Result<()> {
         let Some(step) = unit.steps.first() else { return Ok(()) };
+        self.now(Some(&step.id));
         let began = self.state.steps.get(&step.id) == Some(&StepState::Began);
         let mut how = "performed";
         if began && self.found_done(step).await? {
@@ -142,7 +146,7 @@ impl<'a> Driver<'a> {
         let began = Instant::now();
         let mut tries = Tries::new(step.limits);
         loop {
-            let result = self.session.perform(act, step).await;
+            let result = self.session.perform(act, step).await.map_err(unanswered);
             let Some((wait, why)) = tries.after(result)? else { break };
             self.reporter.tell(&News::Retrying {
                 step: id,
@@ -168,7 +172,7 @@ impl<'a> Driver<'a> {
                 return Err(lost("run.before-done"));
             }
         }
-        self.commit(phase, lines, Limits::default(), last).await?;
+        self.commit(phase, lines, Limits::default(), last).await.map_err(left_to_the_next)?;
         self.state.steps.insert(step.id.clone(), StepState::Ended);
         if failpoint::hit("loose.ended") {
             return Err(lost("loose.ended"));
@@ -194,7 +198,7 @@ impl<'a> Driver<'a> {
                     what: format!("{}: {}", step.title, question.what),
                     look_at: question.look_at,
                 };
-                Err(Fault::Unknown(question))
+                Err(self.stuck(question, None).await)
             }
         }
     }
@@ -204,7 +208,8 @@ impl<'a> Driver<'a> {
         for step in units.iter().flat_map(|u| &u.steps) {
             let ended = self.state.steps.get(&step.id) == Some(&StepState::Ended);
             if ended && step.probe == Probe::Session {
-                self.session.perform(&step.act, step).await?;
+                self.now(Some(&step.id));
+                self.session.perform(&step.act, step).await.map_err(unanswered)?;
             }
         }
         Ok(())
@@ -218,10 +223,6 @@ impl<'a> Driver<'a> {
                 return Fault::Refused(refusal);
             }
             Fault::Refused(refusal) => *refusal,
-            // The answer is lost with the connection, so nothing can be written; the next runner asks the catalog.
-            Fault::Unknown(question) => {
-                return Refusal::new(Code::ConnectionLost, question.what).help(question.look_at).into();
-            }
             other => return other,
         };
         let step = self.current_step();
@@ -236,7 +237,7 @@ impl<'a> Driver<'a> {
                     self.run.id
                 ),
             };
-            return self.stuck(Event::StepFailed, question).await;
+            return self.stuck(question, Some(&refusal)).await;
         }
         if let Err(fault) = self.begin_taking_back(&step, &refusal).await {
             return fault;
@@ -270,21 +271,32 @@ impl<'a> Driver<'a> {
         refusal
     }
 
-    /// Only a person can go on from here.
-    pub(crate) async fn stuck(&mut self, on: Event, question: Question) -> Fault {
+    /// Only a person can go on from here: a step failed, or, without a failure, it is not known what became of it.
+    pub(crate) async fn stuck(&mut self, question: Question, failed: Option<&Refusal>) -> Fault {
         let step = self.current_step();
-        let code = if on == Event::OutcomeUnknown { Code::OutcomeUnknown } else { Code::RollbackFailed };
         let phase = self.run.phase;
-        let lines = moved(phase, on)
-            .map(|line| vec![Line::Write(What::Asked { step, question: question.clone() }), line]);
-        let written = match lines {
-            Ok(lines) => self.commit(Phase::Stuck, lines, Limits::default(), false).await,
+        let (code, on) = match failed {
+            Some(_) => (Code::RollbackFailed, Event::StepFailed),
+            None => (Code::OutcomeUnknown, Event::OutcomeUnknown),
+        };
+        let mut lines = Vec::new();
+        if let Some(why) = failed {
+            lines.push(Line::Write(What::Failed { step: step.clone(), why: why.to_string() }));
+        }
+        lines.push(Line::Write(What::Asked { step, question: question.clone() }));
+        let written = match moved(phase, on) {
+            Ok(line) => {
+                lines.push(line);
+                self.commit(Phase::Stuck, lines, Limits::default(), false).await
+            }
             Err(fault) => Err(fault),
         };
         let refusal = crate::resume::stuck_refusal(code, &self.run, phase, Some(&question));
         match written {
             Ok(()) => refusal.into(),
-            Err(fault) => refusal.note(format!("and this could not be journalled: {fault}")).into(),
+            // Nobody can state a fact about a run that is not known to be stuck: the next runner comes here again.
+            Err(Fault::Refused(why)) => why.note(format!("this could not be journalled: {refusal}")).into(),
+            Err(fault) => fault,
         }
     }
 
@@ -301,7 +313,7 @@ impl<'a> Driver<'a> {
         let record = (done && to == Phase::Done)
             .then(|| u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX));
         let batch = Batch { run: &run, open: !self.opened, adopt: false, lines, record, limits };
-        self.session.commit(&batch).await?;
+        self.session.commit(&batch).await.map_err(unanswered)?;
         let first = !self.opened;
         self.run.phase = to;
         self.opened = true;
@@ -384,6 +396,30 @@ pub(crate) fn leaves_the_run_as_it_is(code: Code) -> bool {
             | Code::OutcomeUnknown
             | Code::RollbackFailed
     )
+}
+
+/// Whoever lost the answer lost the connection with it, so that nothing more can be written; the next runner looks
+/// at what happened.
+pub(crate) fn unanswered(fault: Fault) -> Fault {
+    match fault {
+        Fault::Unknown(question) => Refusal::new(Code::ConnectionLost, question.what)
+            .cause("the connection broke before the answer came")
+            .help("run the same command again: it looks at what happened and goes on from there")
+            .note(format!("look at: {}", question.look_at))
+            .into(),
+        other => other,
+    }
+}
+
+/// A statement was performed, and the row that says so was refused: that is no failure of the step. The run stays as
+/// it is, and the next runner asks the catalog and writes it.
+pub(crate) fn left_to_the_next(fault: Fault) -> Fault {
+    match fault {
+        Fault::Refused(why) if !leaves_the_run_as_it_is(why.code) => {
+            Fault::Again { after: std::time::Duration::ZERO, why }
+        }
+        other => other,
+    }
 }
 
 pub(crate) fn way(from: Phase, to: Phase) -> Result<Vec<Line<'static>>> {

@@ -16,7 +16,8 @@ struct Flags {
     /// The run that is stuck; the beginning of its id is enough
     #[arg(value_name = "RUN", requires = "says")]
     run: Option<String>,
-    /// What is true: step-done, step-not-done, swapped, not-swapped, contract-began, contracted, reverted
+    /// What is true: step-done, step-not-done, swapped, not-swapped, contract-began, contract-step-done, contracted,
+    /// reverted
     #[arg(long, value_name = "FACT", requires = "run")]
     says: Option<String>,
     #[command(flatten)]

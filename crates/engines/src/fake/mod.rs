@@ -98,6 +98,11 @@ impl FakeDatabase {
         self.server().planned.left()
     }
 
+    /// Faults that were planned and did not happen yet will not.
+    pub fn forget_planned_faults(&self) {
+        self.server().planned = faults::Planned::default();
+    }
+
     /// Statements whose sessions are gone come to their end: their effect is there, and the run lock is free.
     pub fn finish_orphan(&self) {
         self.server().end_orphans(true);
