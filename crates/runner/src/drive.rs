@@ -156,6 +156,8 @@ impl<'a> Driver<'a> {
                 why: &why,
             });
             pause(wait, &self.stop).await?;
+            // Another runner may have taken over meanwhile, which no statement outside of a transaction would see.
+            self.commit(self.run.phase, Vec::new(), Limits::default(), false).await?;
         }
         let ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.reporter.tell(&News::StepEnded { step: id, title: &step.title, ms });

@@ -3,7 +3,16 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod disturbed;
+mod interleaved;
+mod looking;
+mod properties;
+mod records;
 mod refused;
+mod retries;
+mod rolling_back;
 mod shapes;
+mod stops;
+mod stuck;
+mod trust;
 mod undisturbed;
 mod world;

@@ -13,7 +13,7 @@ use crate::world::{Notes, World, code, refusal, timeless};
 
 /// The shapes that can be taken back whole, each with a statement at its end that fails. Where there is a check it
 /// comes last, as strategies have it.
-pub(crate) fn failing() -> Vec<Vec<String>> {
+fn failing() -> Vec<Vec<String>> {
     let mut all = Vec::new();
     let any = |units: &[&str], word: &str| units.iter().any(|u| u.contains(word));
     for (_, units) in SHAPES.iter().filter(|(_, units)| !any(units, " !") && !any(units, "check")) {
@@ -24,8 +24,7 @@ pub(crate) fn failing() -> Vec<Vec<String>> {
     all
 }
 
-/// What stood there before any run, and the rows that the fake numbers anew are not compared.
-async fn content_before() -> String {
+pub(crate) async fn content_before() -> String {
     World::new(&[]).content().await
 }
 
@@ -119,36 +118,53 @@ fn code_of(fault: &Fault) -> Option<Code> {
     fault.refusal().map(|r| r.code)
 }
 
-#[test]
-fn the_way_back_is_gone_on_from_wherever_it_was_left() {
-    let faults = [FakeFault::ConnectionLost, FakeFault::AnswerLost, FakeFault::Halfway, FakeFault::Orphaned];
+/// The way back is gone on from wherever this fault left it.
+fn the_way_back_is_gone_on_after(fault: FakeFault) {
     for units in failing() {
         timeless(async {
             let units: Vec<&str> = units.iter().map(String::as_str).collect();
             let before = content_before().await;
-            for fault in faults {
-                for place in PLACES {
-                    for nth in 1.. {
-                        let case = format!("{units:?}: {fault:?} at {place:?}, time {nth}");
-                        let world = World::new(&units);
-                        world.database.fail_nth(nth, fault, *place);
-                        let outcome = world.apply().await.expect_err(&case);
-                        if world.database.planned_faults() > 0 {
-                            break;
-                        }
-                        // Where the statement failed by itself there was no answer to lose.
-                        let lost = code(&outcome) == Code::ConnectionLost;
-                        assert!(lost || code(&outcome).exit() == 6, "{case}: {outcome}");
-                        world.database.finish_orphan();
-                        until_taken_back(&world, &case).await;
-                        world.assert_ended(&case, &[]).await;
-                        assert_eq!(world.content().await, before, "{case}");
-                        assert_each_effect_was_undone_once(&world, &case).await;
+            for place in PLACES {
+                for nth in 1.. {
+                    let case = format!("{units:?}: {fault:?} at {place:?}, time {nth}");
+                    let world = World::new(&units);
+                    world.database.fail_nth(nth, fault, *place);
+                    let outcome = world.apply().await.expect_err(&case);
+                    if world.database.planned_faults() > 0 {
+                        break;
                     }
+                    // Where the statement failed by itself there was no answer to lose.
+                    let lost = code(&outcome) == Code::ConnectionLost;
+                    assert!(lost || code(&outcome).exit() == 6, "{case}: {outcome}");
+                    world.database.finish_orphan();
+                    until_taken_back(&world, &case).await;
+                    world.assert_ended(&case, &[]).await;
+                    assert_eq!(world.content().await, before, "{case}");
+                    assert_each_effect_was_undone(&world, &case);
                 }
             }
         });
     }
+}
+
+#[test]
+fn the_way_back_is_gone_on_after_a_lost_connection() {
+    the_way_back_is_gone_on_after(FakeFault::ConnectionLost);
+}
+
+#[test]
+fn the_way_back_is_gone_on_after_a_lost_answer() {
+    the_way_back_is_gone_on_after(FakeFault::AnswerLost);
+}
+
+#[test]
+fn the_way_back_is_gone_on_after_half_a_statement() {
+    the_way_back_is_gone_on_after(FakeFault::Halfway);
+}
+
+#[test]
+fn the_way_back_is_gone_on_after_a_statement_outlived_its_runner() {
+    the_way_back_is_gone_on_after(FakeFault::Orphaned);
 }
 
 /// The failing migration is tried, and what is in doubt is answered, until a try ends with everything taken back.
@@ -167,7 +183,7 @@ async fn until_taken_back(world: &World, case: &str) {
 }
 
 /// By the database's own count, over all tries: whatever was done was undone as often.
-pub(crate) async fn assert_each_effect_was_undone_once(world: &World, case: &str) {
+fn assert_each_effect_was_undone(world: &World, case: &str) {
     let performed = world.performed();
     let times = |statement: &str| performed.iter().filter(|s| *s == statement).count();
     for step in world.plan().steps() {
