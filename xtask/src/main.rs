@@ -7,6 +7,7 @@ mod docs;
 mod machine;
 mod peers;
 mod setup;
+mod stress;
 mod test;
 mod tidy;
 
@@ -39,6 +40,13 @@ static TASKS: &[Task] = &[
                 elsewhere says what is missing",
         run: setup::run,
     },
+    Task {
+        name: "stress",
+        arguments: "[--minutes N] [--seed S] [--from STORY]",
+        about: "Changes a table under writers of every kind, with kills at random moments, and looks after each \
+                step whether a write was lost. A failure names the story; --from that number repeats it",
+        run: stress::run,
+    },
     Task { name: "tidy", arguments: "", about: "Holds the invariants of ARCHITECTURE.md", run: tidy::run },
     Task {
         name: "docs",
@@ -48,7 +56,7 @@ static TASKS: &[Task] = &[
     },
     Task {
         name: "bench",
-        arguments: "[apply] [lint] [memory] [--runs N] [--json FILE]",
+        arguments: "[apply] [lint] [memory] [online[/MEASURE]] [--runs N] [--rows N] [--cutovers N] [--json FILE]",
         about: "Measures the release beside the peers (docs/benchmarks.md) and says which goals are reached",
         run: bench::run,
     },

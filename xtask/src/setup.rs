@@ -78,6 +78,39 @@ fn install(missing: &[&Need]) -> Result<(), String> {
     apt(&[&["install", "--yes", "--quiet", "--quiet", "--no-install-recommends"], &packages[..]].concat())
 }
 
+/// Installs a package beside what is there: a version of it for which nothing else has to change.
+pub(crate) fn add(package: &str) -> Result<(), String> {
+    if !has_program("apt-get") {
+        return Err(format!("{package} is not here, and there is no apt-get"));
+    }
+    if !is_root() {
+        return Err(format!("{package} is not here; to install: sudo apt-get install {package}"));
+    }
+    apt(&["update", "--quiet", "--quiet"])?;
+    let versions = output(Command::new("apt-cache").args(["madison", package]))?;
+    for version in versions.lines().filter_map(version_of) {
+        let wanted = format!("{package}={version}");
+        let install = ["install", "--yes", "--no-install-recommends", "--quiet", "--quiet", wanted.as_str()];
+        let simulated = output(Command::new("apt-get").arg("--simulate").args(install));
+        if simulated.is_ok_and(|text| !text.lines().any(changes_what_is_there)) {
+            println!("setup: installing {wanted} with apt-get");
+            return apt(&install);
+        }
+    }
+    Err(format!("{package} is not here, and none of its versions goes with the packages that are"))
+}
+
+/// ` postgresql-15-repack | 1.4.8-1+b1 | http://... Packages`.
+fn version_of(line: &str) -> Option<&str> {
+    line.split('|').nth(1).map(str::trim)
+}
+
+/// `Inst libpq5 [15.18] (15.20 ...)` and `Remv ...`, where `Inst new (1.0 ...)` adds.
+fn changes_what_is_there(line: &str) -> bool {
+    line.starts_with("Remv ")
+        || (line.starts_with("Inst ") && line.split(' ').nth(2).is_some_and(|w| w.starts_with('[')))
+}
+
 fn first_known(packages: &[&'static str]) -> Option<&'static str> {
     packages.iter().copied().find(|package| {
         // It prints nothing, and succeeds, for a package that it does not know.
@@ -100,4 +133,25 @@ fn postgres_is_here() -> bool {
             versions.flatten().any(|version| version.path().join("bin/postgres").is_file())
         })
         || Path::new("/opt/homebrew/opt/postgresql/bin/postgres").is_file()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_apt_would_change_is_seen() {
+        assert_eq!(
+            version_of(" tool | 1.4.8-1+b1 | http://mirror bookworm/main amd64 Packages"),
+            Some("1.4.8-1+b1")
+        );
+        for (line, changes) in [
+            ("Inst tool (1.4.8-1+b1 Debian:12 [amd64])", false),
+            ("Conf tool (1.4.8-1+b1 Debian:12 [amd64])", false),
+            ("Inst server [15.18] (15.20 Debian-Security:12 [amd64])", true),
+            ("Remv other [1.0]", true),
+        ] {
+            assert_eq!(changes_what_is_there(line), changes, "{line}");
+        }
+    }
 }

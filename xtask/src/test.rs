@@ -8,7 +8,7 @@ use crate::machine::{cargo, on_build_server, root, stream, user_cache};
 use crate::{Outcome, setup};
 
 /// Failpoints are compiled in, because the crash tests are made of them; a release never has them.
-const FEATURES: &str = "cofferdam/failpoints";
+pub(crate) const FEATURES: &str = "cofferdam/failpoints";
 
 /// Runs it.
 pub(crate) fn run(arguments: &[String]) -> Outcome {

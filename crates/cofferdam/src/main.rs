@@ -1,6 +1,7 @@
 //! The command line of Cofferdam.
 
 mod args;
+mod asking;
 mod cli;
 mod config;
 mod context;

@@ -60,6 +60,7 @@ pub enum Code {
     // 24xx: taking back
     NoWayBack,
     WouldLose,
+    RollbackUnsafe,
     // 25xx: asking
     NoSuchVersion,
     NoSuchRun,
@@ -74,6 +75,13 @@ pub enum Code {
     Usage,
     Pending,
     Drift,
+    // 26xx: online change
+    NotOnline,
+    TableChanged,
+    Mismatch,
+    RowMisfit,
+    ChangeInProgress,
+    Aborted,
     // 29xx
     Bug,
 }
@@ -468,6 +476,13 @@ pub static ERRORS: &[ErrorDoc] = &[
         "What would be lost is listed. Agree to it with --yes.",
     ),
     doc(
+        Code::RollbackUnsafe,
+        "CF2403",
+        7,
+        "taking the change back would lose rows or values",
+        "Rows that were written since the swap cannot be kept in the old table, for instance because a number is too large for its old type. The message names them by their key. Change these rows so that they fit, then roll back again; or stay with the new table and end the revert window with `cofferdam finalize`.",
+    ),
+    doc(
         Code::NoSuchVersion,
         "CF2501",
         2,
@@ -522,6 +537,48 @@ pub static ERRORS: &[ErrorDoc] = &[
         "With --exit-code pending migrations are reported by exit code 3.",
     ),
     doc(Code::Drift, "CF2513", 9, "the database is not what its history says", "See the lines above."),
+    doc(
+        Code::NotOnline,
+        "CF2601",
+        2,
+        "the table cannot be changed online",
+        "Something about the table or about the change cannot be carried over to a new table, or would not be safe. The message names all of it, and what would do. Nothing was changed.",
+    ),
+    doc(
+        Code::TableChanged,
+        "CF2602",
+        6,
+        "somebody else changed the table's definition meanwhile",
+        "An online change works from what it read of the table when it began. When a column, an index, a trigger or anything else of the table is changed by others before the swap, the change stops and is taken back rather than guess. The table itself was not touched: start again.",
+    ),
+    doc(
+        Code::Mismatch,
+        "CF2603",
+        6,
+        "the new table does not hold what the old one holds",
+        "The comparison before the swap found rows that differ, so the tables are not swapped and the change is taken back. The table itself was not touched. This must not happen: please report it, with the message and the version of the server.",
+    ),
+    doc(
+        Code::RowMisfit,
+        "CF2604",
+        6,
+        "rows do not fit the new definition",
+        "The message names rows by their key that the new column types or constraints do not take. No row is ever dropped or changed to make it fit. Correct these rows and start again.",
+    ),
+    doc(
+        Code::ChangeInProgress,
+        "CF2605",
+        5,
+        "the table is being changed online already",
+        "Another online change of this table is running, or its revert window is still open. `cofferdam status` shows it; `cofferdam finalize` ends the window, `cofferdam rollback` takes the change back.",
+    ),
+    doc(
+        Code::Aborted,
+        "CF2606",
+        6,
+        "the online change was aborted",
+        "A person asked for it (`cofferdam abort`). Everything that the change made was removed; the table itself was not touched.",
+    ),
     doc(
         Code::Bug,
         "CF2901",

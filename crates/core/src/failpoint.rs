@@ -22,6 +22,19 @@ pub const FAILPOINTS: &[(&str, &str)] = &[
     ("undo.begun", "the run went to RollingBack, nothing was undone"),
     ("undo.step", "one step was undone and journalled"),
     ("undo.before-end", "everything is undone, the run is not RolledBack yet"),
+    ("online.create.before-commit", "the shadow table is made, its transaction is not committed"),
+    ("online.copy.cut", "a chunk is cut and written down, nothing of it was copied"),
+    ("online.copy.before-commit", "a chunk is copied, its transaction is not committed"),
+    ("online.copy.committed", "a chunk's COMMIT was sent"),
+    ("online.index.built", "an index of the shadow table is built"),
+    ("online.apply.before-commit", "logged keys are applied, their transaction is not committed"),
+    ("online.apply.committed", "a COMMIT of applied keys was sent"),
+    ("online.compare.before-commit", "a chunk was compared, which is not written down"),
+    ("online.swap.locked", "the table is locked, the last logged keys are not applied"),
+    ("online.swap.drained", "the last logged keys are applied under the lock"),
+    ("online.swap.before-commit", "the tables are swapped, the transaction is not committed"),
+    ("online.swap.committed", "the swap's COMMIT was sent"),
+    ("online.finish.released", "the capture of the new table has ended, the old table is there"),
 ];
 
 /// Does what the environment asks for at this place: nothing, end the process at once, return `true` (the
@@ -49,6 +62,12 @@ mod armed {
         asked(name).is_some_and(|(_, nth)| TIMES.load(Ordering::SeqCst) + 1 == nth)
     }
 
+    /// A mistake of this name is to be made on purpose, so that a checker can be shown to find it:
+    /// `COFFERDAM_PLANTED=name,name`.
+    pub fn planted(name: &str) -> bool {
+        std::env::var("COFFERDAM_PLANTED").is_ok_and(|names| names.split(',').any(|n| n == name))
+    }
+
     /// Does what the environment asks for at this place: nothing, end the process at once, return `true` (the
     /// caller then fails as if the connection broke), or sleep for ever.
     pub fn hit(name: &str) -> bool {
@@ -71,7 +90,14 @@ mod armed {
 }
 
 #[cfg(feature = "failpoints")]
-pub use armed::{due, hit};
+pub use armed::{due, hit, planted};
+
+/// See the version with the feature `failpoints`.
+#[cfg(not(feature = "failpoints"))]
+#[inline(always)]
+pub fn planted(_name: &str) -> bool {
+    false
+}
 
 /// See the version with the feature `failpoints`.
 #[cfg(not(feature = "failpoints"))]

@@ -14,6 +14,7 @@ pub mod history;
 pub mod ident;
 pub mod journal;
 pub mod limits;
+pub mod online;
 pub mod plan;
 pub mod run;
 
@@ -25,5 +26,6 @@ pub use fault::{Fault, Place, Question, Refusal, Result};
 pub use finding::{Finding, Findings, Severity};
 pub use ident::{Name, QuotedIdent, QuotedLiteral};
 pub use limits::Limits;
+pub use online::Online;
 pub use plan::{Act, Plan, Probe, Step, Undo, Unit};
 pub use run::{Event, Phase};

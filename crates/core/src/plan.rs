@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use crate::change::Span;
 use crate::ident::Name;
 use crate::limits::Limits;
+use crate::online::{Online, Part};
 use crate::run::Phase;
 
 /// SHA-256 in hex.
@@ -107,6 +108,13 @@ pub enum Act {
         /// The queries.
         queries: Vec<String>,
     },
+    /// A part of an online change.
+    Online {
+        /// The change.
+        change: Box<Online>,
+        /// Which part of it.
+        part: Part,
+    },
 }
 
 impl Act {
@@ -120,6 +128,7 @@ impl Act {
         match self {
             Act::Sql { sql, .. } | Act::BuildIndex { sql, .. } => sql.clone(),
             Act::Check { queries } => queries.join(";\n"),
+            Act::Online { change, part } => format!("{} {}: {}", part.word(), change.table, change.clauses),
         }
     }
 }
@@ -180,6 +189,11 @@ pub enum Probe {
         parent: Name,
         partition: Name,
         attached: bool,
+    },
+    /// The part of the online change was done.
+    OnlineDone {
+        change: Box<Online>,
+        part: Part,
     },
     /// It changes the session and not the database (`SET search_path`): a runner that goes on with the run does
     /// it again before anything else.

@@ -59,6 +59,8 @@ pub enum Event {
     Regressed,
     Contracted,
     Reverted,
+    /// The swap could not be taken back, and nothing of it was.
+    RevertRefused,
     StepFailed,
     DeadlinePassed,
     CancelAsked,
@@ -126,6 +128,8 @@ pub const TABLE: &[Row] = {
         row(Contracting, StepFailed, Stuck),
         row(Contracting, OutcomeUnknown, Stuck),
         row(RollingBack, Reverted, RolledBack),
+        // Only of a swap that stands: the run is in its revert window as before.
+        row(RollingBack, RevertRefused, Watching),
         row(RollingBack, StepFailed, Stuck),
         row(RollingBack, OutcomeUnknown, Stuck),
         // A person states a fact, never a command. FACTS says which fact fits where.

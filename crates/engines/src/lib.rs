@@ -14,13 +14,17 @@ use uuid::Uuid;
 use cofferdam_core::fault::Result;
 use cofferdam_core::history::Applied;
 use cofferdam_core::journal::{Entry, What};
+use cofferdam_core::online::{Examined, Online};
 use cofferdam_core::plan::{Act, Plan, Probe, Seen, Step};
 use cofferdam_core::{Code, Facts, Limits, Name, Phase, Refusal};
 
 pub mod contract;
 pub mod fake;
+pub mod online;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+
+pub use online::{Asked, OnlineState, Progress};
 
 /// How a database is reached. What an engine makes of the text is its own matter.
 #[derive(Debug, Clone, Default)]
@@ -93,6 +97,9 @@ pub enum Record {
         /// Its rank.
         rank: i64,
     },
+    /// Nothing: the run belongs to no migration (`alter`). The history is that of the files, and a row without a
+    /// file would be one that went missing; the run and its journal are the record.
+    Nothing,
 }
 
 /// Who holds the run lock.
@@ -300,4 +307,16 @@ pub trait Session: Send {
     /// Adds a row for a migration that is declared as there without having been run, or rewrites checksum and
     /// description of the row of the same rank. For `baseline` and `repair`; the note goes to the journal.
     async fn amend_history(&mut self, row: &Applied, note: &str) -> Result<()>;
+
+    /// Looks at the table of an online change and tries its clauses on an empty copy, in a transaction that is
+    /// rolled back. Refuses with the server's own words what the server refuses.
+    async fn examine(&mut self, change: &Online) -> Result<Examined>;
+
+    /// The online changes that have begun and are not finished, whoever is at work on them. Reads only, and may be
+    /// asked while another session holds the run lock.
+    async fn online(&mut self) -> Result<Vec<OnlineState>>;
+
+    /// Asks something of the online change with this id, which another process may be at work on: it is written
+    /// down without the run lock, and read by whoever is at work. Refuses a change that is not there.
+    async fn control(&mut self, id: &str, asked: &Asked) -> Result<()>;
 }

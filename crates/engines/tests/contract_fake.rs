@@ -53,6 +53,7 @@ fn words() -> Dictionary {
         show_setting: "show path",
         end_transaction: "commit",
         lose_lock: "forget lock",
+        online: Some((&["create table k id", "insert k 3"], Name::plain("k"), "anything")),
     }
 }
 

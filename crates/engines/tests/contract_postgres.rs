@@ -50,6 +50,14 @@ fn words() -> Dictionary {
         show_setting: "SHOW search_path",
         end_transaction: "COMMIT",
         lose_lock: "SELECT pg_advisory_unlock_all()",
+        online: Some((
+            &[
+                "CREATE TABLE k (id integer PRIMARY KEY, note text)",
+                "INSERT INTO k SELECT n, 'note ' || n FROM generate_series(1, 100) n",
+            ],
+            Name::qualified("public", "k"),
+            "ALTER COLUMN id TYPE bigint",
+        )),
     }
 }
 

@@ -14,6 +14,7 @@ use cofferdam_engines::{Record, Run, Runs, Session};
 use crate::assess::{refuse_missing_rights, replan};
 use crate::drive::Driver;
 use crate::guard::Stop;
+use crate::online::with_windows;
 use crate::resume;
 use crate::{Assessment, News, Pending, Policy, SharedReporter, Summary};
 
@@ -26,7 +27,7 @@ pub async fn apply(
     stop: &Stop,
 ) -> Result<Summary> {
     let mut summary = Summary::default();
-    if assessment.pending.is_empty() && assessment.unfinished.is_empty() {
+    if assessment.pending.is_empty() && assessment.unfinished.iter().all(crate::online::is_alter) {
         summary.version = version(&assessment.history);
         return Ok(summary);
     }
@@ -38,9 +39,11 @@ pub async fn apply(
     refuse_missing_rights(session, &plans).await?;
     crate::guard::listen_while_claiming(session, &reporter, stop);
     session.claim(policy.lock_wait).await?;
-    finish_unfinished(session, Some(assessment), policy, &reporter, stop, &mut summary).await?;
+    let mut open =
+        finish_unfinished(session, Some(assessment), policy, &reporter, stop, &mut summary).await?;
+    crate::online::refuse_tables_at_change(&open, &assessment.pending, &assessment.facts)?;
     // Read again under the lock: another runner may have been here since the assessment.
-    let mut history = session.history().await?;
+    let mut history = with_windows(session.history().await?, &open);
     let mut touched: Vec<Name> = Vec::new();
     let mut created: BTreeSet<Name> = BTreeSet::new();
     for pending in &assessment.pending {
@@ -48,32 +51,34 @@ pub async fn apply(
             continue;
         }
         stop.check()?;
+        crate::online::refuse_tables_at_change(&open, std::slice::from_ref(pending), &assessment.facts)?;
         session.reset().await?;
         let fresh = replan(session, pending, (&touched, &created), assessment, policy).await?;
         let pending = fresh.as_ref().unwrap_or(pending);
         let run = new_run(pending, policy);
-        let driver = Driver::new(
-            session,
-            SharedReporter::clone(&reporter),
-            stop.clone(),
-            run,
-            State::default(),
-            false,
-        );
-        summary.runs.push(driver.drive().await?);
+        let reporter = SharedReporter::clone(&reporter);
+        let opened = run.clone();
+        let mut driver = Driver::new(session, reporter, stop.clone(), run, State::default(), false);
+        driver.finalize = policy.finalize;
+        let done = driver.drive().await?;
+        if !done.phase.terminal() {
+            open.push(Run { phase: done.phase, ..opened });
+        }
+        summary.runs.push(done);
         touched.extend(crate::assess::relations(pending));
         created.extend(crate::assess::created(pending));
     }
     if !summary.runs.is_empty() {
-        history = session.history().await?;
+        history = with_windows(session.history().await?, &open);
     }
     summary.version = version(&history);
     session.release().await?;
     Ok(summary)
 }
 
-/// Goes on with every run that did not end. One whose file was changed since is given up and taken back, as long
-/// as it can be: what was planned is no longer what is wanted.
+/// Goes on with every run that did not end, but for those that are left alone: runs of `alter`, and those in their
+/// revert window, which are returned. One whose file was changed since is given up and taken back, as long as it can
+/// be: what was planned is no longer what is wanted.
 pub(crate) async fn finish_unfinished(
     session: &mut dyn Session,
     assessment: Option<&Assessment>,
@@ -81,18 +86,33 @@ pub(crate) async fn finish_unfinished(
     reporter: &SharedReporter,
     stop: &Stop,
     summary: &mut Summary,
-) -> Result<()> {
+) -> Result<Vec<Run>> {
     let mut unfinished = session.runs(Runs::Unfinished).await?;
     unfinished.reverse();
+    let mut open = Vec::new();
     for mut run in unfinished {
+        if crate::online::left_alone(session, &run).await? {
+            open.push(run);
+            continue;
+        }
         session.reset().await?;
         let state = resume::take_over(session, &mut run, &policy.who).await?;
         let given_up = assessment.is_some_and(|a| changed_since(a, &run))
             && matches!(run.phase, Phase::Expanding | Phase::Copying | Phase::Verifying | Phase::Ready);
-        let driver = Driver::new(session, SharedReporter::clone(reporter), stop.clone(), run, state, true);
-        summary.runs.push(if given_up { driver.cancel().await? } else { driver.drive().await? });
+        let opened = run.clone();
+        let mut driver =
+            Driver::new(session, SharedReporter::clone(reporter), stop.clone(), run, state, true);
+        driver.finalize = policy.finalize;
+        let done = match given_up {
+            true => driver.cancel("its file was changed since").await?,
+            false => driver.drive().await?,
+        };
+        if !done.phase.terminal() {
+            open.push(Run { phase: done.phase, ..opened });
+        }
+        summary.runs.push(done);
     }
-    Ok(())
+    Ok(open)
 }
 
 fn changed_since(assessment: &Assessment, run: &Run) -> bool {

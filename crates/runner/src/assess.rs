@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use cofferdam_core::bundle::Bundle;
 use cofferdam_core::fault::Result;
-use cofferdam_core::{Code, Facts, Fault, Migration, Name, Plan, Refusal};
+use cofferdam_core::online::Examined;
+use cofferdam_core::{Code, Facts, Fault, Finding, Migration, Name, Plan, Refusal};
 use cofferdam_dialects::{Dialect, Parsed, dialect};
 use cofferdam_engines::{Runs, Session, held_by_other};
 use cofferdam_formats::standing;
-use cofferdam_strategies::{Subject, back};
+use cofferdam_strategies::{Subject, back, shadow_table};
 
 use crate::{Assessment, Pending, Policy};
 
@@ -25,6 +26,7 @@ pub async fn assess(session: &mut dyn Session, bundle: &Bundle, policy: &Policy)
     let history = session.history().await?;
     let unfinished = session.runs(Runs::Unfinished).await?;
     let options = standing::Options { out_of_order: policy.out_of_order, target: policy.to.clone() };
+    let history = crate::online::with_windows(history, &unfinished);
     let standing = standing::standing(bundle, &history, &options);
     let mut pending: Vec<Migration> =
         standing.pending.iter().filter_map(|i| bundle.migrations.get(*i).cloned()).collect();
@@ -55,7 +57,8 @@ pub async fn assess(session: &mut dyn Session, bundle: &Bundle, policy: &Policy)
     let mut created = BTreeSet::new();
     let mut planned = Vec::new();
     for understood in understood {
-        let pending = plan_one(&understood, &facts, &created, policy)?;
+        let examined = examined(session, &understood, &facts, &created, policy, planned.is_empty()).await?;
+        let pending = plan_one(&understood, &facts, &created, policy, &examined)?;
         created.extend(cofferdam_lint::created_tables(&understood.parsed));
         planned.push(pending);
     }
@@ -102,9 +105,10 @@ fn plan_one(
     facts: &Facts,
     created: &BTreeSet<Name>,
     policy: &Policy,
+    examined: &[(Name, Examined)],
 ) -> Result<Pending> {
-    let Understood { migration, parsed, check } = understood;
-    let findings = cofferdam_lint::lint(
+    let Understood { migration, parsed, .. } = understood;
+    let mut findings = cofferdam_lint::lint(
         &migration.up,
         parsed,
         &cofferdam_lint::Options {
@@ -116,15 +120,7 @@ fn plan_one(
             server_major: facts.server.major(),
         },
     );
-    let subject = Subject {
-        migration,
-        parsed,
-        check: check.as_ref(),
-        facts,
-        created,
-        as_written: policy.as_written,
-        limits: policy.limits,
-    };
+    let subject = subject(understood, facts, created, policy, examined);
     // What lint refuses would often not get a plan either, and lint says it better: it comes first.
     let plan = match cofferdam_strategies::plan(&policy.strategy, &subject) {
         Ok(plan) => plan,
@@ -134,13 +130,61 @@ fn plan_one(
                 plan: empty_plan(migration),
                 bundle: Default::default(),
                 findings,
+                why: Vec::new(),
             };
             let blocked = unplanned.blocking(policy).next().is_some();
             return if blocked { Ok(unplanned) } else { Err(Fault::Refused(refusal)) };
         }
     };
+    if plan.strategy == shadow_table::ID {
+        let cared_for = |f: &&mut Finding| shadow_table::TAKES_CARE_OF.contains(&f.rule);
+        findings.iter_mut().filter(cared_for).for_each(|finding| finding.handled = true);
+    }
     let bundle = back::bundle(&plan, &subject);
-    Ok(Pending { migration: migration.clone(), plan, bundle, findings })
+    let why = shadow_table::why(&plan, &subject);
+    Ok(Pending { migration: migration.clone(), plan, bundle, findings, why })
+}
+
+fn subject<'a>(
+    understood: &'a Understood,
+    facts: &'a Facts,
+    created: &'a BTreeSet<Name>,
+    policy: &'a Policy,
+    examined: &'a [(Name, Examined)],
+) -> Subject<'a> {
+    Subject {
+        migration: &understood.migration,
+        parsed: &understood.parsed,
+        check: understood.check.as_ref(),
+        facts,
+        created,
+        as_written: policy.as_written,
+        limits: policy.limits,
+        examined,
+        wishes: &policy.wishes,
+    }
+}
+
+/// Looks at the table that may be changed online. `first`: no other pending migration comes before; else the table
+/// may not be yet what the statement needs, and is looked at again when it is its turn.
+async fn examined(
+    session: &mut dyn Session,
+    understood: &Understood,
+    facts: &Facts,
+    created: &BTreeSet<Name>,
+    policy: &Policy,
+    first: bool,
+) -> Result<Vec<(Name, Examined)>> {
+    let subject = subject(understood, facts, created, policy, &[]);
+    let Some(change) = shadow_table::to_examine(&policy.strategy, &subject) else { return Ok(Vec::new()) };
+    match session.examine(&change).await {
+        Ok(examined) => Ok(vec![(change.table, examined)]),
+        Err(Fault::Refused(why)) if !first && why.code == Code::StatementFailed => {
+            let examined = Examined { rewrites: true, ..Examined::default() };
+            Ok(vec![(change.table, examined)])
+        }
+        Err(fault) => Err(fault),
+    }
 }
 
 fn empty_plan(migration: &Migration) -> Plan {
@@ -171,7 +215,8 @@ pub(crate) async fn replan(
     let understood = understand(pending.migration.clone())?;
     let mut facts = session.facts(&own).await?;
     facts.server = assessment.facts.server.clone();
-    plan_one(&understood, &facts, created, policy).map(Some)
+    let examined = examined(session, &understood, &facts, created, policy, true).await?;
+    plan_one(&understood, &facts, created, policy, &examined).map(Some)
 }
 
 /// The tables that a pending migration makes.
@@ -190,6 +235,7 @@ pub(crate) fn relations(pending: &Pending) -> Vec<Name> {
 
 /// Refuses what must not be applied: files that do not fit the history, and findings that are errors.
 pub fn refuse_blocking(assessment: &Assessment, policy: &Policy) -> Result<()> {
+    crate::online::refuse_assessed(assessment)?;
     if let Some(problem) = assessment.standing.problems.first() {
         let mut refusal = problem.clone();
         for other in assessment.standing.problems.iter().skip(1) {

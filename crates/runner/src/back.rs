@@ -2,6 +2,7 @@
 
 use cofferdam_core::fault::{Question, Result};
 use cofferdam_core::journal::{StepState, What};
+use cofferdam_core::online::Part;
 use cofferdam_core::plan::{Act, Probe, Seen, Step, Undo};
 use cofferdam_core::run::Event;
 use cofferdam_core::{Code, Fault, Limits, Phase, Refusal, failpoint};
@@ -26,7 +27,14 @@ impl Driver<'_> {
             lines.push(Line::Write(What::Failed { step: step.to_owned(), why: refusal.to_string() }));
             self.state.steps.insert(step.to_owned(), StepState::Failed);
         }
-        let on = [Event::StepFailed, Event::CancelAsked]
+        let first = match refusal.code {
+            Code::Mismatch => Event::Diverged,
+            Code::Aborted => Event::CancelAsked,
+            Code::CheckFailed => Event::Regressed,
+            _ if step.is_empty() => Event::CancelAsked,
+            _ => Event::StepFailed,
+        };
+        let on = [first, Event::StepFailed, Event::CancelAsked]
             .into_iter()
             .find(|on| phase.next(*on).is_ok())
             .unwrap_or(Event::StepFailed);
@@ -39,8 +47,8 @@ impl Driver<'_> {
     }
 
     /// Asked for from outside: the run is given up and taken back.
-    pub(crate) async fn cancel(mut self) -> Result<RunSummary> {
-        let refusal = Refusal::new(Code::RolledBack, "given up because its file was changed since");
+    pub(crate) async fn cancel(mut self, why: &str) -> Result<RunSummary> {
+        let refusal = Refusal::new(Code::RolledBack, format!("given up because {why}"));
         self.begin_taking_back("", &refusal).await?;
         self.take_back().await?;
         let summary = self.summary();
@@ -169,6 +177,44 @@ impl Driver<'_> {
         self.stuck(question, None).await
     }
 
+    /// A part of an online change is taken back from where it was left, so no person is needed for another try. A
+    /// swap that could not be taken back stands, and so does its revert window.
+    async fn left_for_another_way_back(
+        &mut self,
+        step: &Step,
+        part: Part,
+        id: &str,
+        refusal: Refusal,
+    ) -> Fault {
+        let stands = part == Part::Swap
+            && match self.session.probe(&step.probe).await {
+                Ok(seen) => seen == Seen::Done,
+                Err(fault) => return fault,
+            };
+        let mut lines = vec![Line::Write(What::Failed { step: id.to_owned(), why: refusal.to_string() })];
+        let mut phase = Phase::RollingBack;
+        if stands {
+            match moved(phase, Event::RevertRefused) {
+                Ok(line) => lines.push(line),
+                Err(fault) => return fault,
+            }
+            phase = Phase::Watching;
+        }
+        if let Err(fault) = self.commit(phase, lines, Limits::default(), false).await {
+            return fault;
+        }
+        self.state.steps.insert(id.to_owned(), StepState::Failed);
+        let run = self.run.id;
+        let note = match stands {
+            true => format!(
+                "the tables stay swapped: cofferdam rollback {run} tries again, cofferdam finalize {run} stays \
+                 with the new table"
+            ),
+            false => format!("cofferdam rollback {run} goes on with taking it back"),
+        };
+        refusal.note(note).into()
+    }
+
     async fn undo_failed(&mut self, step: &Step, id: &str, fault: Fault) -> Fault {
         let refusal = match fault {
             Fault::Refused(refusal) if leaves_the_run_as_it_is(refusal.code) => {
@@ -178,6 +224,9 @@ impl Driver<'_> {
             other => return other,
         };
         self.reporter.tell(&News::Failed { step: id, title: &step.title, why: &refusal });
+        if let Act::Online { part, .. } = step.act {
+            return self.left_for_another_way_back(step, part, id, refusal).await;
+        }
         let question = Question {
             what: format!("taking back {} failed: {refusal}", step.title),
             look_at: format!(

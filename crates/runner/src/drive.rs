@@ -28,6 +28,8 @@ pub(crate) struct Driver<'a> {
     /// The run's row is in the database.
     pub(crate) opened: bool,
     pub(crate) resumed: bool,
+    /// The revert window of an online change is ended at once.
+    pub(crate) finalize: bool,
     began: Instant,
     /// The step that is being performed, for the message when it fails.
     current: Arc<Mutex<Option<String>>>,
@@ -44,7 +46,18 @@ impl<'a> Driver<'a> {
     ) -> Self {
         let current = Arc::new(Mutex::new(None));
         listen(session, &reporter, &stop, &run, &current);
-        Self { session, reporter, stop, run, state, opened, resumed: opened, began: Instant::now(), current }
+        Self {
+            session,
+            reporter,
+            stop,
+            run,
+            state,
+            opened,
+            resumed: opened,
+            finalize: false,
+            began: Instant::now(),
+            current,
+        }
     }
 
     /// Carries the run to its end.
@@ -64,6 +77,11 @@ impl<'a> Driver<'a> {
         for (index, unit) in plan.units.iter().enumerate() {
             if unit.steps.iter().all(|s| self.state.steps.get(&s.id) == Some(&StepState::Ended)) {
                 continue;
+            }
+            if self.window_is_open(unit) {
+                let summary = self.summary();
+                self.reporter.tell(&News::RunEnded(&summary));
+                return Ok(summary);
             }
             self.stop.check()?;
             let result = if unit.atomic {
@@ -230,6 +248,9 @@ impl<'a> Driver<'a> {
         let step = self.current_step();
         let title = self.run.plan.step(&step).map(|s| s.title.clone()).unwrap_or_default();
         self.reporter.tell(&News::Failed { step: &step, title: &title, why: &refusal });
+        if self.may_be_tried_again(&step, &refusal) {
+            return self.left_for_another_try(&step, refusal).await;
+        }
         if self.run.phase == Phase::Contracting {
             let question = Question {
                 what: format!("{title} failed ({refusal}), and what came before it cannot be taken back"),
@@ -248,6 +269,38 @@ impl<'a> Driver<'a> {
             Ok(()) => self.taken_back(refusal, &title).into(),
             Err(fault) => fault,
         }
+    }
+
+    /// The tables are swapped, and what comes next cannot be taken back: somebody must want it.
+    fn window_is_open(&self, next: &Unit) -> bool {
+        let contracts = next.steps.first().is_some_and(|step| step.phase == Phase::Contracting);
+        contracts && self.run.phase == Phase::Watching && !self.finalize
+    }
+
+    /// A part of an online change goes on from where it was, so not every failure is worth giving up hours of work:
+    /// not a lock that was not obtained, and nothing once the tables are swapped.
+    fn may_be_tried_again(&self, step: &str, refusal: &Refusal) -> bool {
+        let online = self.run.plan.step(step).is_some_and(|s| matches!(s.act, Act::Online { .. }));
+        let lock = matches!(refusal.code, Code::LockNotObtained | Code::BlockedOthers);
+        online && (lock || matches!(self.run.phase, Phase::Watching | Phase::Contracting))
+    }
+
+    /// The run stays where it is, with the failure in its journal.
+    async fn left_for_another_try(&mut self, step: &str, refusal: Refusal) -> Fault {
+        let failed = What::Failed { step: step.to_owned(), why: refusal.to_string() };
+        let phase = self.run.phase;
+        if let Err(fault) = self.commit(phase, vec![Line::Write(failed)], Limits::default(), false).await {
+            return fault;
+        }
+        let note = match phase {
+            Phase::Watching => format!(
+                "the tables are swapped: cofferdam finalize {0} goes on, cofferdam rollback {0} takes it back",
+                self.run.id
+            ),
+            Phase::Contracting => format!("the change is there: cofferdam finalize {} goes on", self.run.id),
+            _ => "everything done so far is kept: the same command goes on".to_owned(),
+        };
+        refusal.note(note).into()
     }
 
     /// The refusal of a run that failed and of which nothing is left: exit code 6, with the cause's own place,

@@ -16,6 +16,7 @@ use cofferdam_core::{Facts, Finding, Limits, Phase, Plan, Refusal, Severity};
 use cofferdam_engines::{Run, Tick};
 use cofferdam_formats::Standing;
 
+mod alter;
 mod apply;
 mod assess;
 mod attend;
@@ -23,20 +24,26 @@ mod audit;
 mod back;
 mod drive;
 mod guard;
+mod online;
 mod resume;
 mod rollback;
+mod window;
 
+pub use alter::{Alteration, alter, look};
 pub use apply::apply;
 pub use assess::{assess, refuse_blocking};
 pub use attend::{baseline, fact_of, fact_word, repair, says};
 pub use audit::{Audit, CheckOutcome, verify};
+pub use cofferdam_strategies::Wishes;
 pub use guard::{Stop, StopWhy};
+pub use online::{OpenChange, change_of, in_window, is_alter, open_changes, with_windows};
 pub use rollback::{Back, rollback, rollback_plans};
+pub use window::{finalize, take_back};
 
 /// What the user asked for beyond the defaults.
 #[derive(Debug, Clone)]
 pub struct Policy {
-    /// The strategy's id, `auto` or `direct`.
+    /// The strategy's id, or `auto`.
     pub strategy: String,
     /// Statements are run as they are written: no native safe sequences.
     pub as_written: bool,
@@ -54,6 +61,10 @@ pub struct Policy {
     pub allow: Vec<(String, String)>,
     /// The day on which `until=` is judged.
     pub today: jiff::civil::Date,
+    /// What is wanted of online changes.
+    pub wishes: Wishes,
+    /// Online changes end their revert window at once: the old table goes as soon as the new one is in its place.
+    pub finalize: bool,
     /// Who acts, for the journal and the history.
     pub who: String,
 }
@@ -70,6 +81,8 @@ impl Default for Policy {
             lock_wait: Duration::from_secs(10),
             allow: Vec::new(),
             today: jiff::Zoned::now().date(),
+            wishes: Wishes::default(),
+            finalize: false,
             who: String::new(),
         }
     }
@@ -101,6 +114,8 @@ pub struct Pending {
     pub bundle: RollbackBundle,
     /// What lint says of it.
     pub findings: Vec<Finding>,
+    /// Why it would be done in this way, where somebody might ask; a sentence each.
+    pub why: Vec<String>,
 }
 
 impl Pending {

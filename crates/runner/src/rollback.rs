@@ -10,13 +10,14 @@ use cofferdam_core::journal::State;
 use cofferdam_core::plan::{Act, Plan};
 use cofferdam_core::{Code, Fault, Name, QuotedIdent, Refusal, Script};
 use cofferdam_dialects::{Parsed, dialect};
-use cofferdam_engines::{Record, Session};
+use cofferdam_engines::{Record, Runs, Session};
 use cofferdam_strategies::{Subject, back};
 
 use crate::apply::{finish_unfinished, run, version};
 use crate::assess::refuse_missing_rights;
 use crate::drive::Driver;
 use crate::guard::Stop;
+use crate::online::{in_progress, with_windows};
 use crate::{News, Policy, SharedReporter, Summary};
 
 /// How far back.
@@ -30,9 +31,15 @@ pub enum Back {
 
 /// The plans that take migrations back, newest first, with what each of them would lose. Reads only.
 pub async fn rollback_plans(session: &mut dyn Session, to: &Back, policy: &Policy) -> Result<Vec<Plan>> {
-    let history = session.history().await?;
+    let unfinished = session.runs(Runs::Unfinished).await?;
+    let history = with_windows(session.history().await?, &unfinished);
+    let chosen = to_undo(&history, to)?;
+    let open = unfinished.iter().find(|run| chosen.iter().any(|applied| applied.run == Some(run.id)));
+    if let Some(run) = open {
+        return Err(in_progress(run, &format!("version {} is to be taken back", run.plan.key)).into());
+    }
     let mut plans = Vec::new();
-    for applied in to_undo(&history, to)? {
+    for applied in chosen {
         plans.push(plan_back(session, applied, policy).await?);
     }
     Ok(plans)
@@ -117,8 +124,11 @@ async fn planned_script(
         created: &created,
         as_written: policy.as_written,
         limits: policy.limits,
+        examined: &[],
+        wishes: &policy.wishes,
     };
-    let planned = cofferdam_strategies::plan(&policy.strategy, &subject).map_err(Fault::Refused)?;
+    // A way back is a run of its own that ends: it has no revert window.
+    let planned = cofferdam_strategies::plan("direct", &subject).map_err(Fault::Refused)?;
     back::scripted_plan(applied, planned).map_err(Fault::Refused)
 }
 

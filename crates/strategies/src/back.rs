@@ -115,6 +115,10 @@ fn opposite(probe: &Probe) -> Probe {
             Probe::PartitionOf { parent, partition, attached: !attached }
         }
         Probe::DatabaseThere { database, there } => Probe::DatabaseThere { database, there: !there },
+        Probe::OnlineDone { change, part } => match part.opposite() {
+            Some(part) => Probe::OnlineDone { change, part },
+            None => Probe::Nothing,
+        },
         Probe::EnumValueThere { .. } | Probe::Nothing => Probe::Nothing,
         Probe::Session => Probe::Session,
         Probe::Repeatable => Probe::Repeatable,

@@ -241,6 +241,11 @@ fn check(subject: &Subject<'_>) -> Option<Draft> {
     })
 }
 
+/// See [`check`].
+pub(crate) fn check_step(subject: &Subject<'_>) -> Option<Step> {
+    check(subject).map(|draft| draft.step)
+}
+
 /// Gives every step its phase and groups what commits together.
 fn finish(subject: &Subject<'_>, drafts: Vec<Draft>) -> Result<Plan, Box<Refusal>> {
     let mut units: Vec<Unit> = Vec::new();

@@ -3,15 +3,20 @@
 use std::collections::BTreeSet;
 
 use cofferdam_core::bundle::Migration;
+use cofferdam_core::online::{Capture, Examined, Gate};
 use cofferdam_core::plan::Plan;
 use cofferdam_core::{Facts, Limits, Name, Refusal};
 use cofferdam_dialects::Parsed;
 
 pub mod back;
+mod clauses;
 mod direct;
+mod parts;
+pub mod shadow_table;
 mod title;
 mod transaction;
 
+pub use parts::{About, online_plan};
 pub use title::title;
 
 /// What is to be planned.
@@ -31,6 +36,23 @@ pub struct Subject<'a> {
     pub as_written: bool,
     /// Limits of every step.
     pub limits: Limits,
+    /// What was found out about the tables that [`shadow_table::to_examine`] named.
+    pub examined: &'a [(Name, Examined)],
+    /// What is wanted of an online change.
+    pub wishes: &'a Wishes,
+}
+
+/// What is wanted of an online change beyond its clauses.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wishes {
+    /// How keys of changed rows are learned.
+    pub capture: Capture,
+    /// When the tables may be swapped.
+    pub gate: Gate,
+    /// At most so many connections; 0: the engine chooses.
+    pub workers: u32,
+    /// Why values may get lost, where somebody agreed to it.
+    pub allow_loss: Option<String>,
 }
 
 /// A way to carry out a migration.
@@ -47,7 +69,7 @@ pub struct Strategy {
 }
 
 /// Every strategy, in the order in which `auto` asks them.
-pub static STRATEGIES: &[&Strategy] = &[&direct::STRATEGY];
+pub static STRATEGIES: &[&Strategy] = &[&shadow_table::STRATEGY, &direct::STRATEGY];
 
 /// Plans with the strategy of this id, or, for `auto`, with the first that fits.
 pub fn plan(strategy: &str, subject: &Subject<'_>) -> Result<Plan, Box<Refusal>> {

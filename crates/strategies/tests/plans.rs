@@ -12,7 +12,7 @@ use std::path::Path;
 use cofferdam_core::history::Applied;
 use cofferdam_core::plan::{Act, Plan, Step, Undo};
 use cofferdam_core::{Probe, Refusal};
-use cofferdam_strategies::back;
+use cofferdam_strategies::{back, shadow_table};
 use common::Case;
 
 fn cases() -> Vec<(String, Case)> {
@@ -39,6 +39,9 @@ fn migrations_are_planned_as_reviewed() {
         match case.plan() {
             Err(refusal) => told += &refused(&refusal),
             Ok(plan) => {
+                for why in shadow_table::why(&plan, &case.subject()) {
+                    let _ = writeln!(told, "why: {why}");
+                }
                 told += &planned(&plan);
                 told += &way_back(&plan, &case);
                 assert_eq!(plan.clone().checked(), Ok(plan), "{name}");
@@ -77,7 +80,9 @@ fn one(step: &Step) -> String {
     }
     let lock = if step.lock.is_empty() { "none" } else { &step.lock };
     let _ = writeln!(told, "    lock: {lock} | blocks: {} | takes: {}", step.blocks, step.estimate);
-    if step.probe != Probe::Nothing {
+    if let Probe::OnlineDone { part, .. } = &step.probe {
+        let _ = writeln!(told, "    probe: {part:?} was done");
+    } else if step.probe != Probe::Nothing {
         let _ = writeln!(told, "    probe: {:?}", step.probe);
     }
     told += &match &step.undo {

@@ -7,9 +7,9 @@ mod common;
 use std::collections::HashSet;
 
 use cofferdam_core::history::Applied;
-use cofferdam_core::plan::{Act, Intent, Plan, Undo};
+use cofferdam_core::plan::{Act, Intent, Plan, Probe, Undo};
 use cofferdam_core::{Code, Phase};
-use cofferdam_strategies::{STRATEGIES, back};
+use cofferdam_strategies::{STRATEGIES, back, shadow_table};
 use common::Case;
 use proptest::prelude::*;
 
@@ -233,7 +233,7 @@ fn a_statement_of_many_clauses_loses_none() {
 
 #[test]
 fn an_unknown_strategy_is_refused_with_those_that_there_are() {
-    let case = Case::new("SELECT 1;");
+    let case = Case::new("ALTER TABLE orders ALTER COLUMN amount TYPE numeric(20, 4);").with("rewrites");
     let refusal = cofferdam_strategies::plan("shadow", &case.subject()).unwrap_err();
     assert_eq!(refusal.code, Code::Usage);
     let help = refusal.help.unwrap();
@@ -244,9 +244,58 @@ fn an_unknown_strategy_is_refused_with_those_that_there_are() {
 }
 
 #[test]
+fn only_what_may_be_made_online_is_looked_at() {
+    let one = "ALTER TABLE orders ALTER COLUMN amount TYPE numeric(20, 4);";
+    let cases: &[(&str, &[&str], &str, bool)] = &[
+        ("auto", &[], one, true),
+        ("shadow-table", &[], one, true),
+        ("direct", &[], one, false),
+        ("auto", &["as written"], one, false),
+        ("shadow-table", &["as written"], one, false),
+        ("auto", &["created orders"], one, false),
+        ("auto", &["repeatable"], one, false),
+        ("auto", &[], "ALTER TABLE customers ALTER COLUMN id TYPE integer;", false),
+        ("shadow-table", &[], "ALTER TABLE customers ALTER COLUMN id TYPE integer;", true),
+        ("auto", &[], "ALTER TABLE orders ALTER COLUMN note SET NOT NULL;", false),
+        ("shadow-table", &[], "ALTER TABLE orders ALTER COLUMN note SET NOT NULL;", true),
+        ("shadow-table", &[], "ALTER TABLE absent ADD COLUMN x int;", false),
+        ("shadow-table", &[], "CREATE INDEX i ON orders (note);", false),
+        ("shadow-table", &[], "SELECT 1; ALTER TABLE orders ADD COLUMN x int;", false),
+    ];
+    for (strategy, options, sql, expected) in cases {
+        let case = options.iter().fold(Case::new(&format!("{sql}\n")), |case, option| case.with(option));
+        let found = shadow_table::to_examine(strategy, &case.subject());
+        assert_eq!(found.is_some(), *expected, "{strategy} {options:?} {sql}");
+        if let Some(online) = found {
+            assert_eq!(online.table.schema.as_deref(), Some("public"), "{sql}");
+        }
+    }
+}
+
+#[test]
+fn each_part_of_an_online_change_is_undone_by_its_opposite() {
+    let case = Case::new("ALTER TABLE orders ALTER COLUMN amount TYPE numeric(20, 4);").with("rewrites");
+    let plan = case.plan().unwrap();
+    assert_eq!(plan.strategy, shadow_table::ID);
+    // Whatever is undone is undone by the part's own opposite, and asked for by its own probe.
+    for step in plan.steps() {
+        let Act::Online { part, .. } = &step.act else { panic!("{step:?}") };
+        assert!(matches!(&step.probe, Probe::OnlineDone { part: asked, .. } if asked == part), "{step:?}");
+        match (&step.undo, part.opposite()) {
+            (Undo::Acts { acts, atomic: false, loses: None }, Some(back)) => {
+                assert!(matches!(&acts[..], [Act::Online { part, .. }] if *part == back), "{step:?}");
+            }
+            (Undo::Nothing, None) => {}
+            (Undo::Impossible { .. }, None) => assert_eq!(step.phase, Phase::Contracting),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
 fn every_file_of_a_strategy_is_in_the_table() {
     // These are what strategies have in common.
-    const SHARED: &[&str] = &["back", "lib", "title", "transaction"];
+    const SHARED: &[&str] = &["back", "clauses", "lib", "parts", "title", "transaction"];
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src");
     for file in std::fs::read_dir(folder).unwrap() {
         let name = file.unwrap().file_name().into_string().unwrap();

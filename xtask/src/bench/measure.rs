@@ -66,13 +66,10 @@ pub(super) fn peak_memory(command: &mut Command) -> Result<u64, String> {
     let said = tempfile::NamedTempFile::new().map_err(cannot)?;
     let (out, err) = (said.reopen().map_err(cannot)?, said.reopen().map_err(cannot)?);
     let mut child = command.stdin(Stdio::null()).stdout(out).stderr(err).spawn().map_err(cannot)?;
-    let status = format!("/proc/{}/status", child.id());
     let mut most = 0;
     let end = loop {
-        // It only grows, so that the last look before the end is the one that counts. Before `exec` it is ours.
-        if is_program(child.id(), &program) {
-            most = most.max(fs::read_to_string(&status).ok().and_then(|text| high_water(&text)).unwrap_or(0));
-        }
+        // It only grows, so that the last look before the end is the one that counts.
+        most = most.max(resident_peak(child.id(), &program).unwrap_or(0));
         if let Some(end) = child.try_wait().map_err(cannot)? {
             break end;
         }
@@ -82,7 +79,16 @@ pub(super) fn peak_memory(command: &mut Command) -> Result<u64, String> {
         let said = fs::read_to_string(said.path()).unwrap_or_default();
         return Err(format!("{program} ended with {end}:\n{said}"));
     }
-    if most == 0 { Err(format!("{status} does not say how much memory {program} had")) } else { Ok(most) }
+    if most == 0 { Err(format!("the kernel does not say how much memory {program} had")) } else { Ok(most) }
+}
+
+/// The most memory that a process which runs had resident until now, in KiB. `None` before it is the program, which
+/// it is after `exec`, and after its end.
+pub(super) fn resident_peak(pid: u32, program: &str) -> Option<u64> {
+    if !is_program(pid, program) {
+        return None;
+    }
+    high_water(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?)
 }
 
 fn is_program(pid: u32, program: &str) -> bool {

@@ -6,6 +6,7 @@ mod apply;
 mod lint;
 mod measure;
 mod memory;
+mod online;
 mod product;
 mod report;
 mod samples;
@@ -28,15 +29,20 @@ static BENCHES: &[Bench] = &[
     Bench { name: "apply", run: apply::run },
     Bench { name: "lint", run: lint::run },
     Bench { name: "memory", run: memory::run },
+    Bench { name: online::NAME, run: online::run },
 ];
 
 /// What was typed.
 #[derive(Debug, PartialEq)]
 struct Asked {
-    /// Names of benches; none: all.
+    /// Names of benches, or of a measure of one (`online/whole`); none: all.
     names: Vec<String>,
     /// How often each thing is measured.
     runs: usize,
+    /// Rows of the table that is changed online; each measure has its own usual number.
+    rows: Option<u64>,
+    /// How often tables are swapped online.
+    cutovers: Option<usize>,
     /// Where all results go, as JSON; they are printed, too.
     json: Option<PathBuf>,
 }
@@ -45,7 +51,7 @@ const RUNS: usize = 5;
 
 impl Asked {
     fn read(arguments: &[String]) -> Result<Self, String> {
-        let mut asked = Self { names: Vec::new(), runs: RUNS, json: None };
+        let mut asked = Self { names: Vec::new(), runs: RUNS, rows: None, cutovers: None, json: None };
         let mut arguments = arguments.iter();
         while let Some(argument) = arguments.next() {
             match argument.as_str() {
@@ -53,8 +59,18 @@ impl Asked {
                     let number = arguments.next().and_then(|n| n.parse().ok()).filter(|n| *n > 0);
                     asked.runs = number.ok_or("--runs takes a number from 1")?;
                 }
+                "--rows" => {
+                    let number = arguments.next().and_then(|n| n.parse().ok()).filter(|n| *n >= 100_000);
+                    asked.rows = Some(number.ok_or("--rows takes a number from 100000")?);
+                }
+                "--cutovers" => {
+                    let number = arguments.next().and_then(|n| n.parse().ok()).filter(|n| *n > 0);
+                    asked.cutovers = Some(number.ok_or("--cutovers takes a number from 1")?);
+                }
                 "--json" => asked.json = Some(arguments.next().ok_or("--json takes a file")?.into()),
-                name if BENCHES.iter().any(|bench| bench.name == name) => asked.names.push(name.to_owned()),
+                name if BENCHES.iter().any(|bench| bench.name == name) || online::knows(name) => {
+                    asked.names.push(name.to_owned());
+                }
                 other => {
                     let names: Vec<&str> = BENCHES.iter().map(|bench| bench.name).collect();
                     return Err(format!("does not take `{other}`; there are {}", names.join(", ")));
@@ -65,7 +81,8 @@ impl Asked {
     }
 
     fn wants(&self, name: &str) -> bool {
-        self.names.is_empty() || self.names.iter().any(|asked| asked == name)
+        let of = |asked: &str| asked.split('/').next() == Some(name);
+        self.names.is_empty() || self.names.iter().any(|asked| of(asked))
     }
 }
 
@@ -91,17 +108,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn arguments_are_names_and_two_flags() {
+    fn arguments_are_names_and_flags() {
         let read =
             |arguments: &[&str]| Asked::read(&arguments.iter().map(|a| (*a).to_owned()).collect::<Vec<_>>());
         let all = read(&[]).unwrap();
         assert!(all.runs == RUNS && BENCHES.iter().all(|bench| all.wants(bench.name)));
         let some = read(&["lint", "--runs", "9", "--json", "x.json"]).unwrap();
-        let expected = Asked { names: vec!["lint".into()], runs: 9, json: Some("x.json".into()) };
+        let expected = Asked {
+            names: vec!["lint".into()],
+            runs: 9,
+            rows: None,
+            cutovers: None,
+            json: Some("x.json".into()),
+        };
         assert_eq!(some, expected);
         assert!(some.wants("lint") && !some.wants("apply"));
-        for bad in [&["--runs"][..], &["--runs", "0"], &["--runs", "x"], &["--json"], &["speed"]] {
+        let part = read(&["online/whole", "--rows", "100000", "--cutovers", "3"]).unwrap();
+        assert!(part.wants("online") && !part.wants("memory"));
+        assert_eq!((part.rows, part.cutovers), (Some(100_000), Some(3)));
+        for bad in
+            [&["--runs"][..], &["--runs", "0"], &["--runs", "x"], &["--json"], &["speed"], &["online/x"]]
+        {
             assert!(read(bad).is_err(), "{bad:?}");
         }
+        assert!(read(&["--rows", "10"]).is_err() && read(&["--cutovers", "0"]).is_err());
     }
 }

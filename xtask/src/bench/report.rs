@@ -29,6 +29,12 @@ pub(super) fn milliseconds(summary: Option<Summary>) -> String {
     format!("{} ({}-{})", short(median), short(least), short(most))
 }
 
+/// The same in seconds.
+pub(super) fn seconds(summary: Option<Summary>) -> String {
+    let Some(Summary { median, least, most }) = summary else { return "-".to_owned() };
+    format!("{:.2} ({:.2}-{:.2})", median / 1_000.0, least / 1_000.0, most / 1_000.0)
+}
+
 /// One decimal where it tells something.
 pub(super) fn short(milliseconds: f64) -> String {
     if milliseconds < 100.0 { format!("{milliseconds:.1}") } else { format!("{milliseconds:.0}") }
@@ -54,5 +60,7 @@ mod tests {
         let summary = Summary { median: 20.94, least: 9.0, most: 203.6 };
         assert_eq!(milliseconds(Some(summary)), "20.9 (9.0-204)");
         assert_eq!(milliseconds(None), "-");
+        assert_eq!(seconds(Some(summary)), "0.02 (0.01-0.20)");
+        assert_eq!(seconds(None), "-");
     }
 }

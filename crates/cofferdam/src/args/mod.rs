@@ -4,6 +4,8 @@ pub(crate) mod allow;
 pub(crate) mod common;
 pub(crate) mod duration;
 pub(crate) mod limits;
+pub(crate) mod name;
+pub(crate) mod online;
 pub(crate) mod policy;
 
 pub(crate) use common::Common;

@@ -9,6 +9,7 @@ use cofferdam_runner::{Assessment, Policy};
 
 use super::allow;
 use super::limits::LimitFlags;
+use super::online::{DATA_LOSS, OnlineFlags};
 use crate::config::Settings;
 use crate::wiring;
 
@@ -24,15 +25,17 @@ pub(crate) struct PolicyFlags {
     /// Run the statements as they are written, without the native safe sequences
     #[arg(long)]
     pub(crate) as_written: bool,
-    /// How the change is made: auto, direct [default: auto]
+    /// How the change is made: auto, direct, shadow-table [default: auto]
     #[arg(long, value_name = "NAME")]
     pub(crate) strategy: Option<String>,
     /// Apply versions older than the newest applied one, too
     #[arg(long)]
     pub(crate) out_of_order: bool,
-    /// Allow the findings of a rule, and say why; may be repeated
+    /// Allow the findings of a rule, or data-loss, and say why; may be repeated
     #[arg(long, value_name = "RULE=REASON", value_parser = allow::parse)]
     pub(crate) allow: Vec<(String, String)>,
+    #[command(flatten)]
+    pub(crate) online: OnlineFlags,
 }
 
 impl PolicyFlags {
@@ -50,6 +53,8 @@ impl PolicyFlags {
             as_written: self.as_written,
             out_of_order: self.out_of_order,
             to: self.to.as_deref().map(version).transpose()?,
+            wishes: self.online.wishes(&self.allow),
+            finalize: self.online.finalize,
             allow: self.allow.iter().map(known).collect::<Result<_>>()?,
             ..defaults
         })
@@ -57,7 +62,7 @@ impl PolicyFlags {
 }
 
 /// Refuses a strategy that there is not, before anything is read.
-fn check_strategy(id: &str) -> Result<()> {
+pub(crate) fn check_strategy(id: &str) -> Result<()> {
     let ids = || std::iter::once("auto").chain(cofferdam_strategies::STRATEGIES.iter().map(|s| s.id));
     if ids().any(|known| known == id) {
         return Ok(());
@@ -113,6 +118,7 @@ pub(crate) fn version(text: &str) -> Result<Version> {
 
 fn known((rule, reason): &(String, String)) -> Result<(String, String)> {
     match cofferdam_lint::rule(rule) {
+        None if rule == DATA_LOSS => Ok((rule.clone(), reason.clone())),
         Some(rule) => Ok((rule.id.to_owned(), reason.clone())),
         None => Err(no_such_rule(rule).into()),
     }

@@ -213,7 +213,8 @@ impl CheckupView {
             }
             None => self.good("lock", "free".to_owned()),
         }
-        match session.runs(Runs::Unfinished).await?.len() {
+        let unfinished = session.runs(Runs::Unfinished).await?;
+        match unfinished.iter().filter(|run| !cofferdam_runner::in_window(run)).count() {
             0 => self.good("runs", "all ended".to_owned()),
             runs => self.doubtful("runs", format!("{} unfinished", count(runs, "run")), "cofferdam status"),
         }

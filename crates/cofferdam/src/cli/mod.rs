@@ -1,21 +1,28 @@
 //! The commands: one file for each verb, and its line in [`COMMANDS`].
 
+mod abort;
+mod alter;
 mod apply;
 mod baseline;
 mod completion;
+mod cutover;
 mod demo;
 mod doctor;
 mod explain;
+mod finalize;
 mod history;
 mod init;
 mod lint;
 mod man;
 mod new;
 mod parse;
+mod pause;
 mod plan;
 mod repair;
+mod resume;
 mod rollback;
 mod status;
+mod throttle;
 mod validate;
 mod verify;
 mod version;
@@ -63,9 +70,16 @@ pub(crate) static COMMANDS: &[&Command] = &[
     &lint::COMMAND,
     &plan::COMMAND,
     &apply::COMMAND,
+    &alter::COMMAND,
     &status::COMMAND,
     &history::COMMAND,
     &rollback::COMMAND,
+    &finalize::COMMAND,
+    &pause::COMMAND,
+    &resume::COMMAND,
+    &throttle::COMMAND,
+    &cutover::COMMAND,
+    &abort::COMMAND,
     &validate::COMMAND,
     &repair::COMMAND,
     &baseline::COMMAND,

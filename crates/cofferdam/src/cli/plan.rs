@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use cofferdam_core::{Code, Result};
 use cofferdam_engines::Session;
-use cofferdam_runner::Assessment;
+use cofferdam_runner::{Assessment, in_window, is_alter};
 
 use super::{Command, Exit, flags};
 use crate::args::limits::LimitFlags;
@@ -77,9 +77,17 @@ pub(crate) async fn view(
         database,
         to: to.or_else(|| from.clone()),
         from,
-        migrations: pending.iter().map(|p| MigrationPlanView::new(&p.plan, Some(&p.migration))).collect(),
+        migrations: pending
+            .iter()
+            .map(|p| MigrationPlanView::new(&p.plan, Some(&p.migration)).because(p.why.clone()))
+            .collect(),
         findings: pending.iter().flat_map(|p| p.findings.iter().cloned()).collect(),
-        unfinished: assessment.unfinished.iter().map(|run| run.plan.key.clone()).collect(),
+        unfinished: assessment
+            .unfinished
+            .iter()
+            .filter(|run| !is_alter(run) && !in_window(run))
+            .map(|run| run.plan.key.clone())
+            .collect(),
         digest: digest(pending.iter().map(|p| &p.plan)),
     })
 }

@@ -68,7 +68,11 @@ async fn repair(context: &Context, flags: &Flags) -> Result<Exit> {
             let mut session = context.open(&settings).await?;
             let run = runs::find(&mut *session, run).await?;
             let phase = cofferdam_runner::says(&mut *session, run.id, fact, &policy).await?;
-            let next = if phase.terminal() { "" } else { "; cofferdam apply goes on with it" };
+            let next = match (phase.terminal(), cofferdam_runner::is_alter(&run)) {
+                (true, _) => "",
+                (false, true) => "; the same cofferdam alter goes on with it",
+                (false, false) => "; cofferdam apply goes on with it",
+            };
             RepairView {
                 changed: vec![format!("run {} of {} is now {phase:?}{next}", run.id, run.plan.key)],
                 phase: Some(phase),

@@ -2,19 +2,26 @@
 
 use std::io::IsTerminal;
 
-use cofferdam_core::{Code, Fault, Refusal, Result};
-use cofferdam_runner::{Back, rollback as carry_out, rollback_plans};
+use cofferdam_core::{Code, Fault, Phase, Refusal, Result};
+use cofferdam_engines::{Run, Session};
+use cofferdam_runner::Policy;
+use cofferdam_runner::{Back, open_changes, rollback as carry_out, rollback_plans, take_back};
 
 use super::{Command, Exit, flags};
 use crate::args::limits::LimitFlags;
 use crate::args::policy;
 use crate::context::Context;
+use crate::output::alter::{AlterSummaryView, TakeBackView};
 use crate::output::progress::Progress;
 use crate::output::rollback::RollbackView;
 use crate::output::run::SummaryView;
+use crate::runs;
 
 #[derive(Debug, clap::Args)]
 struct Flags {
+    /// An online change, by the beginning of its run's id or by its table
+    #[arg(value_name = "RUN", conflicts_with_all = ["to", "steps"])]
+    run: Option<String>,
     /// Until this version is the newest; 0 takes everything back
     #[arg(long, value_name = "VERSION", conflicts_with = "steps")]
     to: Option<String>,
@@ -31,13 +38,15 @@ struct Flags {
 pub(crate) static COMMAND: Command = Command {
     name: "rollback",
     aliases: &["down", "undo"],
-    about: "Take applied migrations back, the newest first",
+    about: "Take applied migrations back, the newest first, or swap an online change back",
     more: "The way back is the one that was stored when the migration was applied, so an older release can take \
-           back a newer one. What would be lost is listed and must be agreed to.",
+           back a newer one. What would be lost is listed and must be agreed to. Where the newest thing that was \
+           done is an online change in its revert window, that is taken back, with what was written since.",
     examples: &[
         ("cofferdam rollback --env prod --dry-run", "what taking the last migration back would do and lose"),
         ("cofferdam rollback --env prod --to 1.5.0", "until 1.5.0 is the newest version"),
         ("cofferdam rollback --steps 2 --yes", "the last two, whatever is lost"),
+        ("cofferdam rollback --env prod 01932f0c", "swap the tables of an online change back"),
     ],
     arguments: <Flags as clap::Args>::augment_args,
     run: |context, matches| Box::pin(async move { rollback(&context, &flags(&matches)?).await }),
@@ -51,6 +60,9 @@ async fn rollback(context: &Context, flags: &Flags) -> Result<Exit> {
         (None, steps) => Back::Steps(steps.unwrap_or(1) as usize),
     };
     let mut session = context.open(&settings).await?;
+    if let Some(run) = online(&mut *session, flags).await? {
+        return swap_back(context, &mut *session, &run, flags, &policy).await;
+    }
     let plans = rollback_plans(&mut *session, &back, &policy).await?;
     let database = session.facts(&[]).await?.server.database;
     let view = RollbackView::new(database.clone(), &plans);
@@ -66,6 +78,50 @@ async fn rollback(context: &Context, flags: &Flags) -> Result<Exit> {
     let outcome = carry_out(&mut *session, plans, &policy, progress.reporter(), context.halt.driving()).await;
     progress.end();
     context.console.show("Summary", &SummaryView::new(&database, "undone", outcome?), SummaryView::text);
+    Ok(Exit::DONE)
+}
+
+/// The online change that is meant: the one that is named, or the newest, where it is newer than every migration.
+async fn online(session: &mut dyn Session, flags: &Flags) -> Result<Option<Run>> {
+    if flags.run.is_some() {
+        let open = runs::open(session, flags.run.as_deref(), |_| true).await;
+        return match (open, &flags.run) {
+            (Ok(open), _) => Ok(Some(open.run)),
+            (Err(_), Some(wanted)) => Ok(Some(runs::find(session, wanted).await?)),
+            (Err(fault), None) => Err(fault),
+        };
+    }
+    if flags.to.is_some() || flags.steps.is_some() {
+        return Ok(None);
+    }
+    let open = open_changes(session).await?;
+    let reverts = |run: &Run| matches!(run.phase, Phase::Watching | Phase::RollingBack);
+    let Some(newest) = open.into_iter().map(|one| one.run).filter(reverts).max_by_key(|run| run.id) else {
+        return Ok(None);
+    };
+    let applied = session.history().await?.into_iter().filter(|a| a.in_force()).filter_map(|a| a.run).max();
+    Ok(applied.is_none_or(|applied| applied < newest.id).then_some(newest))
+}
+
+async fn swap_back(
+    context: &Context,
+    session: &mut dyn Session,
+    run: &Run,
+    flags: &Flags,
+    policy: &Policy,
+) -> Result<Exit> {
+    let database = session.facts(&[]).await?.server.database;
+    let view = TakeBackView::new(&database, run);
+    if flags.dry_run {
+        context.console.show("RollbackPlan", &view, TakeBackView::text);
+        return Ok(Exit::DONE);
+    }
+    context.console.note(&view.text());
+    let progress = Progress::new(&context.console);
+    let outcome = take_back(session, run.id, policy, progress.reporter(), context.halt.driving()).await;
+    progress.end();
+    let view = AlterSummaryView::new(&database, outcome?);
+    context.console.show("AlterSummary", &view, AlterSummaryView::text);
     Ok(Exit::DONE)
 }
 

@@ -1,30 +1,45 @@
 //! `status`: where the database is.
 
-use cofferdam_core::{Code, Result};
-use cofferdam_engines::Runs;
-use cofferdam_formats::{Options, standing};
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use cofferdam_core::{Bundle, Code, Fault, Refusal, Result};
+use cofferdam_engines::{Run, Runs, Session};
+use cofferdam_formats::{Options, Standing, standing};
+use cofferdam_runner::{change_of, open_changes, with_windows};
 
 use super::{Command, Exit, flags, plan};
+use crate::config::Settings;
 use crate::context::Context;
+use crate::output::online::OnlineView;
 use crate::output::plan::DatabaseView;
 use crate::output::status::StatusView;
+
+/// Between two looks of `--watch`.
+const PAUSE: Duration = Duration::from_secs(1);
+/// Empties the terminal and goes to its first line.
+const CLEAR: &str = "\u{1b}[2J\u{1b}[H";
 
 #[derive(Debug, clap::Args)]
 struct Flags {
     /// Exit with 3 when something is pending
     #[arg(long)]
     exit_code: bool,
+    /// Show it again every second until no online change is at work
+    #[arg(long)]
+    watch: bool,
 }
 
 pub(crate) static COMMAND: Command = Command {
     name: "status",
     aliases: &["info"],
-    about: "Show the version of the database, what is pending, and what is unfinished",
+    about: "Show the version of the database, what is pending, and what is unfinished or at work",
     more: "Reads only.",
     examples: &[
         ("cofferdam status --url postgres://localhost/shop", "versions, and what to do next"),
         ("cofferdam status --env prod -o json", "for programs: upToDate, pending, version"),
         ("cofferdam status --env prod --exit-code -q", "3 when something is pending"),
+        ("cofferdam status --env prod --watch", "follow an online change"),
     ],
     arguments: <Flags as clap::Args>::augment_args,
     run: |context, matches| Box::pin(async move { status(&context, &flags(&matches)?).await }),
@@ -33,25 +48,69 @@ pub(crate) static COMMAND: Command = Command {
 async fn status(context: &Context, flags: &Flags) -> Result<Exit> {
     let settings = context.settings()?;
     settings.need_database()?;
-    let bundle = context.bundle(&settings)?;
+    let bundle = match context.bundle(&settings) {
+        Ok(bundle) => Some(bundle),
+        // Online changes need no directory, so their status does not either.
+        Err(fault) if settings.dir_is_default && absent(&fault) => None,
+        Err(fault) => return Err(fault),
+    };
     let mut session = context.open(&settings).await?;
+    loop {
+        let (view, problem) = look(&mut *session, &settings, bundle.as_ref()).await?;
+        let goes_on = flags.watch && view.online.iter().any(|online| online.at_work);
+        if flags.watch && !context.console.wants_document() && std::io::stdout().is_terminal() {
+            context.console.result(CLEAR);
+        }
+        context.console.show("Status", &view, StatusView::text);
+        if !goes_on {
+            return Ok(match problem {
+                _ if !flags.exit_code => Exit::DONE,
+                Some(problem) => problem.into(),
+                None if view.pending > 0 => Code::Pending.into(),
+                None => Exit::DONE,
+            });
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+fn absent(fault: &Fault) -> bool {
+    fault.refusal().is_some_and(|refusal| refusal.code == Code::NoSuchDirectory)
+}
+
+/// What is there now, and the first thing that does not fit.
+async fn look(
+    session: &mut dyn Session,
+    settings: &Settings,
+    bundle: Option<&Bundle>,
+) -> Result<(StatusView, Option<Code>)> {
     let facts = session.facts(&[]).await?;
-    let history = session.history().await?;
     let unfinished = session.runs(Runs::Unfinished).await?;
+    let history = with_windows(session.history().await?, &unfinished);
+    let open = open_changes(session).await?;
     let holder = session.holder().await?;
-    let standing = standing(&bundle, &history, &Options::default());
+    let standing = match bundle {
+        Some(bundle) => standing(bundle, &history, &Options::default()),
+        None if history.is_empty() && !session.runs(Runs::Last(1)).await?.is_empty() => {
+            Standing { rows: Vec::new(), pending: Vec::new(), problems: Vec::new() }
+        }
+        None => return Err(no_directory(settings).into()),
+    };
+    let online = open.iter().filter_map(|open| OnlineView::new(open, holder.is_some())).collect();
+    let others: Vec<Run> = unfinished.into_iter().filter(|run| change_of(run).is_none()).collect();
     let view = StatusView::new(
         DatabaseView::new(&facts, settings.url.as_deref()),
         plan::newest(&history),
         &standing,
-        &unfinished,
+        &others,
         holder,
+        online,
     );
-    context.console.show("Status", &view, StatusView::text);
-    Ok(match standing.problems.first() {
-        _ if !flags.exit_code => Exit::DONE,
-        Some(problem) => problem.code.into(),
-        None if view.pending > 0 => Code::Pending.into(),
-        None => Exit::DONE,
-    })
+    Ok((view, standing.problems.first().map(|problem| problem.code)))
+}
+
+fn no_directory(settings: &Settings) -> Refusal {
+    Refusal::new(Code::NoSuchDirectory, format!("there is no directory {}", settings.dir.display()))
+        .cause("it holds the migrations that the database is compared with")
+        .help("name it with --dir, or make one: cofferdam init")
 }

@@ -3,7 +3,9 @@
 use cofferdam_core::bundle::Bundle;
 use cofferdam_core::{Refusal, Result, Script};
 use cofferdam_dialects::Dialect;
+use cofferdam_engines::Runs;
 use cofferdam_formats::{Options, standing};
+use cofferdam_runner::with_windows;
 use serde::Serialize;
 
 use super::{Command, Exit};
@@ -45,7 +47,9 @@ async fn validate(context: &Context) -> Result<Exit> {
     let (files, mut problems) = unreadable(&bundle, wiring::dialect(Some(engine))?);
     if settings.has_database {
         let mut session = context.open(&settings).await?;
-        problems.extend(standing(&bundle, &session.history().await?, &Options::default()).problems);
+        let unfinished = session.runs(Runs::Unfinished).await?;
+        let history = with_windows(session.history().await?, &unfinished);
+        problems.extend(standing(&bundle, &history, &Options::default()).problems);
     }
     let view = ValidationView {
         valid: problems.is_empty(),

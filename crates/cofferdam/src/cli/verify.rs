@@ -103,7 +103,10 @@ impl VerificationView {
             invalid => format!("✖ indexes: invalid: {}\n", invalid.join(", ")),
         };
         if self.unfinished_runs > 0 {
-            out += &format!("  {} unfinished: cofferdam apply goes on\n", count(self.unfinished_runs, "run"));
+            out += &format!(
+                "  {} unfinished: cofferdam status says how to go on\n",
+                count(self.unfinished_runs, "run")
+            );
         }
         out
     }

@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 
 use cofferdam_core::{Facts, Fault, Finding, Migration, Name, Result, Script};
 use cofferdam_dialects::Parsed;
-use cofferdam_engines::Session;
+use cofferdam_engines::{Runs, Session};
 use cofferdam_formats::{Options, standing};
+use cofferdam_runner::with_windows;
 
 use crate::config::Settings;
 use crate::{files, wiring};
@@ -83,7 +84,8 @@ impl Sources {
 
     /// Leaves out what is applied already, and reads the facts of the tables that the rest is about.
     pub(crate) async fn look_at(&mut self, session: &mut dyn Session) -> Result<()> {
-        let history = session.history().await?;
+        let unfinished = session.runs(Runs::Unfinished).await?;
+        let history = with_windows(session.history().await?, &unfinished);
         self.scripts.retain(|source| source.place.as_ref().is_none_or(|place| place.is_pending(&history)));
         let mut names: Vec<Name> = Vec::new();
         for source in &self.scripts {

@@ -190,6 +190,7 @@ mod tests {
                 started_at: "2026-11-20T10:02:11Z".into(),
                 ended_at: None,
                 by: "ci@runner".into(),
+                alter: false,
             },
             entries: entries.collect(),
         };

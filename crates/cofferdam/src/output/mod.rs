@@ -3,6 +3,7 @@
 //! A command makes a view (plain data, serialised in camelCase) and a text from it; [`Console::show`] writes the
 //! one or the other. No command prints by itself.
 
+pub(crate) mod alter;
 pub(crate) mod console;
 pub(crate) mod envelope;
 pub(crate) mod error;
@@ -10,6 +11,7 @@ pub(crate) mod finding;
 pub(crate) mod frame;
 pub(crate) mod history;
 pub(crate) mod mask;
+pub(crate) mod online;
 pub(crate) mod plan;
 pub(crate) mod progress;
 pub(crate) mod rollback;

@@ -1,6 +1,6 @@
 //! What would be done: screen and document.
 
-use cofferdam_core::plan::{Plan, Undo, sha256_hex};
+use cofferdam_core::plan::{Act, Plan, Undo, sha256_hex};
 use cofferdam_core::{Facts, Finding, Migration, Severity};
 use serde::Serialize;
 
@@ -79,6 +79,8 @@ pub(crate) struct MigrationPlanView {
     pub(crate) steps: Vec<StepView>,
     /// The author's way back.
     pub(crate) undo_script: Option<String>,
+    /// Why it is done in this way, where somebody might ask.
+    pub(crate) why: Vec<String>,
 }
 
 /// One step.
@@ -99,6 +101,9 @@ pub(crate) struct StepView {
     pub(crate) undo: String,
     pub(crate) path: String,
     pub(crate) line: usize,
+    /// It is no statement but a part of an online change.
+    #[serde(skip)]
+    pub(crate) online: bool,
 }
 
 impl MigrationPlanView {
@@ -126,6 +131,7 @@ impl MigrationPlanView {
                     },
                     path: step.path.clone(),
                     line: step.at.line,
+                    online: matches!(step.act, Act::Online { .. }),
                 }
             })
         });
@@ -137,8 +143,48 @@ impl MigrationPlanView {
             digest: plan.digest(),
             steps: steps.collect(),
             undo_script,
+            why: Vec::new(),
         }
     }
+
+    /// With the reasons for which it is done in this way.
+    pub(crate) fn because(self, why: Vec<String>) -> Self {
+        Self { why, ..self }
+    }
+
+    /// The reasons, a line each.
+    pub(crate) fn reasons(&self) -> String {
+        self.why.iter().map(|why| format!("Why {}: {why}\n", self.strategy)).collect()
+    }
+}
+
+/// The steps as a table; with the version that each belongs to, where there may be several.
+pub(crate) fn steps_table(migrations: &[MigrationPlanView], with_version: bool) -> String {
+    let mut columns = vec!["#", "version", "step", "lock", "blocks", "est.", "undo"];
+    if !with_version {
+        columns.remove(1);
+    }
+    let mut table = Columns::new(&columns).indented("  ").right(0);
+    let mut number = 0;
+    for migration in migrations {
+        for step in &migration.steps {
+            number += 1;
+            let mut row = vec![
+                number.to_string(),
+                migration.key.clone(),
+                words::cut(&step.title, 48),
+                if step.lock.is_empty() { "–".to_owned() } else { step.lock.clone() },
+                step.blocks.clone(),
+                step.estimate.clone(),
+                words::cut(&step.undo, 60),
+            ];
+            if !with_version {
+                row.remove(1);
+            }
+            table.row(row);
+        }
+    }
+    table.text()
 }
 
 /// The digest of several plans in their order.
@@ -170,30 +216,11 @@ impl PlanView {
             out += &format!("first: finishes the run of {key} that was cut off\n");
         }
         out += "\n";
-        out += &self.steps();
-        out += &format!("\n{}\nPlan {}\n", self.findings_line(), self.digest);
+        out += &steps_table(&self.migrations, true);
+        out += "\n";
+        out += &self.migrations.iter().map(MigrationPlanView::reasons).collect::<String>();
+        out += &format!("{}\nPlan {}\n", self.findings_line(), self.digest);
         out
-    }
-
-    fn steps(&self) -> String {
-        let mut table =
-            Columns::new(&["#", "version", "step", "lock", "blocks", "est.", "undo"]).indented("  ").right(0);
-        let mut number = 0;
-        for migration in &self.migrations {
-            for step in &migration.steps {
-                number += 1;
-                table.row([
-                    number.to_string(),
-                    migration.key.clone(),
-                    words::cut(&step.title, 48),
-                    if step.lock.is_empty() { "–".to_owned() } else { step.lock.clone() },
-                    step.blocks.clone(),
-                    step.estimate.clone(),
-                    words::cut(&step.undo, 60),
-                ]);
-            }
-        }
-        table.text()
     }
 
     fn findings_line(&self) -> String {
@@ -229,7 +256,10 @@ impl PlanView {
                     out += if step.transaction { "BEGIN;\n" } else { "" };
                     (unit, open) = (step.unit, step.transaction);
                 }
-                out += &format!("-- {}: {}\n{};\n", step.id, step.title, step.sql.trim_end());
+                out += &match step.online {
+                    true => format!("-- {}: {}\n", step.id, step.title),
+                    false => format!("-- {}: {}\n{};\n", step.id, step.title, step.sql.trim_end()),
+                };
             }
             out += if open { "COMMIT;\n\n" } else { "\n" };
         }

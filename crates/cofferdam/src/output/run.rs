@@ -23,6 +23,9 @@ pub(crate) struct RunView {
     pub(crate) started_at: String,
     pub(crate) ended_at: Option<String>,
     pub(crate) by: String,
+    /// It belongs to `alter` and to no migration.
+    #[serde(skip)]
+    pub(crate) alter: bool,
 }
 
 impl From<&Run> for RunView {
@@ -38,6 +41,7 @@ impl From<&Run> for RunView {
             started_at: run.started_at.clone(),
             ended_at: run.ended_at.clone(),
             by: run.by.clone(),
+            alter: cofferdam_runner::is_alter(run),
         }
     }
 }
@@ -58,9 +62,9 @@ impl RunView {
 
     /// The run in one line.
     pub(crate) fn line(&self) -> String {
+        let of = if self.alter { String::new() } else { format!("{} of ", self.intent()) };
         format!(
-            "{} of {} {} is {:?} since {} by {} (run {})",
-            self.intent(),
+            "{of}{} {} is {:?} since {} by {} (run {})",
             self.key,
             self.description,
             self.phase,

@@ -4,6 +4,7 @@ use cofferdam_engines::{Holder, Run};
 use cofferdam_formats::{Row, State};
 use serde::Serialize;
 
+use super::online::OnlineView;
 use super::plan::DatabaseView;
 use super::run::RunView;
 use super::table::Columns;
@@ -24,6 +25,8 @@ pub(crate) struct StatusView {
     pub(crate) up_to_date: bool,
     pub(crate) migrations: Vec<MigrationView>,
     pub(crate) unfinished: Vec<RunView>,
+    /// Online changes that are at work, or whose swap can still be taken back.
+    pub(crate) online: Vec<OnlineView>,
     /// What does not fit between files and history.
     pub(crate) problems: Vec<String>,
     /// Who is at work on the database now.
@@ -94,6 +97,7 @@ impl StatusView {
         standing: &cofferdam_formats::Standing,
         unfinished: &[Run],
         holder: Option<Holder>,
+        online: Vec<OnlineView>,
     ) -> Self {
         let pending = standing.pending.len();
         Self {
@@ -101,11 +105,15 @@ impl StatusView {
             server,
             version,
             pending,
-            up_to_date: pending == 0 && unfinished.is_empty() && standing.problems.is_empty(),
+            up_to_date: pending == 0
+                && unfinished.is_empty()
+                && standing.problems.is_empty()
+                && online.iter().all(|change| change.revertible),
             migrations: standing.rows.iter().map(MigrationView::from).collect(),
             unfinished: unfinished.iter().map(RunView::from).collect(),
             problems: standing.problems.iter().map(|p| p.to_string()).collect(),
             lock_holder: holder.map(HolderView::from),
+            online,
         }
     }
 
@@ -123,6 +131,9 @@ impl StatusView {
         );
         if !self.migrations.is_empty() {
             out += &self.table();
+        }
+        for change in &self.online {
+            out += &change.text();
         }
         for run in &self.unfinished {
             out += &format!("unfinished: {}\n", run.line());
@@ -221,7 +232,7 @@ mod tests {
             role: "shop".into(),
         };
         let version = history.last().and_then(|a| a.version.clone());
-        StatusView::new(server, version, &standing(&bundle, &history, &Options::default()), &[], None)
+        StatusView::new(server, version, &standing(&bundle, &history, &Options::default()), &[], None, vec![])
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Small texts that several screens share.
 
-use cofferdam_core::plan::{Step, Undo};
+use cofferdam_core::online::Part;
+use cofferdam_core::plan::{Act, Step, Undo};
 
 /// `1 migration`, `3 migrations`.
 pub(crate) fn count(number: usize, one: &str) -> String {
@@ -53,7 +54,7 @@ pub(crate) fn undo(step: &Step) -> String {
         Undo::Nothing => "✔ nothing to undo".to_owned(),
         Undo::Impossible { why } => format!("✖ {why}"),
         Undo::Acts { acts, loses, .. } => {
-            let first = acts.first().map(|act| gist(&act.text())).unwrap_or_default();
+            let first = acts.first().map(act).unwrap_or_default();
             let more = match acts.len() {
                 0 | 1 => String::new(),
                 all => format!(" and {} more", all - 1),
@@ -61,6 +62,16 @@ pub(crate) fn undo(step: &Step) -> String {
             let loses = loses.as_ref().map(|l| format!(", loses {l}")).unwrap_or_default();
             format!("✔ {first}{more}{loses}")
         }
+    }
+}
+
+/// What an act does, in a few words.
+fn act(act: &Act) -> String {
+    match act {
+        Act::Online { part: Part::SwapBack, .. } => "swap back, with what was written since".to_owned(),
+        Act::Online { part: Part::Release, .. } => "stop logging".to_owned(),
+        Act::Online { part: Part::Discard, .. } => "drop the new table".to_owned(),
+        act => gist(&act.text()),
     }
 }
 

@@ -19,6 +19,7 @@ mod fencing;
 mod locking;
 mod looking;
 mod loose;
+mod online;
 mod records;
 
 /// What the contract needs of an engine under test.
@@ -80,6 +81,9 @@ pub struct Dictionary {
     pub end_transaction: &'static str,
     /// Makes the session lose its run lock without knowing it.
     pub lose_lock: &'static str,
+    /// Statements that make a table with a key and rows, the table, and what can be done to it online. `None`: the
+    /// engine has no online changes.
+    pub online: Option<(&'static [&'static str], Name, &'static str)>,
 }
 
 impl Dictionary {
@@ -127,8 +131,15 @@ impl From<String> for Broken {
 }
 
 /// The promises, by what they are about.
-pub static CASES: &[&[Case]] =
-    &[locking::CASES, batches::CASES, fencing::CASES, loose::CASES, records::CASES, looking::CASES];
+pub static CASES: &[&[Case]] = &[
+    locking::CASES,
+    batches::CASES,
+    fencing::CASES,
+    loose::CASES,
+    records::CASES,
+    looking::CASES,
+    online::CASES,
+];
 
 /// Runs every case, each to its end, and returns those that were broken.
 pub async fn run_all(harness: &dyn Harness) -> Vec<(&'static str, Broken)> {

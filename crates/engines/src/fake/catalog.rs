@@ -46,6 +46,7 @@ pub(super) fn probe(content: &Content, asked: &Probe) -> Seen {
         Probe::EnumValueThere { .. }
         | Probe::DatabaseThere { .. }
         | Probe::PartitionOf { .. }
+        | Probe::OnlineDone { .. }
         | Probe::Nothing => Seen::Unclear(Question {
             what: "whether the statement took effect".into(),
             look_at: "FakeDatabase::performed".into(),

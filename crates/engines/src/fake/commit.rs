@@ -103,6 +103,9 @@ pub(super) fn act(content: &mut Content, settings: &mut Settings, act: &Act, ste
             language::perform(content, settings, sql, copy_rows.as_deref()).map_err(failed)?;
         }
         Act::BuildIndex { sql, .. } => language::perform(content, settings, sql, None).map_err(failed)?,
+        Act::Online { .. } => {
+            return Err(failed("a part of an online change is done outside of any transaction".into()).into());
+        }
         Act::Check { queries } => {
             for query in queries {
                 let found = language::query(content, settings, query).map_err(failed)?;
@@ -197,6 +200,7 @@ fn write_run(own: &mut Own, batch: &Batch<'_>, epoch: i64) {
 
 fn record(own: &mut Own, batch: &Batch<'_>, ms: u64) -> Result<()> {
     match &batch.run.record {
+        Record::Nothing => {}
         Record::Applied(applied) => {
             let mut row = applied.as_ref().clone();
             row.at = now();

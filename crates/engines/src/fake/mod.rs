@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 
 use cofferdam_core::fault::Result;
+use cofferdam_core::online::Examined;
 use cofferdam_core::{Code, Refusal};
 
 use crate::{Engine, Missing, Session, Target};
@@ -19,6 +20,7 @@ mod commit;
 mod faults;
 pub mod language;
 mod locking;
+mod online;
 mod server;
 mod session;
 
@@ -121,6 +123,11 @@ impl FakeDatabase {
     /// That transaction ended.
     pub fn let_go_of_table(&self, table: &str) {
         self.server().held_tables.remove(table);
+    }
+
+    /// What looking at this table before an online change finds. Without it: a table that is rewritten, with a key.
+    pub fn examined(&self, table: &str, examined: Examined) {
+        self.server().online.examined.insert(table.to_owned(), examined);
     }
 
     /// The role lacks this right from now on.

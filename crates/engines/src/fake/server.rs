@@ -7,6 +7,7 @@ use cofferdam_core::journal::Entry;
 
 use super::faults::Planned;
 use super::language::{self, Content};
+use super::online::Changes;
 use crate::{Holder, Missing, Run};
 
 /// One database, with the sessions that are connected to it.
@@ -21,6 +22,8 @@ pub(super) struct Server {
     pub(super) lock: Option<i32>,
     /// By their numbers.
     pub(super) sessions: BTreeMap<i32, Holder>,
+    /// Online changes.
+    pub(super) online: Changes,
     orphans: Vec<Orphan>,
     /// Tables that somebody else's transaction holds.
     pub(super) held_tables: BTreeSet<String>,

@@ -9,14 +9,17 @@ use uuid::Uuid;
 use cofferdam_core::fault::{Question, Result};
 use cofferdam_core::history::Applied;
 use cofferdam_core::journal::Entry;
+use cofferdam_core::online::{Examined, Online, Part};
 use cofferdam_core::plan::{Act, Plan, Probe, Seen, Step};
 use cofferdam_core::{Code, Facts, Fault, Name, Refusal};
 
 use super::faults::{FakeFault, FakePlace};
 use super::language::{self, Settings};
 use super::locking::{self, Claim};
-use super::{FakeDatabase, catalog, commit};
-use crate::{Batch, Holder, Missing, Rows, Run, Runs, Session, StopAsked, Target, Ticker};
+use super::{FakeDatabase, catalog, commit, online};
+use crate::{
+    Asked, Batch, Holder, Missing, OnlineState, Rows, Run, Runs, Session, StopAsked, Target, Ticker,
+};
 
 /// See [`crate::Session`].
 pub(super) struct FakeSession {
@@ -127,19 +130,27 @@ impl FakeSession {
             }
             Some(FakeFault::Hang) => return Err(self.hang(Some(statement)).await),
             Some(FakeFault::Halfway) => {
-                language::leave_halfway(&mut self.database.server().content, &statement);
+                self.leave_halfway(act);
                 self.lose();
                 return Err(not_known(step));
             }
             Some(FakeFault::Again(code)) => {
-                language::leave_halfway(&mut self.database.server().content, &statement);
+                self.leave_halfway(act);
                 return Err(again(code));
             }
             Some(FakeFault::Refused(code)) => {
-                language::leave_halfway(&mut self.database.server().content, &statement);
+                self.leave_halfway(act);
                 return Err(refused(code));
             }
             Some(FakeFault::AnswerLost) | None => {}
+        }
+        if let Act::Online { change, part } = act {
+            self.part(change, *part, step).await?;
+            if fault.is_some() {
+                self.lose();
+                return Err(not_known(step));
+            }
+            return Ok(());
         }
         self.table_lock(&statement)?;
         let database = self.database.clone();
@@ -161,6 +172,33 @@ impl FakeSession {
             return Err(not_known(step));
         }
         Ok(())
+    }
+}
+
+impl FakeSession {
+    /// A part of an online change.
+    async fn part(&mut self, change: &Online, part: Part, step: &Step) -> Result<()> {
+        self.busy = Some(Some(step.act.text()));
+        let waited = online::wait(self, change, part).await;
+        self.busy = None;
+        waited?;
+        let mut server = self.database.server();
+        online::table_lock(&server, change, part)?;
+        online::perform(&mut server, change, part).map_err(|said| {
+            Refusal::new(Code::StatementFailed, format!("step {} failed: {}", step.id, step.title))
+                .cause(said)
+        })?;
+        server.performed.push(format!("{} {}", part.word(), change.table));
+        Ok(())
+    }
+
+    /// What a try that did not come to its end leaves behind.
+    fn leave_halfway(&self, act: &Act) {
+        let mut server = self.database.server();
+        match act {
+            Act::Online { change, part } => online::leave_halfway(&mut server, change, *part),
+            _ => language::leave_halfway(&mut server.content, &act.text()),
+        }
     }
 }
 
@@ -262,7 +300,11 @@ impl Session for FakeSession {
 
     async fn probe(&mut self, probe: &Probe) -> Result<Seen> {
         self.go_to(FakePlace::Read)?;
-        Ok(catalog::probe(&self.database.server().content, probe))
+        let server = self.database.server();
+        Ok(match probe {
+            Probe::OnlineDone { change, part } => online::probe(&server, change, *part),
+            _ => catalog::probe(&server.content, probe),
+        })
     }
 
     async fn rows(&mut self, query: &str, most: usize) -> Result<Rows> {
@@ -287,5 +329,20 @@ impl Session for FakeSession {
     async fn amend_history(&mut self, row: &Applied, note: &str) -> Result<()> {
         self.alive()?;
         commit::amend(self, row, note)
+    }
+
+    async fn examine(&mut self, change: &Online) -> Result<Examined> {
+        self.go_to(FakePlace::Read)?;
+        Ok(online::examine(&self.database.server(), change))
+    }
+
+    async fn online(&mut self) -> Result<Vec<OnlineState>> {
+        self.go_to(FakePlace::Read)?;
+        Ok(online::states(&self.database.server()))
+    }
+
+    async fn control(&mut self, id: &str, asked: &Asked) -> Result<()> {
+        self.alive()?;
+        online::control(&mut self.database.server(), id, asked)
     }
 }

@@ -281,6 +281,7 @@ async fn record_end(
     next_rank: i64,
 ) -> Result<()> {
     let writes = match &batch.run.record {
+        Record::Nothing => return Ok(()),
         Record::Applied(applied) => (CODEC.applied)(&Applied {
             rank: next_rank,
             at: now.to_string(),

@@ -12,6 +12,7 @@ pub mod connect;
 pub mod errors;
 pub mod facts;
 mod history;
+mod online;
 pub mod options;
 mod passfile;
 mod perform;

@@ -41,6 +41,7 @@ pub(super) async fn watched(
         builds_index: matches!(act, Act::BuildIndex { .. }),
     };
     match act {
+        Act::Online { change, part } => super::online::perform(session, change, *part).await,
         Act::Check { queries } => {
             for query in queries {
                 check(&session.client, query, step).await?;

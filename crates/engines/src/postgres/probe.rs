@@ -75,6 +75,7 @@ pub(super) async fn probe(client: &Client, asked: &Probe) -> Result<Seen> {
             ask(client, sql, &[(&parent, Type::TEXT), (&partition, Type::TEXT), (attached, Type::BOOL)])
                 .await?
         }
+        Probe::OnlineDone { change, part } => super::online::probe(client, change, *part).await?,
         Probe::Session | Probe::Repeatable => Seen::NotDone,
         Probe::Nothing => Seen::Unclear(Question {
             what: "whether the statement took effect".into(),

@@ -11,15 +11,19 @@ use uuid::Uuid;
 use cofferdam_core::fault::Result;
 use cofferdam_core::history::Applied;
 use cofferdam_core::journal::Entry;
+use cofferdam_core::online::{Examined, Online};
 use cofferdam_core::plan::{Act, Plan, Probe, Seen, Step};
 use cofferdam_core::{Facts, Name};
 
 use super::claim::Claim;
 use super::options::{ConnectOptions, RealEnv};
 use super::{
-    claim, commit, connect, errors, facts, history, options, perform, probe, reading, rights, schema,
+    claim, commit, connect, errors, facts, history, online, options, perform, probe, reading, rights, schema,
 };
-use crate::{Batch, Holder, Line, Missing, Rows, Run, Runs, Session, StopAsked, Target, Tick, Ticker};
+use crate::{
+    Asked, Batch, Holder, Line, Missing, OnlineState, Rows, Run, Runs, Session, StopAsked, Target, Tick,
+    Ticker,
+};
 
 /// See [`crate::Session`].
 pub(super) struct PostgresSession {
@@ -176,5 +180,17 @@ impl Session for PostgresSession {
 
     async fn amend_history(&mut self, row: &Applied, note: &str) -> Result<()> {
         commit::amend(self, row, note).await
+    }
+
+    async fn examine(&mut self, change: &Online) -> Result<Examined> {
+        online::examine(&self.client, change).await
+    }
+
+    async fn online(&mut self) -> Result<Vec<OnlineState>> {
+        if self.installed().await? { online::states(&self.client).await } else { Ok(Vec::new()) }
+    }
+
+    async fn control(&mut self, id: &str, asked: &Asked) -> Result<()> {
+        online::control(&self.client, id, asked, &self.who).await
     }
 }

@@ -5,6 +5,7 @@
 mod disturbed;
 mod interleaved;
 mod looking;
+mod online;
 mod properties;
 mod records;
 mod refused;

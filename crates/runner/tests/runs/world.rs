@@ -207,9 +207,11 @@ pub(crate) fn pending(version: &str, units: &[&str]) -> Pending {
         created: &BTreeSet::new(),
         as_written: false,
         limits: Limits::default(),
+        examined: &[],
+        wishes: &Default::default(),
     };
     let bundle = back::bundle(&plan, &subject);
-    Pending { migration, plan, bundle, findings: Vec::new() }
+    Pending { migration, plan, bundle, findings: Vec::new(), why: Vec::new() }
 }
 
 /// The refusal in it.

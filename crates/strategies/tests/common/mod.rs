@@ -6,9 +6,10 @@ use std::collections::BTreeSet;
 
 use cofferdam_core::bundle::Version;
 use cofferdam_core::facts::{ColumnFacts, ConstraintFacts, IndexFacts, Server, Table};
+use cofferdam_core::online::{Examined, Gate};
 use cofferdam_core::{Checksum, Facts, Limits, Migration, MigrationKind, Name, Plan, Refusal, Script};
 use cofferdam_dialects::{Parsed, postgres};
-use cofferdam_strategies::Subject;
+use cofferdam_strategies::{Subject, Wishes};
 
 /// A migration with everything that a strategy asks about it.
 pub(crate) struct Case {
@@ -18,6 +19,9 @@ pub(crate) struct Case {
     facts: Facts,
     created: BTreeSet<Name>,
     as_written: bool,
+    pub(crate) strategy: String,
+    pub(crate) examined: Vec<(Name, Examined)>,
+    pub(crate) wishes: Wishes,
 }
 
 impl Case {
@@ -40,11 +44,15 @@ impl Case {
             check: None,
             created: BTreeSet::new(),
             as_written: false,
+            strategy: "auto".into(),
+            examined: Vec::new(),
+            wishes: Wishes::default(),
         }
     }
 
     /// What stands in a case's first lines: `as written`, `check SQL`, `created NAME`, `repeatable`,
-    /// `settings without transaction`.
+    /// `settings without transaction`, `strategy ID`, `manual`, `agreed TEXT`, and of what was found of
+    /// public.orders: `rewrites`, `no rewrite`, `obstacle TEXT`, `loss TEXT`, `note TEXT`.
     pub(crate) fn with(mut self, option: &str) -> Self {
         match option.split_once(' ').unwrap_or((option, "")) {
             ("as", "written") => self.as_written = true,
@@ -62,9 +70,32 @@ impl Case {
                 self.created.insert(Name::plain(name));
             }
             ("settings", "without transaction") => self.migration.no_transaction = true,
+            ("strategy", id) => self.strategy = id.into(),
+            ("manual", "") => self.wishes.gate = Gate::Manual,
+            ("agreed", why) => self.wishes.allow_loss = Some(why.into()),
+            ("rewrites", "") => self.examined().rewrites = true,
+            ("no", "rewrite") => self.examined().rewrites = false,
+            ("obstacle", what) => self.examined().obstacles.push(what.into()),
+            ("loss", what) => self.examined().losses.push(what.into()),
+            ("note", what) => self.examined().notes.push(what.into()),
             _ => panic!("no such option: {option}"),
         }
         self
+    }
+
+    /// What was found of public.orders, which is found now if it was not before.
+    fn examined(&mut self) -> &mut Examined {
+        if self.examined.is_empty() {
+            let found = Examined {
+                key: vec!["id".into()],
+                rows: 2_000_000,
+                bytes: 480_000_000,
+                writes_per_second: 80,
+                ..Examined::default()
+            };
+            self.examined.push((Name::qualified("public", "orders"), found));
+        }
+        &mut self.examined[0].1
     }
 
     pub(crate) fn subject(&self) -> Subject<'_> {
@@ -76,11 +107,13 @@ impl Case {
             created: &self.created,
             as_written: self.as_written,
             limits: Limits::default(),
+            examined: &self.examined,
+            wishes: &self.wishes,
         }
     }
 
     pub(crate) fn plan(&self) -> Result<Plan, Box<Refusal>> {
-        cofferdam_strategies::plan("auto", &self.subject())
+        cofferdam_strategies::plan(&self.strategy, &self.subject())
     }
 }
 

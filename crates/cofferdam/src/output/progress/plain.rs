@@ -127,6 +127,7 @@ fn ended(run: &RunSummary) -> String {
         Phase::Done => ("✔", ""),
         Phase::RolledBack => ("↩", "  taken back"),
         Phase::Stuck => ("✖", "  stuck"),
+        Phase::Watching => ("✔", "  swapped, can still be taken back"),
         _ => ("…", "  stopped"),
     };
     let steps = words::count(run.steps, "step");
@@ -157,7 +158,7 @@ impl Reporter for Plain {
             }
             News::Moved { .. } => {}
             News::Failed { step, title, why } => {
-                self.line(format!("  step {step}: {title}: failed: {}; it is taken back", reason(why)));
+                self.line(format!("  step {step}: {title}: failed: {}", reason(why)));
             }
             News::RunEnded(run) => self.line(ended(run)),
         }

@@ -1,0 +1,242 @@
+//! An online change of one table: a shadow table is filled beside it, kept in sync, compared and swapped in.
+//!
+//! This is what a plan stores of it. How each part is done is the engine's matter; the algorithm is described in
+//! `docs/online-change.md`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ident::Name;
+use crate::plan::sha256_hex;
+
+/// One table and what is to become of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Online {
+    /// The table, with its schema.
+    pub table: Name,
+    /// What `ALTER TABLE` is to do to it, as it stands after the table's name: `ALTER COLUMN id TYPE bigint`.
+    pub clauses: String,
+    /// How keys of changed rows are learned.
+    pub capture: Capture,
+    /// When the tables may be swapped.
+    pub gate: Gate,
+    /// Values that the new table's columns get, where the server's own cast is not what is wanted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub forward: Vec<Conversion>,
+    /// Values that the old table's columns get while a swapped table can still be taken back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub backward: Vec<Conversion>,
+    /// Why values may get lost (a dropped column, a narrower type); without it such a change is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allow_loss: Option<String>,
+    /// At most so many connections copy, build indexes and compare side by side; 0: as many as the server has
+    /// cores to spare, at most 4.
+    #[serde(default)]
+    pub workers: u32,
+}
+
+/// A column's value as an expression over the columns of the row on the other side.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Conversion {
+    /// The column that gets the value.
+    pub column: String,
+    /// The expression. It must depend on nothing but the row.
+    pub expression: String,
+}
+
+/// How keys of changed rows are learned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "kebab-case")]
+pub enum Capture {
+    /// By triggers, of the kind that the table's statistics ask for.
+    #[default]
+    Auto,
+    /// A trigger for each row: where statements touch few rows.
+    Rows,
+    /// A trigger for each statement: where statements touch many rows.
+    Statements,
+    /// From the server's write-ahead log, by a logical slot.
+    Logical,
+}
+
+/// When the tables may be swapped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "kebab-case")]
+pub enum Gate {
+    /// As soon as both sides are known to be the same.
+    #[default]
+    Auto,
+    /// When a person says so (`cofferdam cutover`). Until then both sides are kept the same.
+    Manual,
+    /// Between these times of the day, UTC, as `HH:MM`; the end may lie before the beginning.
+    Window {
+        /// From.
+        from: String,
+        /// Until.
+        until: String,
+    },
+}
+
+/// A part of an online change, in the order in which they are done. Each can be performed again after a crash and
+/// goes on from where it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Part {
+    /// The shadow table, changed and empty, and the tables that the change keeps its state in.
+    Create,
+    /// From now on keys of changed rows are logged.
+    Capture,
+    /// All rows, in chunks.
+    Copy,
+    /// Indexes and constraints of the shadow table.
+    Index,
+    /// The logged keys are applied and both sides compared, until they are the same.
+    Compare,
+    /// Waits for the gate and keeps both sides the same.
+    Gate,
+    /// The swap.
+    Swap,
+    /// What can only be done after the swap and blocks nobody: foreign keys are validated.
+    Settle,
+    /// The old table and everything that the change needed goes.
+    Finish,
+    /// Undoes `Swap`: what was written since is brought into the old table, compared, and the tables swapped back.
+    SwapBack,
+    /// Undoes `Capture`.
+    Release,
+    /// Undoes `Create`.
+    Discard,
+}
+
+impl Part {
+    /// The parts of a change that succeeds, in order.
+    pub const WAY: &'static [Part] = &[
+        Part::Create,
+        Part::Capture,
+        Part::Copy,
+        Part::Index,
+        Part::Compare,
+        Part::Gate,
+        Part::Swap,
+        Part::Settle,
+        Part::Finish,
+    ];
+
+    /// The part that takes this one back, or that this one takes back.
+    pub fn opposite(self) -> Option<Part> {
+        Some(match self {
+            Part::Create => Part::Discard,
+            Part::Capture => Part::Release,
+            Part::Swap => Part::SwapBack,
+            Part::SwapBack => Part::Swap,
+            Part::Release => Part::Capture,
+            Part::Discard => Part::Create,
+            _ => return None,
+        })
+    }
+
+    /// Its name in state tables and messages.
+    pub fn word(self) -> &'static str {
+        match self {
+            Part::Create => "create",
+            Part::Capture => "capture",
+            Part::Copy => "copy",
+            Part::Index => "index",
+            Part::Compare => "compare",
+            Part::Gate => "gate",
+            Part::Swap => "swap",
+            Part::Settle => "settle",
+            Part::Finish => "finish",
+            Part::SwapBack => "swap-back",
+            Part::Release => "release",
+            Part::Discard => "discard",
+        }
+    }
+}
+
+impl Online {
+    /// What names this change in the database: it follows from the table's name, so that a second change of the
+    /// same table finds the first one.
+    pub fn id(&self) -> String {
+        let text = format!("{}\0{}", self.table.schema.as_deref().unwrap_or("public"), self.table.name);
+        sha256_hex(text.as_bytes())[..12].to_owned()
+    }
+
+    /// The schema in which the shadow table, the log and the chunks live until the swap, and the new table goes
+    /// back to when the swap is taken back. A schema of its own keeps every index and constraint under its name.
+    pub fn new_schema(&self) -> String {
+        format!("cofferdam_new_{}", self.id())
+    }
+
+    /// The schema in which the old table waits after the swap.
+    pub fn old_schema(&self) -> String {
+        format!("cofferdam_old_{}", self.id())
+    }
+
+    /// The table, where its shadow lives.
+    pub fn shadow(&self) -> Name {
+        Name { schema: Some(self.new_schema()), name: self.table.name.clone() }
+    }
+
+    /// The table, where the old one waits after the swap.
+    pub fn old(&self) -> Name {
+        Name { schema: Some(self.old_schema()), name: self.table.name.clone() }
+    }
+}
+
+/// What looking at the table and trying the clauses on an empty copy of it found, before anything is changed.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Examined {
+    /// The server rewrites the table for these clauses, or reads all of it under a lock that stops writers: seen on
+    /// the copy, not believed of the text.
+    pub rewrites: bool,
+    /// Why it cannot be done online; empty: it can. Each says what would do.
+    pub obstacles: Vec<String>,
+    /// What it would lose, and needs `allow_loss` for: "orders.note: values longer than 10 characters".
+    pub losses: Vec<String>,
+    /// What a person should know and does not stop it.
+    pub notes: Vec<String>,
+    /// The columns of the key by which rows are found on both sides.
+    pub key: Vec<String>,
+    /// Rows, as the server estimates them.
+    pub rows: u64,
+    /// Bytes of the table with its indexes and TOAST.
+    pub bytes: u64,
+    /// Rows inserted, updated and deleted since the server's statistics were last reset, by second; 0: not known.
+    pub writes_per_second: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(schema: Option<&str>, name: &str) -> Online {
+        Online {
+            table: Name { schema: schema.map(str::to_owned), name: name.into() },
+            clauses: "ADD COLUMN x int".into(),
+            capture: Capture::Auto,
+            gate: Gate::Auto,
+            forward: vec![],
+            backward: vec![],
+            allow_loss: None,
+            workers: 0,
+        }
+    }
+
+    #[test]
+    fn the_id_follows_the_table_and_its_schemas_fit() {
+        let one = of(Some("public"), "orders");
+        assert_eq!(one.id(), of(Some("public"), "orders").id());
+        assert_ne!(one.id(), of(Some("app"), "orders").id());
+        assert_ne!(of(Some("a"), "bc").id(), of(Some("ab"), "c").id());
+        assert!(one.new_schema().len() <= 63 && one.old_schema().len() <= 63);
+    }
+
+    #[test]
+    fn the_parts_stand_in_order_and_read_back() {
+        assert!(Part::WAY.windows(2).all(|w| w[0] < w[1]));
+        for part in Part::WAY {
+            let text = serde_json::to_string(part).unwrap();
+            assert_eq!(text, format!("{:?}", part.word()));
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! The proof: a table that was swapped in cannot be told from one that was altered.
+
+mod big;
+mod cases;
+mod keys;
+mod refusals;
+mod roles;
+mod support;
+mod way;

@@ -1,0 +1,238 @@
+//! Proof that both tables hold the same: every row of both is hashed, chunk by chunk, each chunk in one snapshot.
+//!
+//! A key that the log still holds is left out: it will be read again when it is applied, after this comparison.
+//! What differs is never repaired: the cursor is poisoned, so that no later runner swaps, and the change is taken
+//! back.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio_postgres::Client;
+
+use cofferdam_core::fault::Result;
+use cofferdam_core::online::Capture;
+use cofferdam_core::{Code, Fault, Refusal, failpoint};
+
+use super::chunks::{self, Chunk};
+use super::flow::{Direction, Flow};
+use super::worker::{self, Opened, begin, passing, rollback};
+use super::{Work, apply, copy, logical, planted, swap};
+use crate::postgres::errors;
+
+/// So many logged keys may wait: under load the log is never empty.
+const NEAR: usize = 500;
+/// How many keys of rows that differ are named.
+const NAMED: usize = 10;
+
+/// Compares what was not compared since [`forget`]; goes on from where an earlier runner stopped. The log is applied
+/// meanwhile.
+pub(super) async fn all(work: &Work<'_>) -> Result<()> {
+    let drainer = worker::connect(work.session, "apply").await?;
+    loop {
+        apply::drain(work, &drainer, NEAR).await?;
+        if planted("no-compare") {
+            return Ok(());
+        }
+        let left = chunks::read(&drainer, &work.flow, "NOT compared").await?;
+        if left.is_empty() {
+            return Ok(());
+        }
+        work.doing("comparing", left.len() as u64);
+        let next = AtomicUsize::new(0);
+        let comparers = (0..work.workers()).map(|number| one_worker(work, &left, &next, number));
+        let compared = futures::future::try_join_all(comparers);
+        let applied = async {
+            loop {
+                apply::drain(work, &drainer, NEAR).await?;
+                tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+            }
+        };
+        let truncated = tokio::select! {
+            compared = compared => compared?.contains(&true),
+            stopped = applied => {
+                let never: Result<()> = stopped;
+                never?;
+                false
+            }
+        };
+        if truncated {
+            copy::anew(work).await?;
+        }
+    }
+}
+
+/// The next [`all`] compares everything again.
+pub(super) async fn forget(work: &Work<'_>, client: &Client) -> Result<()> {
+    let text = format!("UPDATE {} SET compared = false WHERE compared", work.flow.chunk);
+    worker::run(client, &text, "beginning the comparison anew").await.map(|_| ())
+}
+
+/// `true`: the leading table was truncated.
+async fn one_worker(work: &Work<'_>, left: &[Chunk], next: &AtomicUsize, number: usize) -> Result<bool> {
+    let client = worker::connect(work.session, &format!("compare {}", number + 1)).await?;
+    loop {
+        work.may_go_on(number).await?;
+        let Some(chunk) = left.get(next.fetch_add(1, Ordering::SeqCst)) else { return Ok(false) };
+        let mut tries = 0;
+        loop {
+            match compare(&client, work, chunk).await {
+                Ok(Opened::Ready) => break,
+                Ok(Opened::Truncated) => return Ok(true),
+                Err(fault) if passing(&fault) && tries < 20 => {
+                    tries += 1;
+                    work.pause(tries).await?;
+                }
+                Err(fault) => return Err(fault),
+            }
+        }
+        work.copied(1);
+    }
+}
+
+async fn compare(client: &Client, work: &Work<'_>, chunk: &Chunk) -> Result<Opened> {
+    if begin(client, &work.flow, work.epoch).await? == Opened::Truncated {
+        return Ok(Opened::Truncated);
+    }
+    let result = compare_open(client, work, chunk).await;
+    if result.is_err() {
+        rollback(client).await;
+    }
+    result.map(|()| Opened::Ready)
+}
+
+async fn compare_open(client: &Client, work: &Work<'_>, chunk: &Chunk) -> Result<()> {
+    let doing = "comparing rows";
+    let flow = &work.flow;
+    let pending = format!("SELECT EXISTS (SELECT FROM {})", flow.log);
+    let pending = worker::value(client, &pending, doing).await?.as_deref() != Some("f");
+    let (source, target) = sides(flow, chunk, pending)?;
+    let sums = |side: &str| {
+        format!("SELECT count(*), coalesce(sum(h), 0), coalesce(sum(h % 1000003), 0) FROM ({side}) side")
+    };
+    let answer = worker::run(client, &format!("{}; {}", sums(&source), sums(&target)), doing).await?;
+    let found = worker::rows(&answer);
+    let [left, right] = &found[..] else {
+        return Err(Fault::Bug("a comparison did not give two sums".into()));
+    };
+    if left != right {
+        if flow.direction == Direction::Back {
+            // A row that the old table cannot take is missing there, and nobody's mistake.
+            swap::refuse_quarantined(client, flow).await?;
+        }
+        if work.kind == Capture::Logical {
+            rollback(client).await;
+            return settled(client, work, chunk).await;
+        }
+        return Err(mismatch(client, work, &source, &target).await?);
+    }
+    if failpoint::hit("online.compare.before-commit") {
+        return Err(errors::lost("failpoint online.compare.before-commit"));
+    }
+    let text = format!("UPDATE {} SET compared = true WHERE no = {}; COMMIT", flow.chunk, chunk.no);
+    worker::run(client, &text, doing).await.map(|_| ())
+}
+
+/// Whether a chunk that seems to differ does, where a change is visible before its key is logged. Everything that is
+/// logged is applied, both sides are read, and then, with nothing applied in between, the log catches up: whatever
+/// changed in the meantime is in it, and what differs and is not in it, differs.
+async fn settled(client: &Client, work: &Work<'_>, chunk: &Chunk) -> Result<()> {
+    let doing = "comparing rows";
+    let flow = &work.flow;
+    let _applying = work.applying.lock().await;
+    logical::catch_up(work).await?;
+    apply::whole(work, client).await?;
+    if begin(client, flow, work.epoch).await? == Opened::Truncated {
+        // The next chunk, or the applier, finds it again and deals with it.
+        return Ok(());
+    }
+    let (source, target) = sides(flow, chunk, true)?;
+    let query = format!(
+        "SELECT coalesce(s.key, t.key) FROM ({source}) s FULL JOIN ({target}) t ON s.key = t.key
+         WHERE s.h IS DISTINCT FROM t.h"
+    );
+    let differing = worker::rows(&worker::run(client, &query, doing).await?);
+    rollback(client).await;
+    logical::catch_up(work).await?;
+    let names: Vec<String> = flow.key_names().iter().map(|k| format!("l.{k}")).collect();
+    let logged = format!("SELECT DISTINCT ROW({})::text FROM {} l", names.join(", "), flow.log);
+    let logged: std::collections::HashSet<_> =
+        worker::rows(&worker::run(client, &logged, doing).await?).into_iter().flatten().flatten().collect();
+    if differing.into_iter().flatten().flatten().any(|key| !logged.contains(&key)) {
+        if begin(client, flow, work.epoch).await? == Opened::Truncated {
+            return Ok(());
+        }
+        return Err(mismatch(client, work, &source, &target).await?);
+    }
+    let text = format!("UPDATE {} SET compared = true WHERE no = {}", flow.chunk, chunk.no);
+    worker::run(client, &text, doing).await.map(|_| ())
+}
+
+/// The rows of a chunk on both sides: key and hash of each.
+fn sides(flow: &Flow, chunk: &Chunk, pending: bool) -> Result<(String, String)> {
+    let hash = |of: fn(&(String, String)) -> &String| {
+        let parts: Vec<String> = flow.compared.iter().map(|c| format!("({})", of(c))).collect();
+        parts.join(" # ")
+    };
+    let names = flow.key_names();
+    let logged = |pairs: Vec<String>| match pending {
+        true => format!("AND NOT EXISTS (SELECT FROM {} l WHERE {})", flow.log, pairs.join(" AND ")),
+        false => String::new(),
+    };
+    let keyed = flow.key.iter().zip(&names);
+    let source = keyed.clone().map(|(k, l)| format!("l.{l} = {}.{}", flow.source_alias, k.source)).collect();
+    // Compared in the new type, which is never the narrower one.
+    let target = keyed
+        .map(|(k, l)| match flow.direction {
+            Direction::Forward => format!("l.{l}::{} = {}.{}", k.target_type, flow.target_alias, k.target),
+            Direction::Back => format!("l.{l} = {}.{}::{}", flow.target_alias, k.target, k.source_type),
+        })
+        .collect();
+    let side = |table: &str, alias: &str, keys: String, hash: String, range: String, logged: String| {
+        format!("SELECT ({keys})::text AS key, {hash} AS h FROM ONLY {table} {alias} WHERE {range} {logged}")
+    };
+    let keys = |row: &str| format!("ROW({row})");
+    Ok((
+        side(
+            &flow.source,
+            flow.source_alias,
+            keys(&flow.source_key()),
+            hash(|c| &c.0),
+            flow.source_range(&chunk.range)?,
+            logged(source),
+        ),
+        side(
+            &flow.target,
+            flow.target_alias,
+            keys(&flow.target_key()),
+            hash(|c| &c.1),
+            flow.target_range(&chunk.range)?,
+            logged(target),
+        ),
+    ))
+}
+
+/// Names the rows that differ, and sees to it that nobody swaps.
+async fn mismatch(client: &Client, work: &Work<'_>, source: &str, target: &str) -> Result<Fault> {
+    let doing = "looking for the rows that differ";
+    let query = format!(
+        "SELECT coalesce(s.key, t.key), CASE WHEN s.key IS NULL THEN 'only in the new table' \
+         WHEN t.key IS NULL THEN 'missing in the new table' ELSE 'other values' END \
+         FROM ({source}) s FULL JOIN ({target}) t ON s.key = t.key \
+         WHERE s.h IS DISTINCT FROM t.h ORDER BY 1 LIMIT {NAMED}"
+    );
+    let found = worker::rows(&worker::run(client, &query, doing).await?);
+    rollback(client).await;
+    let mut refusal = Refusal::new(
+        Code::Mismatch,
+        format!("{} and {} do not hold the same", work.flow.source, work.flow.target),
+    )
+    .cause("the comparison found rows that differ; the tables were not swapped")
+    .help("the change is taken back; please report this");
+    for row in found {
+        let cell = |n: usize| row.get(n).cloned().flatten().unwrap_or_default();
+        refusal = refusal.note(format!("key {}: {}", cell(0), cell(1)));
+    }
+    if work.flow.direction == Direction::Forward {
+        work.poison(client, &refusal.to_string()).await?;
+    }
+    Ok(refusal.into())
+}

@@ -1,0 +1,164 @@
+//! The copy: every row of the leading table, in chunks, side by side.
+//!
+//! One transaction a chunk, with one snapshot: what the log says up to that snapshot is in the rows that it shows,
+//! so exactly those log rows are discarded, by being deleted in that same snapshot. A log row that is committed
+//! later is not visible to it and stays. No row of the leading table is locked.
+
+use std::time::Instant;
+
+use tokio_postgres::Client;
+
+use cofferdam_core::fault::Result;
+use cofferdam_core::{Fault, failpoint};
+
+use super::Work;
+use super::chunks::{Chunk, Chunks};
+use super::worker::{self, Opened, begin, counts, passing, rollback};
+use crate::postgres::errors;
+
+/// How a copy ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// Every chunk is copied.
+    Whole,
+    /// The leading table was truncated in the middle of it.
+    Truncated,
+}
+
+/// Copies what is not copied yet; goes on from where an earlier runner stopped. A leading table that is truncated
+/// meanwhile is copied from the beginning: what is left of it is little.
+pub(super) async fn all(work: &Work<'_>) -> Result<()> {
+    loop {
+        match once(work).await? {
+            Ended::Whole => return Ok(()),
+            Ended::Truncated => restart(work).await?,
+        }
+    }
+}
+
+/// The leading table was truncated: what was copied of it goes, and what it holds now is copied.
+pub(super) async fn anew(work: &Work<'_>) -> Result<()> {
+    restart(work).await?;
+    all(work).await
+}
+
+async fn once(work: &Work<'_>) -> Result<Ended> {
+    let planner = worker::connect(work.session, "chunks").await?;
+    let chunks = Chunks::resume(planner, &work.flow, work.row_width().await?).await?;
+    let workers = (0..work.workers()).map(|number| one_worker(work, &chunks, number));
+    let ended = futures::future::try_join_all(workers).await?;
+    Ok(if ended.contains(&Ended::Truncated) { Ended::Truncated } else { Ended::Whole })
+}
+
+async fn one_worker(work: &Work<'_>, chunks: &Chunks<'_>, number: usize) -> Result<Ended> {
+    let client = worker::connect(work.session, &format!("copy {}", number + 1)).await?;
+    loop {
+        work.may_go_on(number).await?;
+        let Some(chunk) = chunks.next().await? else { return Ok(Ended::Whole) };
+        if failpoint::hit("online.copy.cut") {
+            return Err(errors::lost("failpoint online.copy.cut"));
+        }
+        let began = Instant::now();
+        let mut tries = 0;
+        let rows = loop {
+            match copy(&client, work, &chunk).await {
+                Ok(Some(rows)) => break rows,
+                Ok(None) => return Ok(Ended::Truncated),
+                // A deadlock or a snapshot that was too old to lock the fence: nothing happened.
+                Err(fault) if passing(&fault) && tries < 20 => {
+                    tries += 1;
+                    work.pause(tries).await?;
+                }
+                Err(fault) => {
+                    chunks.give_back(chunk.clone()).await;
+                    return Err(misfit(&client, work, &chunk, fault).await);
+                }
+            }
+        };
+        chunks.took(began.elapsed()).await;
+        work.copied(rows);
+    }
+}
+
+/// `None`: the leading table was truncated.
+async fn copy(client: &Client, work: &Work<'_>, chunk: &Chunk) -> Result<Option<u64>> {
+    let flow = &work.flow;
+    if begin(client, flow, work.epoch).await? == Opened::Truncated {
+        return Ok(None);
+    }
+    let result = copy_open(client, work, chunk).await;
+    if result.is_err() {
+        rollback(client).await;
+    }
+    result.map(Some)
+}
+
+async fn copy_open(client: &Client, work: &Work<'_>, chunk: &Chunk) -> Result<u64> {
+    let doing = "copying rows";
+    let flow = &work.flow;
+    let mut text = format!(
+        "DELETE FROM {} l WHERE {}; {} WHERE {}; UPDATE {} SET copied = true WHERE no = {} AND NOT copied",
+        flow.log,
+        flow.log_range(&chunk.range)?,
+        flow.insert(&format!("ONLY {} {}", flow.source, flow.source_alias)),
+        flow.source_range(&chunk.range)?,
+        flow.chunk,
+        chunk.no
+    );
+    super::plant::in_copy(flow, chunk, &mut text)?;
+    let answer = worker::run(client, &text, doing).await?;
+    if failpoint::hit("online.copy.before-commit") {
+        return Err(errors::lost("failpoint online.copy.before-commit"));
+    }
+    let [.., rows, marked] = counts(&answer)[..] else {
+        return Err(Fault::Bug("a copied chunk gave no counts".into()));
+    };
+    if marked != 1 {
+        return Err(worker::fenced());
+    }
+    let committed = client.batch_execute("COMMIT").await;
+    if failpoint::hit("online.copy.committed") {
+        return Err(errors::lost("failpoint online.copy.committed"));
+    }
+    // Whether a lost answer stands for a commit, the chunk's row tells the next runner.
+    committed.map_err(|e| errors::fault(e, doing))?;
+    Ok(rows)
+}
+
+/// Rows that the new definition does not take, by their keys: the chunk is halved until they are found.
+async fn misfit(client: &Client, work: &Work<'_>, chunk: &Chunk, fault: Fault) -> Fault {
+    match super::misfit::of(client, work, &chunk.range, &fault).await {
+        Ok(Some(refusal)) => refusal.into(),
+        _ => fault,
+    }
+}
+
+/// Begins the copy anew. Every transaction that copies holds a lock on the leading table from before its snapshot,
+/// so each of them lies wholly before the TRUNCATE, and what it copied goes here, or wholly after it.
+async fn restart(work: &Work<'_>) -> Result<()> {
+    let flow = &work.flow;
+    let doing = "beginning the copy anew";
+    let client = worker::connect(work.session, "restart").await?;
+    let opening = format!(
+        "BEGIN; LOCK TABLE ONLY {} IN ACCESS SHARE MODE; LOCK TABLE ONLY {} IN ACCESS EXCLUSIVE MODE;
+         SELECT epoch FROM {} WHERE epoch = {} FOR SHARE",
+        flow.source, flow.target, flow.fence, work.epoch,
+    );
+    let answer = worker::run(&client, &opening, doing).await?;
+    if worker::rows(&answer).is_empty() {
+        rollback(&client).await;
+        return Err(worker::fenced());
+    }
+    // No other TRUNCATE can come in between: it would need the lock that we stand in the way of.
+    let node = match &flow.expected {
+        Some(expected) => {
+            format!("UPDATE {} SET node = pg_catalog.pg_relation_filenode({});", flow.fence, expected.table)
+        }
+        None => String::new(),
+    };
+    let text = format!(
+        "DELETE FROM {} WHERE op = 'T'; {node} TRUNCATE ONLY {}; DELETE FROM {}; COMMIT",
+        flow.log, flow.target, flow.chunk,
+    );
+    worker::run(&client, &text, doing).await.map(|_| ())
+}

@@ -1,0 +1,239 @@
+//! The swap, and the swap back: one short transaction in which the last logged keys are applied and the tables
+//! change places.
+//!
+//! It runs on the connection that holds the run lock. Everything that it says to the server was written beforehand.
+//! The table is locked with a short timeout, so that nobody queues behind us for longer, and tried again after a
+//! pause that differs; before each try the log is emptied but for what comes in meanwhile.
+
+use std::time::{Duration, Instant};
+
+use tokio_postgres::Client;
+
+use cofferdam_core::fault::{Question, Result};
+use cofferdam_core::online::{Capture, Part};
+use cofferdam_core::{Code, Fault, Refusal, failpoint};
+
+use super::flow::{Direction, Flow, literal};
+use super::worker::{self, Opened, passing, rollback};
+use super::{Work, apply, capture, copy, logical, planted};
+use crate::postgres::{errors, watch};
+use crate::{Holder, Tick};
+
+/// The longest wait for one lock, while which others queue behind us.
+const LOCK_TIMEOUT: Duration = Duration::from_millis(150);
+/// A statement in the locked transaction that takes longer is given up: a late swap is better than a long one.
+const STATEMENT_TIMEOUT: Duration = Duration::from_millis(2_000);
+/// More logged keys than this are not applied under the lock.
+const LEFT: usize = 1_000;
+/// After so many tries the swap is given up for now.
+const TRIES: u32 = 240;
+
+/// Swaps, or swaps back, by the direction of the work's flow.
+pub(super) async fn swap(work: &Work<'_>) -> Result<()> {
+    let drainer = worker::connect(work.session, "apply").await?;
+    wait_for_old_snapshots(work, &drainer).await?;
+    let mut tries = 0;
+    loop {
+        work.check()?;
+        if !planted("swap-before-drain") {
+            apply::drain(work, &drainer, LEFT / 4).await?;
+        }
+        match attempt(work).await {
+            Ok(Opened::Ready) => return Ok(()),
+            Ok(Opened::Truncated) => copy::anew(work).await?,
+            // A unique value on its way from one row to another, or a row that cannot be taken back: that is settled
+            // outside of the lock.
+            Err(fault)
+                if apply::misfits(&fault) && tries < TRIES && work.flow.direction == Direction::Forward =>
+            {
+                apply::whole(work, &drainer).await?;
+                tries += 1;
+                if tries > 20 {
+                    return Err(fault);
+                }
+            }
+            Err(fault) if passing(&fault) && tries < TRIES => {
+                tries += 1;
+                let holders = holders(&drainer, &work.flow).await.unwrap_or_default();
+                work.blocked_by(holders.first());
+                (work.session.ticker)(Tick::WaitingFor(holders));
+                work.pause(tries.min(8)).await?;
+            }
+            Err(Fault::Again { why, .. }) => {
+                let holders = holders(&drainer, &work.flow).await.unwrap_or_default();
+                let why = holders.iter().fold(*why, |why, holder| why.note(format!("held by {holder}")));
+                return Err(why.into());
+            }
+            Err(fault) => return Err(fault),
+        }
+    }
+}
+
+/// Waits until nobody has a snapshot from before the last row was copied: such a transaction would find the new
+/// table empty, without an error.
+async fn wait_for_old_snapshots(work: &Work<'_>, client: &Client) -> Result<()> {
+    loop {
+        let query = format!(
+            "SELECT {} FROM pg_catalog.pg_stat_activity a, cofferdam.online o
+             WHERE o.id = {} AND o.copied_xid IS NOT NULL AND a.backend_xmin IS NOT NULL
+               AND a.datname = pg_catalog.current_database() AND a.pid <> pg_catalog.pg_backend_pid()
+               AND a.application_name NOT LIKE 'cofferdam %'
+               AND pg_catalog.age(a.backend_xmin) > pg_catalog.age(o.copied_xid::xid)",
+            watch::HOLDER_COLUMNS,
+            literal(&work.change.id())?
+        );
+        let old: Vec<Holder> = client
+            .query_typed(&query, &[])
+            .await
+            .map_err(|e| errors::fault(e, "looking for old snapshots"))?
+            .iter()
+            .map(watch::holder_of)
+            .collect();
+        if old.is_empty() {
+            work.blocked_by(None);
+            return Ok(());
+        }
+        work.doing("waiting for transactions that began before the copy ended", 0);
+        work.blocked_by(old.first());
+        (work.session.ticker)(Tick::WaitingFor(old));
+        work.check()?;
+        apply::drain(work, client, LEFT).await?;
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+}
+
+async fn attempt(work: &Work<'_>) -> Result<Opened> {
+    let client = &work.session.client;
+    let began = Instant::now();
+    let result = attempt_open(work, client).await;
+    match &result {
+        Ok(Opened::Ready) => {
+            let ms = began.elapsed().as_millis();
+            (work.session.ticker)(Tick::Notice(format!("the tables were locked for {ms} ms")));
+        }
+        _ => rollback(client).await,
+    }
+    result
+}
+
+async fn attempt_open(work: &Work<'_>, client: &Client) -> Result<Opened> {
+    let doing = "swapping the tables";
+    let (flow, print) = (&work.flow, &work.print);
+    let mut opening = format!(
+        "BEGIN; SET LOCAL search_path = ''; SET LOCAL row_security = off; SET LOCAL lock_timeout = {}; \
+         SET LOCAL statement_timeout = {}; SET LOCAL idle_in_transaction_session_timeout = '2s'; {};",
+        LOCK_TIMEOUT.as_millis(),
+        STATEMENT_TIMEOUT.as_millis(),
+        print.lock_first.iter().map(|s| format!("{s};")).collect::<String>(),
+    );
+    opening += &format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE;", print.lock.join(", "));
+    opening += &flow.checks(work.epoch);
+    let found = worker::rows(&worker::run(client, &opening, doing).await?);
+    if worker::checked(flow, &found)? == Opened::Truncated {
+        return Ok(Opened::Truncated);
+    }
+    if apply::waiting(client, flow).await? > LEFT && !planted("swap-before-drain") {
+        return Err(too_much_came_in());
+    }
+    if work.kind == Capture::Logical {
+        // Nobody writes now: after this every key is logged.
+        logical::catch_up(work).await?;
+    }
+    if failpoint::hit("online.swap.locked") {
+        return Err(errors::lost("failpoint online.swap.locked"));
+    }
+    if !planted("swap-before-drain") {
+        let (_, keys) = apply::take(client, flow, None).await?;
+        apply::put(client, flow, &keys).await?;
+    }
+    if flow.direction == Direction::Back {
+        refuse_quarantined(client, flow).await?;
+    }
+    if failpoint::hit("online.swap.drained") {
+        return Err(errors::lost("failpoint online.swap.drained"));
+    }
+    worker::run(client, &statements(work)?, doing).await?;
+    if failpoint::hit("online.swap.before-commit") {
+        return Err(errors::lost("failpoint online.swap.before-commit"));
+    }
+    let committed = client.batch_execute("COMMIT").await;
+    if failpoint::hit("online.swap.committed") {
+        return Err(errors::lost("failpoint online.swap.committed"));
+    }
+    committed.map_err(|e| answer_lost(errors::fault(e, doing)))?;
+    Ok(Opened::Ready)
+}
+
+/// What was committed with the swap tells the next runner whether it happened.
+fn answer_lost(fault: Fault) -> Fault {
+    match fault {
+        Fault::Refused(refusal) if refusal.code == Code::ConnectionLost => Fault::Unknown(Question {
+            what: "the connection broke before the answer to the swap's COMMIT came".into(),
+            look_at: "run the same command again: the swap wrote down that it happened".into(),
+        }),
+        other => other,
+    }
+}
+
+/// The statements of the swap, in one text.
+fn statements(work: &Work<'_>) -> Result<String> {
+    let (change, print) = (work.change, &work.print);
+    let mut out = capture::end(&work.flow.source)?;
+    let mark = match work.flow.direction {
+        Direction::Forward => {
+            let back = Flow::new(change, print, Direction::Back)?;
+            out.extend(print.swap.iter().cloned());
+            // As many rows a statement as before: whoever writes the table, writes it as before.
+            out.extend(capture::begin(&back, &change.old_schema(), work.kind)?);
+            work.stage_sql(Part::Swap.word())?
+        }
+        Direction::Back => {
+            out.extend(print.swap_back.iter().cloned());
+            work.stage_sql(Part::Gate.word())?
+        }
+    };
+    out.push(mark);
+    Ok(out.join("; "))
+}
+
+pub(super) async fn refuse_quarantined(client: &Client, flow: &Flow) -> Result<()> {
+    let query = format!("SELECT key, why FROM {} ORDER BY key LIMIT 10", flow.quarantine);
+    let found = worker::rows(&worker::run(client, &query, "reading the quarantine").await?);
+    if found.is_empty() {
+        return Ok(());
+    }
+    let refusal = Refusal::new(
+        Code::RollbackUnsafe,
+        format!("rows that were written since the swap do not fit into {}", flow.target),
+    )
+    .help("change these rows so that they fit and roll back again, or stay: cofferdam finalize");
+    Err(found
+        .into_iter()
+        .fold(refusal, |r, row| {
+            let cell = |n: usize| row.get(n).cloned().flatten().unwrap_or_default();
+            r.note(format!("key {}: {}", cell(0), cell(1)))
+        })
+        .into())
+}
+
+fn too_much_came_in() -> Fault {
+    Fault::Again {
+        after: Duration::from_millis(50),
+        why: Box::new(Refusal::new(
+            Code::LockNotObtained,
+            "more rows changed before the lock was obtained than are to be applied under it",
+        )),
+    }
+}
+
+/// Who holds a lock on the leading table.
+async fn holders(client: &Client, flow: &Flow) -> Result<Vec<Holder>> {
+    let query = format!(
+        "SELECT DISTINCT {} FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
+         WHERE l.relation = pg_catalog.to_regclass({}) AND l.granted AND a.application_name NOT LIKE 'cofferdam %'",
+        watch::HOLDER_COLUMNS,
+        literal(&flow.source)?
+    );
+    let rows = client.query_typed(&query, &[]).await.map_err(|e| errors::fault(e, "looking for blockers"))?;
+    Ok(rows.iter().map(watch::holder_of).collect())
+}

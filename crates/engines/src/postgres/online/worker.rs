@@ -1,0 +1,127 @@
+//! One connection of an online change beside the one that holds the run lock, and the transaction that all of its
+//! work is done in.
+
+use tokio_postgres::{Client, SimpleQueryMessage};
+
+use cofferdam_core::fault::Result;
+use cofferdam_core::{Code, Fault, Refusal};
+
+use super::flow::Flow;
+use crate::postgres::session::PostgresSession;
+use crate::postgres::{connect, errors};
+
+/// Settings of every connection that reads or writes rows of the change. The path is empty, so that a name means
+/// the same whoever made it; row security must not hide rows, so that it fails where it would.
+pub(super) const SETTINGS: &str = "SET search_path = ''; SET row_security = off; SET statement_timeout = 0;
+    SET lock_timeout = '5s'; SET idle_in_transaction_session_timeout = '5min'; SET client_min_messages = warning;
+    SET synchronous_commit = on; SET default_transaction_read_only = off; SET default_transaction_deferrable = off";
+
+/// Opens a connection for `what` with [`SETTINGS`].
+pub(super) async fn connect(session: &PostgresSession, what: &str) -> Result<Client> {
+    let mut options = session.watch_options();
+    options.application_name = format!("cofferdam {what}");
+    let client = connect::connect(&options).await?.client;
+    client.batch_execute(SETTINGS).await.map_err(|e| errors::fault(e, "setting up a connection"))?;
+    Ok(client)
+}
+
+/// What was found at the beginning of a transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Opened {
+    /// It is open, and everything is as it was.
+    Ready,
+    /// The leading table was truncated, so what was copied of it is no longer there. The transaction was ended.
+    Truncated,
+}
+
+/// Opens a transaction of one snapshot. The lock comes before the snapshot: a definition that is changed between the
+/// two would be read with a catalog that is newer than the rows. What is checked, is checked in that snapshot.
+pub(super) async fn begin(client: &Client, flow: &Flow, epoch: i64) -> Result<Opened> {
+    let opening = format!(
+        "BEGIN ISOLATION LEVEL REPEATABLE READ; LOCK TABLE ONLY {} IN ACCESS SHARE MODE; {}",
+        flow.source,
+        flow.checks(epoch)
+    );
+    let answer = client.simple_query(&opening).await.map_err(|e| errors::fault(e, "opening a transaction"));
+    let opened = answer.and_then(|messages| checked(flow, &rows(&messages)));
+    if !matches!(opened, Ok(Opened::Ready)) {
+        rollback(client).await;
+    }
+    opened
+}
+
+/// Reads what [`Flow::checks`] returned.
+pub(super) fn checked(flow: &Flow, rows: &[Vec<Option<String>>]) -> Result<Opened> {
+    // Without the fence's row only one row comes back.
+    let [_, found] = rows else { return Err(fenced()) };
+    let cell = |n: usize| found.get(n).and_then(Option::as_deref);
+    // First of all: a TRUNCATE changes the file, too.
+    if cell(0) == Some("t") {
+        return Ok(Opened::Truncated);
+    }
+    match &flow.expected {
+        Some(expected) if cell(1) != Some(expected.fingerprint.as_str()) || cell(2) != Some("t") => {
+            Err(definition_changed(&flow.source))
+        }
+        _ => Ok(Opened::Ready),
+    }
+}
+
+/// The rows of all results of a simple query, one after the other.
+pub(super) fn rows(messages: &[SimpleQueryMessage]) -> Vec<Vec<Option<String>>> {
+    messages
+        .iter()
+        .filter_map(|message| match message {
+            SimpleQueryMessage::Row(row) => {
+                Some((0..row.len()).map(|i| row.get(i).map(str::to_owned)).collect())
+            }
+            _ => None,
+        })
+        .collect()
+}
+
+/// How many rows each statement of a simple query touched, in order.
+pub(super) fn counts(messages: &[SimpleQueryMessage]) -> Vec<u64> {
+    messages
+        .iter()
+        .filter_map(|message| match message {
+            SimpleQueryMessage::CommandComplete(count) => Some(*count),
+            _ => None,
+        })
+        .collect()
+}
+
+/// Ends the transaction without its effects. If the connection is gone, so is the transaction.
+pub(super) async fn rollback(client: &Client) {
+    let _ = client.batch_execute("ROLLBACK").await;
+}
+
+/// Runs one text of statements.
+pub(super) async fn run(client: &Client, sql: &str, doing: &str) -> Result<Vec<SimpleQueryMessage>> {
+    client.simple_query(sql).await.map_err(|e| errors::fault(e, doing))
+}
+
+/// One value of one row, as text.
+pub(super) async fn value(client: &Client, sql: &str, doing: &str) -> Result<Option<String>> {
+    let found = rows(&run(client, sql, doing).await?);
+    Ok(found.into_iter().next().and_then(|row| row.into_iter().next().flatten()))
+}
+
+pub(super) fn fenced() -> Fault {
+    Refusal::new(Code::Fenced, "another runner has taken over the online change")
+        .cause("its fence holds another epoch than ours, so nothing was written")
+        .help("cofferdam status")
+        .into()
+}
+
+fn definition_changed(table: &str) -> Fault {
+    Refusal::new(Code::TableChanged, format!("the definition of {table} was changed by somebody else"))
+        .cause("the change was planned with the definition as it was when it began")
+        .help("start again: cofferdam alter looks at the table as it is now")
+        .into()
+}
+
+/// Whether the same transaction may succeed if it is simply tried again.
+pub(super) fn passing(fault: &Fault) -> bool {
+    matches!(fault, Fault::Again { .. })
+}

@@ -1,0 +1,137 @@
+//! After the swap: ending the revert window, and taking an online change back.
+
+use uuid::Uuid;
+
+use cofferdam_core::fault::Result;
+use cofferdam_core::journal::State;
+use cofferdam_core::{Code, Phase, Refusal};
+use cofferdam_engines::{Run, Runs, Session};
+
+use crate::drive::Driver;
+use crate::guard::{Stop, listen_while_claiming};
+use crate::online::change_of;
+use crate::{Policy, RunSummary, SharedReporter, Summary, resume};
+
+/// Ends the revert window of an online change: the old table goes, and with it the way back.
+///
+/// # Errors
+/// `NoSuchRun`, and `RunUnfinished` for one whose tables are not swapped yet.
+pub async fn finalize(
+    session: &mut dyn Session,
+    id: Uuid,
+    policy: &Policy,
+    reporter: SharedReporter,
+    stop: &Stop,
+) -> Result<Summary> {
+    let run = claimed(session, id, policy, &reporter, stop).await?;
+    match run.phase {
+        Phase::Watching | Phase::Contracting => go_on(session, run, policy, true, &reporter, stop).await,
+        Phase::Done => nothing_to_do(session).await,
+        Phase::RolledBack | Phase::Refused => Err(taken_back_before(&run).into()),
+        phase => Err(Refusal::new(Code::RunUnfinished, format!("run {id} is in {phase:?}"))
+            .cause("its tables are not swapped, so there is no revert window to end")
+            .help("cofferdam status shows how far it is")
+            .into()),
+    }
+}
+
+/// Takes an online change back, before its swap or after it. After it the rows that were written since are kept.
+///
+/// # Errors
+/// `NoSuchRun`, `NoWayBack` once the window has ended, and `RollbackUnsafe` where rows would be lost: then the
+/// tables stay swapped, and the run is in its revert window as before.
+pub async fn take_back(
+    session: &mut dyn Session,
+    id: Uuid,
+    policy: &Policy,
+    reporter: SharedReporter,
+    stop: &Stop,
+) -> Result<Summary> {
+    let mut run = claimed(session, id, policy, &reporter, stop).await?;
+    match run.phase {
+        Phase::RolledBack | Phase::Refused => return nothing_to_do(session).await,
+        Phase::Done | Phase::Contracting => {
+            return Err(Refusal::new(Code::NoWayBack, format!("run {id} cannot be taken back"))
+                .cause("its revert window was ended, and the old table is gone")
+                .help("change the table the other way round with cofferdam alter, or restore a backup")
+                .into());
+        }
+        _ => {}
+    }
+    let state = resume::take_over(session, &mut run, &policy.who).await?;
+    let driver = Driver::new(session, SharedReporter::clone(&reporter), stop.clone(), run, state, true);
+    let summary = if driver.run.phase == Phase::RollingBack {
+        driver.drive().await?
+    } else {
+        driver.cancel("a person asked for it").await?
+    };
+    session.release().await?;
+    Ok(Summary { runs: vec![summary], version: None })
+}
+
+async fn claimed(
+    session: &mut dyn Session,
+    id: Uuid,
+    policy: &Policy,
+    reporter: &SharedReporter,
+    stop: &Stop,
+) -> Result<Run> {
+    listen_while_claiming(session, reporter, stop);
+    session.claim(policy.lock_wait).await?;
+    let Some(run) = session.runs(Runs::One(id)).await?.pop() else {
+        return Err(Refusal::new(Code::NoSuchRun, format!("there is no run {id}"))
+            .help("cofferdam history --runs")
+            .into());
+    };
+    if change_of(&run).is_none() {
+        return Err(Refusal::new(Code::NoSuchRun, format!("run {id} is no online change"))
+            .cause(format!("it is that of {} and was done directly", run.plan.key))
+            .help("cofferdam rollback --steps 1 takes the last migration back")
+            .into());
+    }
+    Ok(run)
+}
+
+async fn nothing_to_do(session: &mut dyn Session) -> Result<Summary> {
+    session.release().await?;
+    Ok(Summary::default())
+}
+
+fn taken_back_before(run: &Run) -> Refusal {
+    Refusal::new(Code::NoSuchRun, format!("run {} was taken back", run.id))
+        .cause("nothing of it is there that could be finished")
+        .help(format!("cofferdam history {}", run.id))
+}
+
+/// Begins a run, or goes on with it, and gives the lock back.
+pub(crate) async fn go_on(
+    session: &mut dyn Session,
+    mut run: Run,
+    policy: &Policy,
+    finalize: bool,
+    reporter: &SharedReporter,
+    stop: &Stop,
+) -> Result<Summary> {
+    session.reset().await?;
+    let begun = run.phase != Phase::Requested;
+    let state =
+        if begun { resume::take_over(session, &mut run, &policy.who).await? } else { State::default() };
+    let mut driver = Driver::new(session, SharedReporter::clone(reporter), stop.clone(), run, state, begun);
+    driver.finalize = finalize;
+    let summary = driver.drive().await?;
+    session.release().await?;
+    Ok(Summary { runs: vec![summary], version: None })
+}
+
+/// A run at which nothing was done.
+pub(crate) fn summary_of(run: &Run) -> RunSummary {
+    RunSummary {
+        run: run.id,
+        key: run.plan.key.clone(),
+        description: run.plan.description.clone(),
+        phase: run.phase,
+        resumed: true,
+        steps: 0,
+        ms: 0,
+    }
+}

@@ -1,0 +1,3 @@
+-- case: strategy shadow-table
+-- case: no rewrite
+ALTER TABLE orders ADD COLUMN x int;

@@ -1,0 +1,3 @@
+-- case: strategy shadow-table
+CREATE TABLE notes (id bigint);
+COMMENT ON TABLE notes IS 'x';

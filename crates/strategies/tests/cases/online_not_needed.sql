@@ -1,0 +1,2 @@
+-- case: no rewrite
+ALTER TABLE orders ALTER COLUMN amount TYPE numeric(20, 4);

@@ -1,0 +1,2 @@
+-- case: rewrites
+ALTER TABLE customers ALTER COLUMN id TYPE integer;

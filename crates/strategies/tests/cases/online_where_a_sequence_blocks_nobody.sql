@@ -1,0 +1,2 @@
+-- case: rewrites
+ALTER TABLE orders ALTER COLUMN note SET NOT NULL;

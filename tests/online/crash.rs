@@ -1,0 +1,155 @@
+//! The program dies, fails or hangs at every failpoint of an online change; the same command, run again, ends right.
+//!
+//! The cases are made from the list of failpoints: one that no command reaches fails the test.
+
+use std::process::Stdio;
+
+use cofferdam_core::failpoint::FAILPOINTS;
+
+use crate::place::{FINALIZE, Place, ROLLBACK, TABLE, WIDER};
+use crate::support::{each, until, wait};
+
+/// The commands of a change from its beginning to one of its two ends.
+const WAYS: &[&[&[&str]]] = &[
+    &[&["alter", "--table", "t", "--lock-wait", "30s", "--yes", WIDER], ROLLBACK],
+    &[&["alter", "--table", "t", "--lock-wait", "30s", "--yes", WIDER], FINALIZE],
+];
+
+/// How often a place is passed before it is disturbed.
+const TIMES: &[u32] = &[1, 2];
+
+fn points() -> Vec<&'static str> {
+    FAILPOINTS.iter().map(|(name, _)| *name).filter(|name| name.starts_with("online.")).collect()
+}
+
+/// Runs a command that is disturbed at a failpoint; whether it came there.
+fn disturbed(place: &Place, arguments: &[&str], failpoint: &str, action: &str, nth: u32) -> bool {
+    let mark = place.bench.folder.path().join("reached");
+    let _ = std::fs::remove_file(&mark);
+    let mut command = place.bench.command(arguments);
+    command
+        .env("COFFERDAM_FAILPOINT", format!("{failpoint}={action}@{nth}"))
+        .env("COFFERDAM_FAILPOINT_REACHED", &mark)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    if action == "hang" {
+        until("the failpoint is reached, or the command has ended", || mark.exists() || ended(child.id()));
+        if mark.exists() {
+            // Nobody else may act meanwhile, and whoever tries is told so.
+            let other = place.run(&["alter", "--table", "t", "--lock-wait", "200ms", "--yes", WIDER]);
+            // But within the swap: there the server ends a session that sleeps, so that the table is not locked for
+            // ever, and whoever comes next goes on.
+            let may = other.code == 5 || (other.code == 0 && failpoint.starts_with("online.swap"));
+            assert!(may, "{failpoint}@{nth}: {other:?}");
+            child.kill().unwrap();
+        }
+    }
+    let ended = wait(child);
+    if mark.exists() {
+        assert_ne!(ended.code, 0, "{failpoint}={action}@{nth} was reached and {} ended well", arguments[0]);
+    } else {
+        assert_eq!(ended.code, 0, "{failpoint}={action}@{nth} was not reached\n{}", ended.stderr);
+    }
+    mark.exists()
+}
+
+fn ended(pid: u32) -> bool {
+    std::fs::read_to_string(format!("/proc/{pid}/stat"))
+        .map_or(true, |s| s.rsplit(')').next().is_some_and(|r| r.trim_start().starts_with('Z')))
+}
+
+/// A way with one disturbance; whether its place was reached.
+fn one(way: &[&[&str]], failpoint: &str, action: &str, nth: u32) -> bool {
+    let place = Place::new("crash", TABLE);
+    let original = place.dump();
+    let mut reached = false;
+    for (step, arguments) in way.iter().enumerate() {
+        // Something to apply at every step.
+        place.both(&format!("UPDATE {{t}} SET note = 'step {step}' WHERE id % 70 = 0; DELETE FROM {{t}} WHERE id = 100 + 10 * {step}"));
+        let case = format!("{failpoint}={action}@{nth} in {}", arguments[0]);
+        // A run that has ended is still found by its id.
+        let run = if step == 0 { String::new() } else { place.run_id() };
+        let arguments: Vec<&str> = arguments
+            .iter()
+            .map(|argument| if step > 0 && *argument == "t" { &run } else { *argument })
+            .collect();
+        let arguments = &arguments[..];
+        if reached || !disturbed(&place, arguments, failpoint, action, nth) {
+            if reached {
+                place.must(arguments);
+            }
+        } else {
+            reached = true;
+            place.both("UPDATE {t} SET note = 'after the disturbance' WHERE id % 90 = 0");
+            let again = place.run(arguments);
+            assert_eq!(again.code, 0, "{case}\n{}", again.stderr);
+        }
+        place.same(&case);
+    }
+    place.nothing_left();
+    if way[1] == ROLLBACK {
+        assert_eq!(place.dump(), original);
+    }
+    let verified = place.run(&["verify", "-o", "json"]);
+    assert_eq!(verified.code, 0, "{}\n{}", verified.stdout, verified.stderr);
+    reached
+}
+
+fn matrix(action: &str) {
+    let mut cases = Vec::new();
+    for point in points() {
+        for nth in TIMES {
+            cases.push((point, *nth));
+        }
+    }
+    each(
+        &cases,
+        |(point, nth)| format!("{point}={action}@{nth}"),
+        |(point, nth)| {
+            let reached: Vec<bool> = WAYS.iter().map(|way| one(way, point, action, *nth)).collect();
+            // Not every place is passed twice, but each once.
+            assert!(*nth > 1 || reached.contains(&true), "no command reaches {point}");
+        },
+    );
+}
+
+#[test]
+fn trap_56_killed_anywhere() {
+    matrix("kill");
+}
+
+#[test]
+fn trap_56_failing_anywhere() {
+    matrix("error");
+}
+
+#[test]
+fn trap_56_hanging_anywhere() {
+    matrix("hang");
+}
+
+/// On the way back the same places are passed in the other direction.
+#[test]
+fn trap_56_killed_on_the_way_back() {
+    let cases: Vec<&str> = points()
+        .into_iter()
+        .filter(|point| point.starts_with("online.swap") || point.starts_with("online.apply"))
+        .collect();
+    each(
+        &cases,
+        |point| (*point).to_owned(),
+        |point| {
+            for action in ["kill", "error"] {
+                let place = Place::new("back", TABLE);
+                place.must(&place.alter(WIDER, &[]));
+                place.both("UPDATE {t} SET note = 'in the revert window' WHERE id % 30 = 0; DELETE FROM {t} WHERE id % 170 = 0");
+                assert!(disturbed(&place, ROLLBACK, point, action, 1), "a rollback does not come to {point}");
+                place.both("UPDATE {t} SET note = 'after the disturbance' WHERE id % 90 = 0");
+                place.rollback();
+                place.same(point);
+                place.nothing_left();
+            }
+        },
+    );
+}

@@ -1,0 +1,111 @@
+//! Locks that are waited for, and who waits behind them meanwhile.
+
+use crate::place::{ABORT, FINALIZE, Place, TABLE, WIDER};
+use crate::support::until;
+
+/// Another session's statements go through while something of ours waits for a lock: each within the server's own
+/// limit, again and again.
+fn goes_through(place: &Place, times: u32) {
+    let app = place.app();
+    for n in 0..times {
+        app.run(&format!(
+            "SET statement_timeout = '10s'; SELECT count(*) FROM t WHERE id < 1000;
+             UPDATE t SET n = {n} WHERE id = 10; UPDATE u SET n = {n} WHERE id = 10"
+        ));
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+}
+
+/// SIGINT and abort while an application holds the table: giving up waits for no lock while which others queue.
+#[test]
+fn trap_38_giving_up_blocks_nobody() {
+    let place = Place::new("trap_38", TABLE);
+    let held = place.at_gate(WIDER, &[]);
+    let app = place.app();
+    app.run("BEGIN");
+    app.both("UPDATE {t} SET note = 'held' WHERE id = 20");
+    held.signal("-INT");
+    goes_through(&place, 5);
+    let ended = held.end();
+    assert_eq!(ended.code, 130, "{}", ended.stderr);
+    let mut abort = place.start(ABORT);
+    goes_through(&place, 20);
+    app.run("COMMIT");
+    abort.until("it ends", || {
+        place.one("SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'cofferdam%'") == "0"
+    });
+    let ended = abort.end();
+    // It may have run out of tries while the application held the table; then the same again.
+    if ended.code != 0 {
+        place.run(ABORT);
+    }
+    place.nothing_left();
+    place.same("after it was given up");
+}
+
+/// A reader that takes its time holds the swap up, and nobody else.
+#[test]
+fn trap_39_a_waiting_swap_blocks_nobody() {
+    let place = Place::new("trap_39", TABLE);
+    let old = place.table();
+    let reader = place.app();
+    reader.run("BEGIN; SELECT count(*) FROM t");
+    let mut held = place.start(&place.alter(WIDER, &[]));
+    // The reader's snapshot is gone after its statement, its lock is not.
+    held.until("it comes to the swap", || {
+        let there = place.one("SELECT to_regclass('cofferdam.online')") != "NULL";
+        there && place.one("SELECT stage FROM cofferdam.online") == "gate"
+    });
+    goes_through(&place, 20);
+    assert_eq!(place.table(), old);
+    reader.run("COMMIT");
+    let ended = held.end();
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    place.same("after the swap");
+}
+
+/// An autovacuum against wraparound gives way to nobody; this session holds the same lock as one.
+#[test]
+fn trap_40_a_vacuum_of_the_old_table_holds_up_only_its_removal() {
+    let place = Place::new("trap_40", TABLE);
+    place.must(&place.alter(WIDER, &[]));
+    let old = place
+        .one("SELECT format('%I.t', nspname) FROM pg_namespace WHERE nspname LIKE 'cofferdam\\_old\\_%'");
+    let vacuum = place.app();
+    vacuum.run(&format!("BEGIN; LOCK TABLE {old} IN SHARE UPDATE EXCLUSIVE MODE"));
+    let held = place.start(FINALIZE);
+    goes_through(&place, 20);
+    vacuum.run("COMMIT");
+    let ended = held.end();
+    if ended.code != 0 {
+        assert_eq!(ended.code, 5, "{}", ended.stderr);
+        place.finalize();
+    }
+    place.nothing_left();
+    place.same("at the end");
+}
+
+/// A second change of the same table is told who is at it, without waiting and without a lock.
+#[test]
+fn trap_41_a_second_change_is_refused_at_once() {
+    let place = Place::new("trap_41", TABLE);
+    let held = place.at_gate(WIDER, &[]);
+    let app = place.app();
+    app.run("BEGIN");
+    app.both("UPDATE {t} SET note = 'held' WHERE id = 20");
+    for clauses in [WIDER, "ADD COLUMN other int DEFAULT 1"] {
+        let ended = place.run(&["alter", "--table", "t", "--lock-wait", "0s", "--yes", clauses]);
+        assert_eq!(ended.code, 5, "{clauses}: {}", ended.stderr);
+    }
+    goes_through(&place, 2);
+    app.run("COMMIT");
+    place.cut_over(held);
+    place.same("after the swap");
+    // In the revert window too.
+    let ended = place.run(&place.alter("ADD COLUMN other int DEFAULT 1", &[]));
+    assert_eq!(ended.code, 5, "{}", ended.stderr);
+    assert!(ended.stderr.contains("CF2605"), "{}", ended.stderr);
+    until("nobody waits", || place.one("SELECT count(*) FROM pg_locks WHERE NOT granted") == "0");
+    place.rollback();
+    place.same("after the swap was taken back");
+}

@@ -1,0 +1,23 @@
+//! What online changes went wrong with in other tools: each is a test here, named after its number in the list of
+//! traps. The real program works on a real server while an application writes.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
+#![allow(unreachable_pub, dead_code, reason = "nothing of a test is seen from outside")]
+
+#[path = "../stress/session.rs"]
+mod session;
+#[path = "../support/mod.rs"]
+mod support;
+
+mod carried;
+mod crash;
+mod foreign;
+mod keys;
+mod locks;
+mod logical;
+mod moments;
+mod order;
+mod place;
+mod sequences;
+mod snapshots;
+mod writes;

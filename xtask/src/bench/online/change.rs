@@ -1,0 +1,237 @@
+//! A `cofferdam alter` that runs, and what it told of itself.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use cofferdam_core::online::Part;
+use serde_json::Value;
+
+use super::super::measure::resident_peak;
+use super::ground::Ground;
+
+/// A line of its progress.
+#[derive(Debug, Clone)]
+pub(super) struct Event {
+    /// When it was read, in seconds since 1970: the clock of pgbench's log.
+    pub(super) at: f64,
+    pub(super) value: Value,
+}
+
+/// When a part was at work.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Stretch {
+    pub(super) part: Part,
+    pub(super) from: f64,
+    pub(super) to: f64,
+}
+
+/// One that runs. Dropped, it is killed.
+pub(super) struct Change {
+    child: Child,
+    program: String,
+    began: Instant,
+    lines: Receiver<(f64, String)>,
+    events: Vec<Event>,
+    /// What is no JSON: why it failed.
+    said: Vec<String>,
+    peak: u64,
+}
+
+/// One that ended well.
+#[derive(Debug)]
+pub(super) struct Done {
+    /// From before it was started until it was gone.
+    pub(super) took: Duration,
+    pub(super) events: Vec<Event>,
+    /// The most memory that it had resident, in KiB.
+    pub(super) peak: u64,
+}
+
+/// How often the memory is looked at.
+const LOOK: Duration = Duration::from_millis(20);
+
+impl Change {
+    /// Starts it.
+    pub(super) fn begin(
+        ground: &Ground<'_>,
+        table: &str,
+        clauses: &str,
+        flags: &[&str],
+    ) -> Result<Self, String> {
+        let mut command = ground.cofferdam("alter");
+        command.args(["--table", table, "--progress", "json"]).args(flags).arg(clauses);
+        let program = command.get_program().display().to_string();
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let began = Instant::now();
+        let mut child = command.spawn().map_err(|e| format!("cannot run {program}: {e}"))?;
+        let stderr = child.stderr.take().ok_or("no pipe")?;
+        let (sender, lines) = channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                if sender.send((now(), line)).is_err() {
+                    break;
+                }
+            }
+        });
+        Ok(Self { child, program, began, lines, events: Vec::new(), said: Vec::new(), peak: 0 })
+    }
+
+    /// Waits until it tells what is asked for.
+    pub(super) fn until(&mut self, wanted: impl Fn(&Event) -> bool) -> Result<Event, String> {
+        let mut seen = 0;
+        loop {
+            if let Some(found) = self.events[seen..].iter().find(|event| wanted(event)) {
+                return Ok(found.clone());
+            }
+            seen = self.events.len();
+            if !self.read() {
+                return Err(self.failed("before it was where it was waited for"));
+            }
+        }
+    }
+
+    /// Waits until a part begins.
+    pub(super) fn until_begun(&mut self, part: Part) -> Result<Event, String> {
+        self.until(|event| event.value["event"] == "stepBegan" && part_of(&event.value) == Some(part))
+    }
+
+    /// Waits until it has done so much of what it is doing.
+    pub(super) fn until_done(&mut self, doing: &str, share: f64) -> Result<Event, String> {
+        self.until(|event| {
+            let number = |name: &str| event.value[name].as_f64().unwrap_or(0.0);
+            event.value["doing"] == doing
+                && number("total") > 0.0
+                && number("done") >= share * number("total")
+        })
+    }
+
+    /// Waits for its end.
+    pub(super) fn wait(mut self) -> Result<Done, String> {
+        while self.read() {}
+        let end = self.child.wait().map_err(|e| e.to_string())?;
+        let took = self.began.elapsed();
+        if !end.success() {
+            return Err(self.failed(&format!("with {end}")));
+        }
+        Ok(Done { took, events: std::mem::take(&mut self.events), peak: self.peak })
+    }
+
+    /// Waits for its end, whatever it is: somebody asked it to give up.
+    pub(super) fn wait_for_any_end(mut self) -> Result<(), String> {
+        while self.read() {}
+        self.child.wait().map(|_| ()).map_err(|e| e.to_string())
+    }
+
+    /// Kills it where it is, and says how long it had run and what it told.
+    pub(super) fn kill(mut self) -> Result<(Duration, Vec<Event>), String> {
+        self.child.kill().map_err(|e| e.to_string())?;
+        let ran = self.began.elapsed();
+        while self.read() {}
+        Ok((ran, std::mem::take(&mut self.events)))
+    }
+
+    /// Reads what it said meanwhile; `false`: it will say no more.
+    fn read(&mut self) -> bool {
+        self.peak = self.peak.max(resident_peak(self.child.id(), &self.program).unwrap_or(0));
+        let (at, line) = match self.lines.recv_timeout(LOOK) {
+            Ok(line) => line,
+            Err(RecvTimeoutError::Timeout) => return true,
+            Err(RecvTimeoutError::Disconnected) => return false,
+        };
+        match serde_json::from_str(&line) {
+            Ok(value) => self.events.push(Event { at, value }),
+            Err(_) => self.said.push(line),
+        }
+        true
+    }
+
+    fn failed(&self, how: &str) -> String {
+        format!("cofferdam alter ended {how}:\n{}", self.said.join("\n"))
+    }
+}
+
+impl Drop for Change {
+    fn drop(&mut self) {
+        // It has ended in most cases, and then there is nothing to kill.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Done {
+    pub(super) fn stretches(&self) -> Vec<Stretch> {
+        stretches(&self.events)
+    }
+
+    pub(super) fn stretch(&self, part: Part) -> Option<Stretch> {
+        self.stretches().into_iter().find(|stretch| stretch.part == part)
+    }
+
+    /// How long the tables were locked, in milliseconds, as it told.
+    pub(super) fn locked(&self) -> Option<f64> {
+        self.events.iter().find_map(|event| locked(event.value["text"].as_str()?))
+    }
+}
+
+/// The parts that ended, in order.
+pub(super) fn stretches(events: &[Event]) -> Vec<Stretch> {
+    let begun = |part: Part, before: f64| {
+        let begins = |event: &&Event| {
+            event.at <= before && event.value["event"] == "stepBegan" && part_of(&event.value) == Some(part)
+        };
+        events.iter().rev().find(begins).map(|event| event.at)
+    };
+    let ended = |event: &Event| {
+        let part = part_of(&event.value).filter(|_| event.value["event"] == "stepEnded")?;
+        Some(Stretch { part, from: begun(part, event.at)?, to: event.at })
+    };
+    events.iter().filter_map(ended).collect()
+}
+
+/// Steps are numbered as the parts are: `3` is the third part.
+fn part_of(value: &Value) -> Option<Part> {
+    let number: usize = value["step"].as_str()?.split('.').next()?.parse().ok()?;
+    Part::WAY.get(number.checked_sub(1)?).copied()
+}
+
+/// `the tables were locked for 12 ms`.
+fn locked(text: &str) -> Option<f64> {
+    text.strip_prefix("the tables were locked for ")?.strip_suffix(" ms")?.parse().ok()
+}
+
+/// Seconds since 1970.
+pub(super) fn now() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_part_lasts_from_its_last_beginning_to_its_end() {
+        let event =
+            |at: f64, event: &str, step: &str| Event { at, value: json!({"event": event, "step": step}) };
+        let events = [
+            event(1.0, "stepBegan", "1"),
+            event(2.0, "stepEnded", "1"),
+            event(3.0, "stepBegan", "3"),
+            event(4.0, "retrying", "3"),
+            event(5.0, "stepBegan", "3"),
+            event(9.0, "stepEnded", "3"),
+            event(9.5, "stepBegan", "4"),
+        ];
+        let found: Vec<_> = stretches(&events).iter().map(|s| (s.part, s.from, s.to)).collect();
+        assert_eq!(found, [(Part::Create, 1.0, 2.0), (Part::Copy, 5.0, 9.0)]);
+    }
+
+    #[test]
+    fn the_time_of_the_lock_is_read() {
+        assert_eq!(locked("the tables were locked for 12 ms"), Some(12.0));
+        assert_eq!(locked("relation \"x\" does not exist, skipping"), None);
+    }
+}

@@ -1,0 +1,116 @@
+//! A server to measure on, and the client programs that came with it.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use cofferdam_scratch::{Binaries, Options, Server, find_or_fetch};
+use tempfile::TempDir;
+
+use super::super::product::{Product, without_settings};
+use crate::machine::output;
+
+/// As a server in use is set up, and the same for everybody who is measured: a plain ALTER and pg_repack build their
+/// indexes with `maintenance_work_mem`, too.
+const SETTINGS: &[(&str, &str)] = &[
+    ("shared_buffers", "2GB"),
+    ("maintenance_work_mem", "256MB"),
+    ("max_wal_size", "8GB"),
+    ("checkpoint_timeout", "15min"),
+    ("max_replication_slots", "10"),
+    ("max_wal_senders", "10"),
+];
+
+/// A running server, and a folder for what a measure writes.
+pub(super) struct Ground<'p> {
+    pub(super) product: &'p Product,
+    pub(super) server: Server,
+    pub(super) binaries: Binaries,
+    pub(super) folder: TempDir,
+}
+
+/// The database in which something is measured: a fresh copy of another each time.
+pub(super) const DATABASE: &str = "bench";
+
+impl<'p> Ground<'p> {
+    /// A server that loses nothing when the machine goes down, with `wal_level` as given.
+    pub(super) fn start(product: &'p Product, wal_level: &str) -> Result<Self, String> {
+        let binaries = find_or_fetch(&mut |_| {}).map_err(|e| e.to_string())?;
+        let settings = SETTINGS.iter().copied().chain([("wal_level", wal_level)]);
+        let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let options = Options { fsync: true, tcp: true, settings, ..Options::default() };
+        let server = Server::start(&binaries, &options).map_err(|e| e.to_string())?;
+        let folder = TempDir::new().map_err(|e| e.to_string())?;
+        Ok(Self { product, server, binaries, folder })
+    }
+
+    /// A client program of PostgreSQL, told where the server is.
+    pub(super) fn client(&self, name: &str) -> Result<Command, String> {
+        let beside = self.binaries.bin_dir.join(name);
+        let program = if beside.is_file() {
+            beside
+        } else if crate::machine::has_program(name) {
+            name.into()
+        } else {
+            return Err(format!("`{name}` is not on this machine"));
+        };
+        let mut command = without_settings(&program, self.folder.path());
+        command.args(["-h", self.server.host(), "-U", self.server.superuser()]);
+        command.args(["-p", &self.server.port().to_string()]);
+        Ok(command)
+    }
+
+    /// Runs statements with psql, each a transaction of its own.
+    pub(super) fn run(&self, database: &str, statements: &[&str]) -> Result<(), String> {
+        output(&mut self.psql(database, statements)?).map(|_| ())
+    }
+
+    /// The command that [`Ground::run`] runs.
+    pub(super) fn psql(&self, database: &str, statements: &[&str]) -> Result<Command, String> {
+        let mut command = self.client("psql")?;
+        command.args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", database]);
+        statements.iter().for_each(|sql| {
+            command.args(["-c", sql]);
+        });
+        Ok(command)
+    }
+
+    /// The first value of the first row of a short query.
+    pub(super) fn ask(&self, database: &str, sql: &str) -> Result<String, String> {
+        let rows = self.server.query(database, sql).map_err(|e| e.to_string())?;
+        let value = rows.into_iter().next().and_then(|row| row.into_iter().next()).flatten();
+        Ok(value.unwrap_or_default())
+    }
+
+    /// A fresh [`DATABASE`] that holds what another one does, all of it on the disk.
+    pub(super) fn copy_of(&self, template: &str) -> Result<(), String> {
+        // Copied file by file, so that the copy is not in the write-ahead log.
+        let strategy = if self.server.version() >= 150_000 { "STRATEGY file_copy" } else { "" };
+        self.run("postgres", &[&format!("DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")])?;
+        self.run("postgres", &[&format!("CREATE DATABASE {DATABASE} TEMPLATE {template} {strategy}")])?;
+        self.run("postgres", &["CHECKPOINT"])
+    }
+
+    /// The URL of [`DATABASE`] for the program. Without TLS: the server has none.
+    pub(super) fn url(&self) -> String {
+        self.server.url(DATABASE) + "?sslmode=disable"
+    }
+
+    /// The program with a command and what it needs to find [`DATABASE`].
+    pub(super) fn cofferdam(&self, command: &str) -> Command {
+        let mut said = self.product.command(self.folder.path());
+        said.args([command, "--url", &self.url()]);
+        said
+    }
+
+    /// What the tables that the pages show were measured with.
+    pub(super) fn title(&self) -> String {
+        format!("PostgreSQL {}, fsync on, TCP over loopback", self.binaries.version_text)
+    }
+}
+
+/// How busy the machine was in the last minute, as the kernel counts.
+pub(super) fn load_average() -> String {
+    let text = fs::read_to_string(Path::new("/proc/loadavg")).unwrap_or_default();
+    text.split(' ').next().filter(|load| !load.is_empty()).unwrap_or("unknown").to_owned()
+}
