@@ -204,6 +204,9 @@ impl Turn<'_> {
         if seen == expected {
             return Ok(());
         }
+        if self.older_than_the_swap().await? {
+            return Err(Trouble::Stale);
+        }
         Err(Trouble::Wrong(format!("{sql} gave {seen:?}, and must give {expected:?}")))
     }
 }

@@ -50,7 +50,7 @@ fn all(with: &str) {
         let mut outcomes = Vec::new();
         for seed in 1..=4 {
             match caught(planted, seed) {
-                Ok(why) => return eprintln!("{planted}: {}", why.lines().next().unwrap_or_default()),
+                Ok(why) => return eprintln!("{planted}: {}", why.chars().take(1500).collect::<String>()),
                 Err(outcome) => outcomes.push(outcome),
             }
         }

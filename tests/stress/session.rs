@@ -26,6 +26,9 @@ pub enum Trouble {
     Lost(String),
     /// The server answered, and the answer is not what the book says.
     Wrong(String),
+    /// The same of a read, by a transaction whose snapshot is older than the swap of the tables: it saw the table a
+    /// moment older still. The server's own ALTER TABLE shows such a transaction an empty table.
+    Stale,
 }
 
 pub type Result<T> = std::result::Result<T, Trouble>;

@@ -54,7 +54,20 @@ impl Turn<'_> {
             return Ok(());
         }
         let answer = self.ask(&sql).await?;
-        affected(&sql, answer.affected, affects)
+        match affected(&sql, answer.affected, affects) {
+            Err(Trouble::Wrong(what)) if self.older_than_the_swap().await? => {
+                Err(Trouble::Wrong(format!("in a snapshot from before the swap: {what}")))
+            }
+            other => other,
+        }
+    }
+
+    /// Whether the table came to its name after this transaction's snapshot: by its name the present one is found,
+    /// and the catalog as the snapshot shows it has that one elsewhere.
+    pub async fn older_than_the_swap(&mut self) -> Result<bool> {
+        let sql = "SELECT count(*) FROM pg_class WHERE oid = 'public.item'::regclass AND relnamespace = 'public'::regnamespace";
+        let answer = self.session.ask(sql).await?;
+        Ok(answer.rows[0][0].as_deref() == Some("0"))
     }
 
     /// The same with COPY; `text` in its text format.

@@ -123,6 +123,13 @@ impl Writer {
         let end = match sent {
             Sent::Told(Ok(())) => End::Acknowledged,
             Sent::TakenBack => End::Failed("taken back".into()),
+            Sent::Told(Err(Trouble::Stale)) => {
+                *world.met.lock().unwrap().entry("stale read".into()).or_default() += 1;
+                if let Some((session, _)) = session.as_ref() {
+                    let _ = session.send("ROLLBACK").await;
+                }
+                End::Failed("stale read".into())
+            }
             Sent::Told(Err(Trouble::Wrong(what))) => {
                 let about = format!("transaction {} ({}): {what}", entry.number, entry.isolation);
                 world.journal.end(&entry, &End::Failed("wrong".into()));

@@ -26,7 +26,7 @@ pub(crate) struct AskedView {
 
 /// The online change that is meant, before its swap. Refuses one that is swapped: nothing of this concerns it.
 pub(crate) async fn before_the_swap(session: &mut dyn Session, wanted: Option<&str>) -> Result<OpenChange> {
-    let open = runs::open(session, wanted, |one| moving(one.run.phase)).await?;
+    let open = runs::open(session, wanted, ("before its swap", |one| moving(one.run.phase))).await?;
     if moving(open.run.phase) {
         return Ok(open);
     }

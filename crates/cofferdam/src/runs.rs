@@ -16,21 +16,22 @@ pub(crate) async fn find(session: &mut dyn Session, wanted: &str) -> Result<Run>
 }
 
 /// The online change that has begun and is not finished, and whose run or table this is; without a text the only one
-/// that there is, of those that fit.
+/// that there is, of those that fit, which are `that`: "whose tables are swapped".
 ///
 /// # Errors
 /// `NoSuchRun` when there is none, or more than one.
 pub(crate) async fn open(
     session: &mut dyn Session,
     wanted: Option<&str>,
-    fits: fn(&OpenChange) -> bool,
+    (that, fits): (&str, fn(&OpenChange) -> bool),
 ) -> Result<OpenChange> {
-    choose_open(open_changes(session).await?, wanted, fits)
+    choose_open(open_changes(session).await?, wanted, that, fits)
 }
 
 fn choose_open(
     mut open: Vec<OpenChange>,
     wanted: Option<&str>,
+    that: &str,
     fits: fn(&OpenChange) -> bool,
 ) -> Result<OpenChange> {
     match wanted {
@@ -54,7 +55,7 @@ fn choose_open(
         (None, _) => {
             let what = match wanted {
                 Some(wanted) => format!("no online change of {wanted} is open, and no run begins with it"),
-                None => "no online change is open".to_owned(),
+                None => format!("there is no online change {that}"),
             };
             Err(Refusal::new(Code::NoSuchRun, what).help("cofferdam status").into())
         }
@@ -160,7 +161,7 @@ mod tests {
             ]
         };
         let found = |wanted: Option<&str>, fits: fn(&OpenChange) -> bool| {
-            choose_open(open(), wanted, fits).map(|one| one.change().unwrap().table.name.clone())
+            choose_open(open(), wanted, "that fits", fits).map(|one| one.change().unwrap().table.name.clone())
         };
         for (wanted, expected) in
             [("0193", "orders"), ("orders", "orders"), ("public.users", "users"), ("0194", "users")]

@@ -23,15 +23,22 @@ pub async fn finalize(
     reporter: SharedReporter,
     stop: &Stop,
 ) -> Result<Summary> {
+    let not_swapped = |phase| {
+        Refusal::new(Code::RunUnfinished, format!("run {id} is in {phase:?}"))
+            .cause("its tables are not swapped, so there is no revert window to end")
+            .help("cofferdam status shows how far it is")
+    };
+    // Without waiting for whoever is at work on it.
+    let run = online_run(session, id).await?;
+    if before_the_swap(run.phase) {
+        return Err(not_swapped(run.phase).into());
+    }
     let run = claimed(session, id, policy, &reporter, stop).await?;
     match run.phase {
         Phase::Watching | Phase::Contracting => go_on(session, run, policy, true, &reporter, stop).await,
         Phase::Done => nothing_to_do(session).await,
         Phase::RolledBack | Phase::Refused => Err(taken_back_before(&run).into()),
-        phase => Err(Refusal::new(Code::RunUnfinished, format!("run {id} is in {phase:?}"))
-            .cause("its tables are not swapped, so there is no revert window to end")
-            .help("cofferdam status shows how far it is")
-            .into()),
+        phase => Err(not_swapped(phase).into()),
     }
 }
 
@@ -47,6 +54,15 @@ pub async fn take_back(
     reporter: SharedReporter,
     stop: &Stop,
 ) -> Result<Summary> {
+    let run = online_run(session, id).await?;
+    if before_the_swap(run.phase)
+        && let Some(holder) = session.holder().await?
+    {
+        return Err(Refusal::new(Code::LockHeldByOther, format!("a runner is at work on run {id}"))
+            .cause(format!("it is {holder}"))
+            .help(format!("ask it to give the change up: cofferdam abort {id}"))
+            .into());
+    }
     let mut run = claimed(session, id, policy, &reporter, stop).await?;
     match run.phase {
         Phase::RolledBack | Phase::Refused => return nothing_to_do(session).await,
@@ -78,6 +94,15 @@ async fn claimed(
 ) -> Result<Run> {
     listen_while_claiming(session, reporter, stop);
     session.claim(policy.lock_wait).await?;
+    online_run(session, id).await
+}
+
+/// From the beginning of the run to its swap.
+fn before_the_swap(phase: Phase) -> bool {
+    Phase::Requested.way_to(phase).is_some() && phase.way_to(Phase::CuttingOver).is_some()
+}
+
+async fn online_run(session: &mut dyn Session, id: Uuid) -> Result<Run> {
     let Some(run) = session.runs(Runs::One(id)).await?.pop() else {
         return Err(Refusal::new(Code::NoSuchRun, format!("there is no run {id}"))
             .help("cofferdam history --runs")

@@ -54,7 +54,7 @@ async fn finalize(context: &Context, flags: &Flags) -> Result<Exit> {
 async fn chosen(session: &mut dyn Session, wanted: Option<&str>) -> Result<Uuid> {
     let swapped =
         |one: &cofferdam_runner::OpenChange| matches!(one.run.phase, Phase::Watching | Phase::Contracting);
-    match (runs::open(session, wanted, swapped).await, wanted) {
+    match (runs::open(session, wanted, ("whose tables are swapped", swapped)).await, wanted) {
         (Ok(open), _) => Ok(open.run.id),
         (Err(_), Some(wanted)) => Ok(runs::find(session, wanted).await?.id),
         (Err(fault), None) => Err(fault),

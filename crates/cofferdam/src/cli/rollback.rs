@@ -84,7 +84,7 @@ async fn rollback(context: &Context, flags: &Flags) -> Result<Exit> {
 /// The online change that is meant: the one that is named, or the newest, where it is newer than every migration.
 async fn online(session: &mut dyn Session, flags: &Flags) -> Result<Option<Run>> {
     if flags.run.is_some() {
-        let open = runs::open(session, flags.run.as_deref(), |_| true).await;
+        let open = runs::open(session, flags.run.as_deref(), ("", |_| true)).await;
         return match (open, &flags.run) {
             (Ok(open), _) => Ok(Some(open.run)),
             (Err(_), Some(wanted)) => Ok(Some(runs::find(session, wanted).await?)),

@@ -80,7 +80,11 @@ impl AlterSummaryView {
         let Some(run) = self.runs.first() else {
             return format!("nothing to do in {}", self.database);
         };
-        let (what, id) = (&run.key, run.run);
+        let id = run.run;
+        let what = match run.key.starts_with("alter ") {
+            true => run.key.clone(),
+            false => format!("{} {}", run.key, run.description),
+        };
         let took = match self.changed {
             true => format!(" in {}", duration::shown(run.ms)),
             false => " already".to_owned(),

@@ -333,6 +333,11 @@ fn an_abort_takes_it_back() {
         let manual = Online { gate: Gate::Manual, ..change() };
         let (outcome, ()) = tokio::join!(altered(&world, &manual), async {
             until(&world, "compare t").await;
+            // Who is at work is asked, and not waited for.
+            assert_eq!(code(&finalized(&world).await.unwrap_err()), Code::RunUnfinished);
+            let fault = taken_back(&world).await.unwrap_err();
+            assert_eq!(code(&fault), Code::LockHeldByOther);
+            assert!(refusal(&fault).help.as_ref().unwrap().contains("cofferdam abort"), "{fault:?}");
             asked(&world, Asked::Abort).await;
         });
         let fault = outcome.unwrap_err();

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use cofferdam_core::Name;
-use cofferdam_core::online::Gate;
+use cofferdam_core::online::{Capture, Gate};
 use cofferdam_scratch::{Options, Server, find_or_fetch, skipped};
 use tokio_postgres::Client;
 
