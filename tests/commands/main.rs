@@ -31,3 +31,13 @@ fn with_the_examples() {
         .env("COFFERDAM_DIR", "../../examples/shop/migrations")
         .case("../../tests/commands/examples.trycmd");
 }
+
+#[test]
+fn on_a_table_that_is_changed_online() {
+    let bench = Bench::new("shop");
+    trycmd::TestCases::new()
+        .env("NO_COLOR", "1")
+        .env("COFFERDAM_URL", &bench.url)
+        .env("COFFERDAM_DIR", "../../examples/shop/migrations")
+        .case("../../tests/commands/online.trycmd");
+}

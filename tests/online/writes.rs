@@ -15,6 +15,20 @@ fn trap_18_a_unique_value_moves_between_rows() {
     ));
 }
 
+/// The same while the new table has a column more, of which the old one cannot say what is in it.
+#[test]
+fn trap_18_a_unique_value_moves_between_rows_with_a_column_more() {
+    let writes = Writes::of(
+        "trap_18_more",
+        "UPDATE {t} SET tag = NULL WHERE id = 20 * {k};
+         UPDATE {t} SET tag = 'tag ' || (2 * {k}) WHERE id = 20 * {k} + 10;
+         UPDATE {t} SET tag = 'x' WHERE id = 20 * {k} + 2000; UPDATE {t} SET tag = 'y' WHERE id = 20 * {k} + 4000;
+         UPDATE {t} SET tag = NULL WHERE tag = 'x'; UPDATE {t} SET tag = 'x' WHERE tag = 'y';
+         UPDATE {t} SET tag = 'y' WHERE id = 20 * {k} + 2000; UPDATE {t} SET tag = tag || {k} WHERE tag IN ('x', 'y');",
+    );
+    at_every_moment(&Writes { clauses: "ADD COLUMN more int NOT NULL DEFAULT 3", ..writes });
+}
+
 /// The key of a row that is not copied yet becomes one that is, and the other way round.
 #[test]
 fn trap_19_a_key_changes_before_its_row_is_copied() {

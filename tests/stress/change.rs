@@ -1,6 +1,8 @@
 //! The program at work on the table: started, killed, started again.
 
-use std::process::Stdio;
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use tokio::process::{Child, Command};
@@ -30,13 +32,19 @@ impl Change {
         arguments
     }
 
-    pub fn start(&self, bench: &Bench, arguments: &[&str]) -> Child {
+    /// What it says goes to files: of a process that hangs, that is the first thing one wants to read.
+    pub fn start(&self, bench: &Bench, arguments: &[&str]) -> Process {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::SeqCst);
+        let path = |what: &str| bench.folder.path().join(format!("{what}-{number}"));
+        let (stdout, stderr) = (path("stdout"), path("stderr"));
         let mut command = bench.command(arguments);
         if !self.planted.is_empty() {
             command.env("COFFERDAM_PLANTED", &self.planted);
         }
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        Command::from(command).kill_on_drop(true).spawn().unwrap()
+        command.stdout(File::create(&stdout).unwrap()).stderr(File::create(&stderr).unwrap());
+        let child = Command::from(command).kill_on_drop(true).spawn().unwrap();
+        Process { child, stdout, stderr }
     }
 
     /// Runs a command until it ends by itself; before that it is killed at moments that the dice choose, so many
@@ -45,19 +53,19 @@ impl Change {
         let mut kills = self.kills;
         let mut busy = 0;
         loop {
-            let mut child = self.start(bench, arguments);
+            let mut process = self.start(bench, arguments);
             if kills > 0 {
                 kills -= 1;
                 // Often early, now and then late.
                 let longest = *dice.pick(&[150, 600, 2500]);
                 let moment = Duration::from_millis(dice.below(longest));
-                if tokio::time::timeout(moment, child.wait()).await.is_err() {
-                    child.kill().await.unwrap();
+                if tokio::time::timeout(moment, process.child.wait()).await.is_err() {
+                    process.child.kill().await.unwrap();
                     world.journal.event(&format!("killed after {moment:?}: {}", arguments[0]));
                     continue;
                 }
             }
-            let ended = wait(child).await;
+            let ended = process.end().await;
             world.journal.event(&format!("{} ended with {}", arguments[0], ended.code));
             // Somebody held the lock for too long: whoever starts it tries again.
             if ended.code == 5 && busy < 5 {
@@ -69,16 +77,23 @@ impl Change {
     }
 }
 
-/// Waits for its end; three minutes are no measurement, but when waiting has become pointless.
-pub async fn wait(child: Child) -> Ended {
-    let output = tokio::time::timeout(Duration::from_secs(180), child.wait_with_output()).await;
-    let Ok(output) = output else {
-        return Ended { code: -1, stdout: String::new(), stderr: "it did not end in three minutes".into() };
-    };
-    let output = output.unwrap();
-    Ended {
-        code: output.status.code().unwrap_or(-1),
-        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+/// The program at work, and where its words go.
+pub struct Process {
+    pub child: Child,
+    stdout: PathBuf,
+    stderr: PathBuf,
+}
+
+impl Process {
+    /// Waits for its end; three minutes are no measurement, but when waiting has become pointless.
+    pub async fn end(mut self) -> Ended {
+        let status = tokio::time::timeout(Duration::from_secs(180), self.child.wait()).await;
+        let text = |path: &PathBuf| std::fs::read_to_string(path).unwrap();
+        let (stdout, mut stderr) = (text(&self.stdout), text(&self.stderr));
+        let Ok(status) = status else {
+            stderr += "it did not end in three minutes";
+            return Ended { code: -1, stdout, stderr };
+        };
+        Ended { code: status.unwrap().code().unwrap_or(-1), stdout, stderr }
     }
 }

@@ -1,7 +1,7 @@
 //! What belongs to a table and must be on its successor: found, tried and written down before anything is changed.
 //!
-//! `reading` reads a table with all that belongs to it; `trial` tries the clauses on an empty copy and reads what
-//! became of it; `shadow` writes the statements that make such a table beside the old one, and `swap` those that put
+//! `reading` reads a table with all that belongs to it; `trial` tries the clauses on an empty copy (`dress` makes it,
+//! `outcome` and `breakage` look at it afterwards); `shadow` writes the statements that make such a table beside the old one, and `swap` those that put
 //! one in the place of the other.
 
 use serde::Deserialize;
@@ -12,11 +12,13 @@ use cofferdam_core::online::{Examined, Online};
 use cofferdam_core::{Code, Fault, Refusal};
 
 mod blueprint;
+mod breakage;
 mod catalog;
 mod clauses;
 mod columns;
 mod compare;
 mod constraints;
+mod dress;
 mod fingerprint;
 mod foreign_keys;
 mod grants;
@@ -25,6 +27,7 @@ mod key;
 mod losses;
 mod mapping;
 mod obstacles;
+mod outcome;
 mod policies;
 mod publications;
 mod reading;

@@ -2,8 +2,10 @@
 
 mod big;
 mod cases;
+mod fingerprints;
 mod keys;
 mod refusals;
 mod roles;
 mod support;
+mod values;
 mod way;
