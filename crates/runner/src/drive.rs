@@ -350,7 +350,9 @@ impl<'a> Driver<'a> {
         match written {
             Ok(()) => refusal.into(),
             // Nobody can state a fact about a run that is not known to be stuck: the next runner comes here again.
-            Err(Fault::Refused(why)) => why.note(format!("this could not be journalled: {refusal}")).into(),
+            Err(Fault::Refused(why)) => {
+                left_to_the_next(why.note(format!("this could not be journalled: {refusal}")).into())
+            }
             Err(fault) => fault,
         }
     }

@@ -237,6 +237,23 @@ fn being_stuck_that_cannot_be_written_is_found_again() {
 }
 
 #[test]
+fn being_stuck_whose_record_is_refused_is_no_failure_of_the_step() {
+    timeless(async {
+        let world = World::new(IN_DOUBT);
+        world.apply_failing(1, FakeFault::AnswerLost, FakePlace::Perform).await;
+        let refused = FakeFault::Refused(Code::StatementFailed);
+        // After the batch of its taking over.
+        world.apply_failing(2, refused, FakePlace::Begin).await;
+        assert_eq!(world.run().await.phase, Phase::Expanding, "it was done, so nothing is taken back");
+        assert_eq!(code(&world.apply().await.unwrap_err()), Code::OutcomeUnknown);
+        world.says(Event::SaysStepDone).await.unwrap();
+        world.apply().await.unwrap();
+        assert_eq!(world.performed(), ["add column t.c", "nothing called", "add column t.d"]);
+        world.assert_ended("found again", &["1"]).await;
+    });
+}
+
+#[test]
 fn a_fact_about_no_run_or_one_that_is_not_stuck_is_refused() {
     timeless(async {
         let world = World::new(&["together: add column t.c"]);

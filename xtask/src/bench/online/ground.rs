@@ -1,7 +1,7 @@
 //! A server to measure on, and the client programs that came with it.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use cofferdam_scratch::{Binaries, Options, Server, find_or_fetch};
@@ -44,9 +44,16 @@ impl<'p> Ground<'p> {
         Ok(Self { product, server, binaries, folder })
     }
 
+    /// Where the server's programs are: the place that is found may hold links to them only.
+    pub(super) fn bin_dir(&self) -> PathBuf {
+        let server = self.binaries.bin_dir.join("postgres");
+        let real = fs::canonicalize(&server).unwrap_or(server);
+        real.parent().map_or_else(|| self.binaries.bin_dir.clone(), Path::to_path_buf)
+    }
+
     /// A client program of PostgreSQL, told where the server is.
     pub(super) fn client(&self, name: &str) -> Result<Command, String> {
-        let beside = self.binaries.bin_dir.join(name);
+        let beside = self.bin_dir().join(name);
         let program = if beside.is_file() {
             beside
         } else if crate::machine::has_program(name) {

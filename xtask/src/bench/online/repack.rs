@@ -17,7 +17,7 @@ pub(super) struct Repack {
 impl Repack {
     /// The one that belongs to the server; installed where that can be done without touching the server.
     pub(super) fn ready(ground: &Ground<'_>) -> Result<Self, String> {
-        let program = ground.binaries.bin_dir.join("pg_repack");
+        let program = ground.bin_dir().join("pg_repack");
         if !program.is_file() {
             setup::add(&format!("postgresql-{}-repack", ground.server.version() / 10_000))?;
         }

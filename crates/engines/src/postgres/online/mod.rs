@@ -56,6 +56,8 @@ pub(super) async fn perform(session: &PostgresSession, change: &Online, part: Pa
     let stored = state::read(client, change).await?;
     match (part, stored) {
         (Part::Create, None) => create(session, change, epoch).await,
+        // Another change of this table: there is nothing of ours to take back.
+        (Part::Discard | Part::Release, Some(stored)) if stored.change != *change => Ok(()),
         (Part::Discard, _) => clean::discard(client, change).await,
         (Part::Release, _) => clean::release(client, change).await,
         (Part::Finish, None) => Ok(()),
@@ -70,7 +72,8 @@ pub(super) async fn perform(session: &PostgresSession, change: &Online, part: Pa
 
 /// Whether a part was done.
 pub(super) async fn probe(client: &Client, change: &Online, part: Part) -> Result<Seen> {
-    let stage = match state::read(client, change).await? {
+    let stored = state::read(client, change).await?.filter(|stored| stored.change == *change);
+    let stage = match stored {
         None => {
             let gone = matches!(part, Part::Discard | Part::Release | Part::Finish);
             return Ok(if gone { Seen::Done } else { Seen::NotDone });

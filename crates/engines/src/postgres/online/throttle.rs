@@ -18,11 +18,17 @@ const BEHIND: i64 = 64 * 1024 * 1024;
 /// So many sessions of others may wait for us at a look.
 const WAITERS: i64 = 2;
 
+/// The first look, before any work: what was asked between two parts holds for the next one, too.
+pub(super) async fn look_once(work: &Work<'_>) -> Result<()> {
+    let client = worker::connect(work.session, "throttle").await?;
+    work.set_valve(look(work, &client).await?);
+    Ok(())
+}
+
 /// Looks again and again. Never ends; it is dropped with the part that it looks after.
 pub(super) async fn look_after(work: &Work<'_>) -> Result<()> {
     let mut client = None;
     loop {
-        tokio::time::sleep(EVERY).await;
         let seen = match &client {
             Some(client) => look(work, client).await,
             None => match worker::connect(work.session, "throttle").await {
@@ -41,6 +47,7 @@ pub(super) async fn look_after(work: &Work<'_>) -> Result<()> {
                 });
             }
         }
+        tokio::time::sleep(EVERY).await;
     }
 }
 

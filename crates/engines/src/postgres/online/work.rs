@@ -119,6 +119,8 @@ impl<'s> Work<'s> {
     }
 
     pub(super) async fn perform(&self, part: Part) -> Result<()> {
+        throttle::look_once(self).await?;
+        self.check()?;
         let done = async {
             match part {
                 Part::Capture => self.capture().await,
@@ -288,7 +290,7 @@ impl<'s> Work<'s> {
 
     /// Whether we were asked to stop or to give up.
     pub(super) fn check(&self) -> Result<()> {
-        if self.valve().abort {
+        if self.valve().abort && self.flow.direction == Direction::Forward {
             return Err(Refusal::new(
                 Code::Aborted,
                 format!("the change of {} was aborted", self.change.table),

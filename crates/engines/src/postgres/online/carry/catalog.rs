@@ -56,8 +56,9 @@ impl<'c> Catalog<'c> {
 
     /// From here on names are read as the session reads them.
     pub(super) async fn own_path(&self) -> Result<()> {
-        let path = if self.path.trim().is_empty() { "''" } else { &self.path };
-        self.run(&format!("SET LOCAL search_path = {path}")).await
+        // As a value and not as a list of names: an empty path reads back as `""`, which is no name.
+        let path = literal(&self.path)?;
+        self.run(&format!("SELECT pg_catalog.set_config('search_path', {path}, true)")).await
     }
 
     /// From here on names are read and printed by these schemas.

@@ -158,7 +158,7 @@ impl<'c, 'l> Words<'c, 'l> {
             };
             if !pairs.backward.contains_key(&mapped.name) && pairs.converted(new) {
                 self.notes.push(format!(
-                    "{}: rows that are written after the swap get {} if it is taken back: --backward {}=EXPRESSION says otherwise",
+                    "{}: rows that are written after the swap get {} if it is taken back: --down {}=EXPRESSION says otherwise",
                     mapped.name, mapped.expression, mapped.name
                 ));
             }
@@ -198,6 +198,6 @@ fn no_column(column: &str, when: &str) -> cofferdam_core::Fault {
         Code::StatementFailed,
         format!("there is no column {column} {when} that a value could be written to"),
     )
-    .help("name a column of the table in --forward and --backward")
+    .help("name a column of the table in --up and --down")
     .into()
 }
