@@ -33,12 +33,13 @@ impl Change {
     }
 
     /// What it says goes to files: of a process that hangs, that is the first thing one wants to read.
-    pub fn start(&self, bench: &Bench, arguments: &[&str]) -> Process {
+    pub fn start(&self, bench: &Bench, arguments: &[&str], environment: &[(&str, &str)]) -> Process {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::SeqCst);
         let path = |what: &str| bench.folder.path().join(format!("{what}-{number}"));
         let (stdout, stderr) = (path("stdout"), path("stderr"));
         let mut command = bench.command(arguments);
+        command.envs(environment.iter().copied());
         if !self.planted.is_empty() {
             command.env("COFFERDAM_PLANTED", &self.planted);
         }
@@ -47,13 +48,30 @@ impl Change {
         Process { child, stdout, stderr }
     }
 
+    /// Starts the change so that it stands still at a failpoint, and waits until it is there. It ends with the value.
+    pub async fn held(&self, bench: &Bench, failpoint: &str) -> Process {
+        let mark = bench.folder.path().join("reached");
+        let (hang, reached) = (format!("{failpoint}=hang"), mark.display().to_string());
+        let environment = [("COFFERDAM_FAILPOINT", hang.as_str()), ("COFFERDAM_FAILPOINT_REACHED", &reached)];
+        let mut process = self.start(bench, &self.alter(), &environment);
+        while !mark.exists() {
+            assert!(
+                process.child.try_wait().unwrap().is_none(),
+                "it ended before {failpoint}: {:?}",
+                process.end().await
+            );
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        process
+    }
+
     /// Runs a command until it ends by itself; before that it is killed at moments that the dice choose, so many
     /// times, and started again each time with the same words.
     pub async fn insist(&self, world: &World, bench: &Bench, arguments: &[&str], dice: &mut Dice) -> Ended {
         let mut kills = self.kills;
         let mut busy = 0;
         loop {
-            let mut process = self.start(bench, arguments);
+            let mut process = self.start(bench, arguments, &[]);
             if kills > 0 {
                 kills -= 1;
                 // Often early, now and then late.

@@ -115,7 +115,7 @@ impl Turn<'_> {
             Deed::Copy => self.copy_many().await,
             Deed::Update => self.update().await,
             Deed::UpdateMany => self.update_many().await,
-            Deed::ToNull => self.to_null().await,
+            Deed::ToNull => self.set_null().await,
             Deed::Delete => self.delete().await,
             Deed::DeleteMany => self.delete_many().await,
             Deed::Rekey => self.rekey().await,

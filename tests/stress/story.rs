@@ -10,7 +10,7 @@ use crate::dice::Dice;
 use crate::oracle;
 use crate::row::SCHEMA;
 use crate::session::Session;
-use crate::support::{Bench, program};
+use crate::support::{Bench, Ended, program};
 use crate::world::{Traffic, World};
 
 /// How it ends.
@@ -74,6 +74,7 @@ impl Story {
         let look = Look::begin(&bench.url, old.clone()).await;
         let ended = self.change.insist(world, bench, &self.change.alter(), &mut dice).await;
         let before = look.end().await;
+        self.must_end(&ended)?;
         // Sound or not: when the program gives up, the table must be as it was.
         if ended.code != 0 {
             let mut wrong = differ("the table's definition after it was given up", &dump(bench), original);
@@ -104,6 +105,7 @@ impl Story {
         };
         let arguments = [word, run.as_str(), "--lock-wait", "30s", "--yes"];
         let ended = self.change.insist(world, bench, &arguments, &mut dice).await;
+        self.must_end(&ended)?;
         if ended.code != 0 {
             self.quiet(world, owner, vec![]).await?;
             return Err(Outcome::Refused(format!("{}: {}", code(&ended.stderr), ended.stderr)));
@@ -116,6 +118,10 @@ impl Story {
         self.quiet(world, owner, wrong).await?;
         tokio::time::sleep(self.breath / 2).await;
         Ok(())
+    }
+
+    fn must_end(&self, ended: &Ended) -> Found {
+        if ended.code >= 0 { Ok(()) } else { Err(Outcome::Wrong(vec![format!("{ended:?}")])) }
     }
 
     /// Keeps writers out and looks whether everything is there.

@@ -107,7 +107,12 @@ impl Writer {
         };
         let sent = turn.transaction().await;
         let (entry, may_meet) = (turn.entry, turn.may_meet);
-        self.settle(&mut book, entry, may_meet, sent, session).await
+        let settled = self.settle(&mut book, entry, may_meet, sent, session).await;
+        // What went wrong is told once, and not again as a difference.
+        if settled.is_err() {
+            book.drop_all();
+        }
+        settled
     }
 
     /// Finds out what became of it.

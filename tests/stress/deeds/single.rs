@@ -68,7 +68,7 @@ impl Turn<'_> {
         Ok(())
     }
 
-    pub(super) async fn to_null(&mut self) -> Result<()> {
+    pub(super) async fn set_null(&mut self) -> Result<()> {
         let Some(id) = self.book.some(self.dice) else { return Ok(()) };
         let mut row = self.book.row(id).expect("it is there").clone();
         let column = *self.dice.pick(OPEN);

@@ -45,6 +45,9 @@ struct Latency {
     quiet: f64,
     copying: f64,
     whole: f64,
+    /// The first two again, without the time that a transaction waited for a client that was free.
+    quiet_sent: f64,
+    copying_sent: f64,
 }
 
 fn half_load(asked: &Asked, product: &Product) -> Result<Value, String> {
@@ -74,6 +77,9 @@ fn half_load(asked: &Asked, product: &Product) -> Result<Value, String> {
         line("through all of the change", |l| l.whole),
         line("copying / without", |l| l.copying / l.quiet),
         line("all / without", |l| l.whole / l.quiet),
+        line("from when it is sent: without a change", |l| l.quiet_sent),
+        line("from when it is sent: while copying", |l| l.copying_sent),
+        line("from when it is sent: copying / without", |l| l.copying_sent / l.quiet_sent),
     ];
     println!("{}", table(&["at half of what the server can do", "p95, ms"], &lines));
     let (_, ratio, _) = spread(rounds.iter().map(|l| l.copying / l.quiet));
@@ -83,7 +89,10 @@ fn half_load(asked: &Asked, product: &Product) -> Result<Value, String> {
     );
     let rounds: Vec<Value> = rounds
         .iter()
-        .map(|l| json!({ "quiet_p95_ms": l.quiet, "copying_p95_ms": l.copying, "whole_p95_ms": l.whole }))
+        .map(|l| {
+            json!({ "quiet_p95_ms": l.quiet, "copying_p95_ms": l.copying, "whole_p95_ms": l.whole,
+                    "quiet_sent_p95_ms": l.quiet_sent, "copying_sent_p95_ms": l.copying_sent })
+        })
         .collect();
     Ok(json!({ "rows": rows, "rate": rate, "rounds": rounds }))
 }
@@ -103,10 +112,14 @@ fn latency(ground: &Ground<'_>, rate: f64) -> Result<Latency, String> {
     if let Some(error) = transactions.errors.first() {
         return Err(error.clone());
     }
-    let p95 = |(from, to): (f64, f64)| {
-        percentile(&transactions.between(from, to), 95.0).ok_or("nothing was done meanwhile")
-    };
-    Ok(Latency { quiet: p95(quiet)?, copying: p95((copy.from, copy.to))?, whole: p95((quiet.1, ended))? })
+    let p95 = |values: Vec<f64>| percentile(&values, 95.0).ok_or("nothing was done meanwhile");
+    Ok(Latency {
+        quiet: p95(transactions.between(quiet.0, quiet.1))?,
+        copying: p95(transactions.between(copy.from, copy.to))?,
+        whole: p95(transactions.between(quiet.1, ended))?,
+        quiet_sent: p95(transactions.statements_between(quiet.0, quiet.1))?,
+        copying_sent: p95(transactions.statements_between(copy.from, copy.to))?,
+    })
 }
 
 /// What goes on beside the load at saturation.

@@ -190,10 +190,10 @@ pub(super) fn stretches(events: &[Event]) -> Vec<Stretch> {
     events.iter().filter_map(ended).collect()
 }
 
-/// Steps are numbered as the parts are: `3` is the third part.
+/// Steps are lettered as the parts are: `1c` is the third part of the only unit.
 fn part_of(value: &Value) -> Option<Part> {
-    let number: usize = value["step"].as_str()?.split('.').next()?.parse().ok()?;
-    Part::WAY.get(number.checked_sub(1)?).copied()
+    let letter = value["step"].as_str()?.strip_prefix('1')?.bytes().next()?;
+    Part::WAY.get(usize::from(letter.checked_sub(b'a')?)).copied()
 }
 
 /// `the tables were locked for 12 ms`.
@@ -217,13 +217,13 @@ mod tests {
         let event =
             |at: f64, event: &str, step: &str| Event { at, value: json!({"event": event, "step": step}) };
         let events = [
-            event(1.0, "stepBegan", "1"),
-            event(2.0, "stepEnded", "1"),
-            event(3.0, "stepBegan", "3"),
-            event(4.0, "retrying", "3"),
-            event(5.0, "stepBegan", "3"),
-            event(9.0, "stepEnded", "3"),
-            event(9.5, "stepBegan", "4"),
+            event(1.0, "stepBegan", "1a"),
+            event(2.0, "stepEnded", "1a"),
+            event(3.0, "stepBegan", "1c"),
+            event(4.0, "retrying", "1c"),
+            event(5.0, "stepBegan", "1c"),
+            event(9.0, "stepEnded", "1c"),
+            event(9.5, "stepBegan", "1d"),
         ];
         let found: Vec<_> = stretches(&events).iter().map(|s| (s.part, s.from, s.to)).collect();
         assert_eq!(found, [(Part::Create, 1.0, 2.0), (Part::Copy, 5.0, 9.0)]);

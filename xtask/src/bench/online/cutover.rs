@@ -11,6 +11,8 @@ use super::super::product::Product;
 use super::super::report::{goal, table};
 use super::change::{Change, now};
 use super::ground::Ground;
+#[cfg(test)]
+use super::load::Transaction;
 use super::load::{Load, Script, Transactions, Writers, percentile};
 use super::tables::{ACCOUNTS, TEMPLATE, WIDER_ACCOUNTS, accounts};
 
@@ -71,7 +73,7 @@ pub(super) fn run(asked: &Asked, product: &Product) -> Result<Value, String> {
     let (probes, load) = (prober.end()?, load.end()?);
 
     println!(
-        "{}, {ROWS} rows, {CLIENTS} clients TPC-B-like at {rate:.0} transactions a second (half of what the server can \
+        "{}, {rows} rows, {CLIENTS} clients TPC-B-like at {rate:.0} transactions a second (half of what the server can \
          do), {} cutovers",
         ground.title(),
         seen.len()
@@ -142,7 +144,7 @@ fn cutover(ground: &Ground<'_>) -> Result<Seen, String> {
 
 /// The longest in each of these times.
 fn stalls(probes: &Transactions, times: impl Iterator<Item = (f64, f64)>) -> Vec<f64> {
-    sorted(times.filter_map(|(from, to)| probes.between(from, to).last().copied()))
+    sorted(times.filter_map(|(from, to)| probes.statements_between(from, to).last().copied()))
 }
 
 fn each_second((from, to): (f64, f64)) -> impl Iterator<Item = (f64, f64)> {
@@ -163,9 +165,11 @@ mod tests {
     #[test]
     fn the_longest_of_each_time_counts() {
         let probes = Transactions {
-            all: vec![(1.0, 2.0), (1.5, 80.0), (1.9, 1.0), (2.5, 3.0), (9.0, 500.0)],
+            all: [(1.0, 2.0), (1.5, 80.0), (1.9, 1.0), (2.5, 3.0), (9.0, 500.0)]
+                .map(|(at, took)| Transaction { at, took, late: 1.0 })
+                .to_vec(),
             ..Transactions::default()
         };
-        assert_eq!(stalls(&probes, each_second((1.0, 4.2))), [3.0, 80.0]);
+        assert_eq!(stalls(&probes, each_second((1.0, 4.2))), [2.0, 79.0]);
     }
 }

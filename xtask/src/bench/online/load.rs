@@ -34,11 +34,21 @@ pub(super) struct Load {
     name: String,
 }
 
+/// One that was committed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Transaction {
+    /// Its end in seconds since 1970.
+    pub(super) at: f64,
+    /// In milliseconds, from when it was its turn.
+    pub(super) took: f64,
+    /// So much of that it waited for a client that was free; 0 without a rate.
+    pub(super) late: f64,
+}
+
 /// What they did.
 #[derive(Debug, Default)]
 pub(super) struct Transactions {
-    /// Each one's end in seconds since 1970, and how long it took in milliseconds.
-    pub(super) all: Vec<(f64, f64)>,
+    pub(super) all: Vec<Transaction>,
     /// Ended by 40001 or 40P01, as may happen to any application.
     pub(super) repeatable: usize,
     /// Clients that another error ended, in their own words.
@@ -112,38 +122,48 @@ fn text(path: &Path) -> Result<String, String> {
 }
 
 impl Transactions {
-    /// `client number microseconds script end-second end-microsecond ...`.
+    /// `client number microseconds script end-second end-microsecond late-microseconds`.
     fn log(&mut self, text: &str) {
         for line in text.lines() {
             let cells: Vec<&str> = line.split(' ').collect();
             let number = |n: usize| cells.get(n).and_then(|cell| cell.parse::<f64>().ok());
             match (number(2), number(4), number(5)) {
                 (Some(took), Some(second), Some(fraction)) => {
-                    self.all.push((second + fraction / 1e6, took / 1_000.0));
+                    let late = number(6).unwrap_or(0.0) / 1_000.0;
+                    self.all.push(Transaction { at: second + fraction / 1e6, took: took / 1_000.0, late });
                 }
                 _ => self.repeatable += 1,
             }
         }
     }
 
-    /// How long those took that ended in this time, the shortest first, in milliseconds.
+    /// How long those took that ended in this time, in milliseconds, the shortest first.
     pub(super) fn between(&self, from: f64, to: f64) -> Vec<f64> {
-        let mut took: Vec<f64> =
-            self.all.iter().filter(|(at, _)| (from..to).contains(at)).map(|(_, took)| *took).collect();
-        took.sort_by(f64::total_cmp);
-        took
+        self.sorted(from, to, |transaction| transaction.took)
+    }
+
+    /// The same, from when it was sent.
+    pub(super) fn statements_between(&self, from: f64, to: f64) -> Vec<f64> {
+        self.sorted(from, to, |transaction| transaction.took - transaction.late)
+    }
+
+    fn sorted(&self, from: f64, to: f64, of: fn(&Transaction) -> f64) -> Vec<f64> {
+        let there = self.all.iter().filter(|transaction| (from..to).contains(&transaction.at));
+        let mut values: Vec<f64> = there.map(of).collect();
+        values.sort_by(f64::total_cmp);
+        values
     }
 
     /// Transactions a second, without the first seconds.
     pub(super) fn rate_after(&self, warm_up: f64) -> f64 {
-        let ends = self.all.iter().map(|(at, _)| *at);
+        let ends = self.all.iter().map(|transaction| transaction.at);
         let (first, last) = ends.fold((f64::MAX, f64::MIN), |(low, high), at| (low.min(at), high.max(at)));
         let from = first + warm_up;
         self.between(from, last).len() as f64 / (last - from).max(0.001)
     }
 }
 
-/// The value below which so many of a hundred are; `sorted` as [`Transactions::between`] gives it.
+/// The value below which so many of a hundred are; `sorted`: the least first.
 pub(super) fn percentile(sorted: &[f64], percent: f64) -> Option<f64> {
     let rank = (percent / 100.0 * sorted.len() as f64).ceil().max(1.0) as usize;
     sorted.get(rank.min(sorted.len()).checked_sub(1)?).copied()
@@ -162,6 +182,7 @@ mod tests {
         assert_eq!(read.all, [(100.5, 2.5), (101.0, 1.0), (103.0, 4.0)]);
         assert_eq!(read.repeatable, 1);
         assert_eq!(read.between(100.0, 102.0), [1.0, 2.5]);
+        assert_eq!(read.statements_between(100.0, 102.0), [1.0, 2.0]);
         assert_eq!(read.rate_after(0.5), 1.0 / 2.0);
     }
 

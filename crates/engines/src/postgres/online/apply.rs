@@ -87,7 +87,10 @@ async fn up_to(work: &Work<'_>, client: &Client, mut most: Option<u32>) -> Resul
 
 /// The rows themselves are refused: a duplicate, a NULL, a check, a value that its new type does not take.
 pub(super) fn misfits(fault: &Fault) -> bool {
-    matches!(fault, Fault::Refused(refusal) if refusal.code == Code::StatementFailed)
+    // Classes 22 (data) and 23 (constraints); see <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
+    let of_data = |note: &String| note.starts_with("SQLSTATE 22") || note.starts_with("SQLSTATE 23");
+    matches!(fault, Fault::Refused(refusal)
+        if refusal.code == Code::StatementFailed && refusal.notes.iter().any(of_data))
 }
 
 async fn attempt(work: &Work<'_>, client: &Client, most: Option<u32>) -> Result<Applied> {
@@ -167,17 +170,24 @@ pub(super) async fn put(client: &Client, flow: &Flow, keys: &Keys) -> Result<()>
     Ok(())
 }
 
+/// Keys as rows of a subquery, from an array of texts a column. Each text is read as a value of its type by itself: an
+/// array of arrays would be taken apart to the last element.
+pub(super) fn given(flow: &Flow, ty: fn(&super::flow::Key) -> &str) -> String {
+    let names = flow.key_names();
+    let arrays: Vec<String> = (1..=names.len()).map(|n| format!("pg_catalog.unnest(${n}::text[])")).collect();
+    let values: Vec<String> =
+        flow.key.iter().zip(&names).map(|(k, name)| format!("t.{name}::{} AS {name}", ty(k))).collect();
+    format!(
+        "(SELECT {} FROM ROWS FROM ({}) AS t({}))",
+        values.join(", "),
+        arrays.join(", "),
+        names.join(", ")
+    )
+}
+
 /// The statements of [`put`]. The keys come as one array of texts a column, `$1`, `$2` ...
 pub(super) fn statements(flow: &Flow) -> (String, String) {
-    let keys = |ty: fn(&super::flow::Key) -> &str| {
-        let arrays: Vec<String> =
-            flow.key.iter().enumerate().map(|(n, k)| format!("${}::text[]::{}[]", n + 1, ty(k))).collect();
-        format!(
-            "ROWS FROM (pg_catalog.unnest({})) AS k({})",
-            arrays.join("), pg_catalog.unnest("),
-            flow.key_names().join(", ")
-        )
-    };
+    let keys = |ty: fn(&super::flow::Key) -> &str| format!("{} k", given(flow, ty));
     let same = |alias: &str, name: fn(&super::flow::Key) -> &str| {
         let pairs: Vec<String> = flow
             .key

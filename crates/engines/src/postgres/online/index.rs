@@ -7,9 +7,10 @@ use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
 use cofferdam_core::fault::Result;
+use cofferdam_core::online::Capture;
 use cofferdam_core::{Code, Fault, Refusal, failpoint};
 
-use super::{Work, apply, worker};
+use super::{Work, apply, logical, worker};
 use crate::postgres::errors;
 
 /// Builds what is not there yet and adds the constraints.
@@ -20,6 +21,9 @@ pub(super) async fn all(work: &Work<'_>) -> Result<()> {
     // The chunks are of different snapshots: a unique value that moved from one row to another may be in both. Once
     // all that is logged is applied in one snapshot, the new table is what the old one was in it, and a duplicate is
     // a true one. Nothing is applied until the indexes are there.
+    if work.kind == Capture::Logical {
+        logical::catch_up(work).await?;
+    }
     if apply::waiting(&client, &work.flow).await? == 0 {
         side_by_side(work, &[first, others].concat()).await?;
     } else {

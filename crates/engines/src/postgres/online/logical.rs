@@ -24,7 +24,7 @@ use cofferdam_core::online::Online;
 use cofferdam_core::{Code, Fault, QuotedIdent, Refusal};
 
 use super::flow::{Flow, literal};
-use super::{Work, worker};
+use super::{Work, apply, worker};
 use crate::postgres::errors;
 
 /// Changes that are read at once. Each reading begins where the oldest transaction began that had not ended when the
@@ -255,17 +255,8 @@ async fn log(client: &Client, flow: &Flow, decoder: &Decoder) -> Result<()> {
         }
         columns.push(values);
     }
-    let arrays: Vec<String> = flow
-        .key
-        .iter()
-        .enumerate()
-        .map(|(n, k)| format!("pg_catalog.unnest(${}::text[]::{}[])", n + 1, k.source_type))
-        .collect();
-    let insert = format!(
-        "INSERT INTO {} SELECT DISTINCT 'K'::\"char\", k.* FROM ROWS FROM ({}) k",
-        flow.log,
-        arrays.join(", ")
-    );
+    let keys = apply::given(flow, |k| &k.source_type);
+    let insert = format!("INSERT INTO {} SELECT DISTINCT 'K'::\"char\", k.* FROM {keys} k", flow.log);
     let parameters: Vec<(&(dyn ToSql + Sync), Type)> =
         columns.iter().map(|c| (c as &(dyn ToSql + Sync), Type::TEXT_ARRAY)).collect();
     client.execute_typed(&insert, &parameters).await.map(|_| ()).map_err(|e| errors::fault(e, doing))
