@@ -5,7 +5,7 @@
 //! that dies there, or anywhere else, leaves a journal that the next one can go on from.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use cofferdam_core::fault::{Question, Result};
 use cofferdam_core::journal::{State, StepState, What};
@@ -183,7 +183,7 @@ impl<'a> Driver<'a> {
     }
 
     async fn ended(&mut self, step: &Step, id: &str, how: &str, last: bool) -> Result<()> {
-        let mut lines = vec![Line::Write(What::Ended { step: id.to_owned(), how: how.to_owned(), ms: None })];
+        let mut lines = vec![Line::Write(What::Ended { step: id.into(), how: how.into(), ms: None })];
         let mut phase = self.run.phase;
         if last {
             lines.extend(way(phase, Phase::Done)?);
@@ -471,17 +471,16 @@ pub(crate) fn unanswered(fault: Fault) -> Fault {
 /// A statement was performed, and the row that says so was refused: that is no failure of the step. The run stays as
 /// it is, and the next runner asks the catalog and writes it.
 pub(crate) fn left_to_the_next(fault: Fault) -> Fault {
-    match fault {
-        Fault::Refused(why) if !leaves_the_run_as_it_is(why.code) => {
-            Fault::Again { after: std::time::Duration::ZERO, why }
-        }
-        other => other,
+    let Fault::Refused(why) = fault else { return fault };
+    if leaves_the_run_as_it_is(why.code) {
+        return why.into();
     }
+    Fault::Again { after: Duration::ZERO, why }
 }
 
 pub(crate) fn way(from: Phase, to: Phase) -> Result<Vec<Line<'static>>> {
-    let events =
-        from.way_to(to).ok_or_else(|| Fault::Bug(format!("{to:?} does not lie ahead of {from:?}")))?;
+    let ahead = || Fault::Bug(format!("{to:?} does not lie ahead of {from:?}"));
+    let events = from.way_to(to).ok_or_else(ahead)?;
     let mut phase = from;
     let mut lines = Vec::new();
     for on in events {

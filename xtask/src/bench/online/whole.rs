@@ -29,11 +29,14 @@ const GOAL: f64 = 1.3;
 struct Contender<'g> {
     name: &'static str,
     /// Runs on the copy that is there.
-    run: Box<dyn Fn(&mut Parts) -> Result<Duration, String> + 'g>,
+    run: Way<'g>,
     /// Writes the table with the key's new type.
     widens: bool,
     times: Times,
 }
+
+/// Changes the table, and says how long that took.
+type Way<'g> = Box<dyn Fn(&mut Parts) -> Result<Duration, String> + 'g>;
 
 /// How long each part of a change took, and the lock of the swap.
 type Parts = Vec<(&'static str, Times)>;
