@@ -1,5 +1,7 @@
 //! Removing what a change made: all of it when it is given up, the old table when it is finished.
 
+use std::time::{Duration, Instant};
+
 use tokio_postgres::Client;
 
 use cofferdam_core::fault::Result;
@@ -18,6 +20,7 @@ pub(super) async fn release(client: &Client, change: &Online) -> Result<()> {
         alone(client, sql, "validating constraints").await?;
     }
     logical::end(client, change).await?;
+    old_snapshots_end(client).await?;
     let table = change.table.to_sql()?;
     let text = format!(
         "BEGIN; SET LOCAL search_path = ''; SET LOCAL lock_timeout = '200ms'; {};
@@ -27,6 +30,35 @@ pub(super) async fn release(client: &Client, change: &Online) -> Result<()> {
         literal(&change.id())?
     );
     in_transaction(client, &text, "ending the capture").await
+}
+
+/// How long snapshots from before a swap back are waited for.
+const OLD_SNAPSHOTS: Duration = Duration::from_secs(30);
+
+/// Waits, for some time, until no transaction has a snapshot from before now: as long as there is one, the guard that
+/// `capture` made refuses its writes.
+async fn old_snapshots_end(client: &Client) -> Result<()> {
+    let doing = "looking for old snapshots";
+    let guarded =
+        "SELECT EXISTS (SELECT FROM pg_catalog.pg_trigger WHERE tgname = 'cofferdam capture guard')";
+    if worker::value(client, guarded, doing).await?.as_deref() != Some("t") {
+        return Ok(());
+    }
+    let now = worker::value(client, "SELECT pg_catalog.txid_current() % 4294967296", doing).await?;
+    let query = format!(
+        "SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE datname = pg_catalog.current_database()
+         AND backend_xmin IS NOT NULL AND pid <> pg_catalog.pg_backend_pid()
+         AND pg_catalog.age(backend_xmin) >= pg_catalog.age('{}'::xid)",
+        now.unwrap_or_default()
+    );
+    let began = Instant::now();
+    while began.elapsed() < OLD_SNAPSHOTS {
+        if worker::value(client, &query, doing).await?.as_deref() == Some("0") {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    Ok(())
 }
 
 /// Removes the shadow table and everything else of the change.

@@ -54,6 +54,8 @@ pub(super) async fn all(work: &Work<'_>) -> Result<()> {
                 false
             }
         };
+        // It may have been stopped in the middle of a batch.
+        rollback(&drainer).await;
         if truncated {
             copy::anew(work).await?;
         }

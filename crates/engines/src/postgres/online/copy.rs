@@ -133,21 +133,28 @@ async fn misfit(client: &Client, work: &Work<'_>, chunk: &Chunk, fault: Fault) -
     }
 }
 
-/// Begins the copy anew. Every transaction that copies holds a lock on the leading table from before its snapshot,
-/// so each of them lies wholly before the TRUNCATE, and what it copied goes here, or wholly after it.
+/// Follows a TRUNCATE. Every transaction that copies holds a lock on the leading table from before its snapshot, so
+/// each of them lies wholly before the TRUNCATE, and what it copied goes here, or wholly after it, and then it saw the
+/// mark in the log and did nothing. Every row that the table holds now was written after the TRUNCATE: its key is in
+/// the log. So nothing is left to be copied.
 async fn restart(work: &Work<'_>) -> Result<()> {
     let flow = &work.flow;
-    let doing = "beginning the copy anew";
+    let doing = "following a TRUNCATE";
     let client = worker::connect(work.session, "restart").await?;
     let opening = format!(
         "BEGIN; LOCK TABLE ONLY {} IN ACCESS SHARE MODE; LOCK TABLE ONLY {} IN ACCESS EXCLUSIVE MODE;
-         SELECT epoch FROM {} WHERE epoch = {} FOR SHARE",
-        flow.source, flow.target, flow.fence, work.epoch,
+         SELECT epoch FROM {} WHERE epoch = {} FOR SHARE; DELETE FROM {} WHERE op = 'T'",
+        flow.source, flow.target, flow.fence, work.epoch, flow.log
     );
     let answer = worker::run(&client, &opening, doing).await?;
     if worker::rows(&answer).is_empty() {
         rollback(&client).await;
         return Err(worker::fenced());
+    }
+    // Another worker that saw the mark, too, was here before us.
+    if counts(&answer).last() == Some(&0) {
+        rollback(&client).await;
+        return Ok(());
     }
     // No other TRUNCATE can come in between: it would need the lock that we stand in the way of.
     let node = match &flow.expected {
@@ -157,8 +164,9 @@ async fn restart(work: &Work<'_>) -> Result<()> {
         None => String::new(),
     };
     let text = format!(
-        "DELETE FROM {} WHERE op = 'T'; {node} TRUNCATE ONLY {}; DELETE FROM {}; COMMIT",
-        flow.log, flow.target, flow.chunk,
+        "{node} TRUNCATE ONLY {}; DELETE FROM {chunk}; INSERT INTO {chunk} (no, copied) VALUES (1, true); COMMIT",
+        flow.target,
+        chunk = flow.chunk,
     );
     worker::run(&client, &text, doing).await.map(|_| ())
 }

@@ -58,11 +58,22 @@ async fn builder(work: &Work<'_>, statements: &[&String], next: &AtomicUsize, nu
 
 /// Builds one index. One that is there was built by an earlier runner: a build that fails leaves nothing.
 async fn build(work: &Work<'_>, client: &Client, sql: &str) -> Result<()> {
-    let Err(e) = client.batch_execute(sql).await else { return Ok(()) };
-    match e.code() {
-        Some(code) if *code == SqlState::DUPLICATE_TABLE => Ok(()),
-        Some(code) if *code == SqlState::UNIQUE_VIOLATION => Err(duplicates(work, client, &e).await),
-        _ => Err(errors::fault(e, "building an index")),
+    let mut tries = 0;
+    loop {
+        let Err(e) = client.batch_execute(sql).await else { return Ok(()) };
+        match e.code() {
+            Some(code) if *code == SqlState::DUPLICATE_TABLE => return Ok(()),
+            Some(code) if *code == SqlState::UNIQUE_VIOLATION => {
+                return Err(duplicates(work, client, &e).await);
+            }
+            // An expression over a large value of a row that an applied change has just deleted: the row still counts,
+            // and its value may be cleaned away already. Later the row does not count any more.
+            Some(code) if *code == SqlState::DATA_CORRUPTED && tries < 20 => {
+                tries += 1;
+                work.pause(tries).await?;
+            }
+            _ => return Err(errors::fault(e, "building an index")),
+        }
     }
 }
 

@@ -103,12 +103,10 @@ async fn create(session: &PostgresSession, change: &Online, epoch: i64) -> Resul
     let examined = carry::examine(client, change).await?;
     refuse(change, &examined)?;
     worker::run(client, &format!("SET client_min_messages = warning; {}", outside::TABLES), doing).await?;
+    // It looks in transactions of its own.
+    let print = carry::blueprint(client, change).await?;
     worker::run(client, "BEGIN; SET LOCAL search_path = ''; SET LOCAL lock_timeout = '500ms'", doing).await?;
-    let created = async {
-        let print = carry::blueprint(client, change).await?;
-        install(client, change, &print, epoch).await
-    };
-    let created = created.await;
+    let created = install(client, change, &print, epoch).await;
     if created.is_err() {
         worker::rollback(client).await;
         return created;

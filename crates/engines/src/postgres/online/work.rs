@@ -76,7 +76,7 @@ impl<'s> Work<'s> {
                 .into());
         }
         let direction = if part == Part::SwapBack { Direction::Back } else { Direction::Forward };
-        let flow = Flow::new(change, &stored.print, direction)?;
+        let mut flow = Flow::new(change, &stored.print, direction)?;
         let adopt = format!(
             "BEGIN; SET LOCAL lock_timeout = '5s'; UPDATE {} SET epoch = {epoch} WHERE epoch <= {epoch} RETURNING 1;
              UPDATE cofferdam.online SET fence = {epoch} WHERE id = {} AND fence <= {epoch}; COMMIT",
@@ -97,6 +97,9 @@ impl<'s> Work<'s> {
             Part::Swap => capture::kind_of_triggers(client, change.capture, &flow, oid).await?,
             _ => Capture::Rows,
         };
+        if let Some(expected) = &mut flow.expected {
+            expected.node = kind != Capture::Logical;
+        }
         let showing = Mutex::new(Showing {
             valve: Valve::default(),
             doing: part.word().to_owned(),
