@@ -15,6 +15,10 @@ const WAYS: &[&[&[&str]]] = &[
     &[&["alter", "--table", "t", "--lock-wait", "30s", "--yes", WIDER], FINALIZE],
 ];
 
+/// A table that refers to the changed one.
+const CHILD: &str = "CREATE TABLE child_of_{t} (id int PRIMARY KEY, of int REFERENCES {t} ON DELETE CASCADE);
+ INSERT INTO child_of_{t} SELECT i, i * 10 FROM generate_series(1, 50) i";
+
 fn points() -> Vec<&'static str> {
     FAILPOINTS.iter().map(|(name, _)| *name).filter(|name| name.starts_with("online.")).collect()
 }
@@ -58,7 +62,7 @@ fn ended(pid: u32) -> bool {
 
 /// A way with one disturbance; whether its place was reached.
 fn one(way: &[&[&str]], failpoint: &str, action: &str, nth: u32) -> bool {
-    let place = Place::new("crash", TABLE);
+    let place = Place::new("crash", &format!("{TABLE}; {CHILD}"));
     let original = place.dump();
     let mut reached = false;
     for (step, arguments) in way.iter().enumerate() {

@@ -41,10 +41,22 @@ impl Writes<'_> {
         for moment in MOMENTS {
             let mut flags = vec!["--cutover", "manual"];
             flags.extend(self.flags);
-            let held = place.held(&place.alter(self.clauses, &flags), moment);
+            let alter = place.alter(self.clauses, &flags);
+            if self.exclusive && *moment == "online.apply.before-commit" {
+                // Something to be applied.
+                place.held(&alter, "online.index.built").kill();
+                place.both("UPDATE {t} SET note = 'before' WHERE id % 70 = 0");
+            }
+            let held = place.held(&alter, moment);
             if self.exclusive {
                 held.kill();
                 write();
+                // What empties a table leaves nothing to be copied: the next moment comes in a change of its own.
+                let held = place.at_gate(self.clauses, self.flags);
+                place.cut_over(held);
+                place.same(&format!("swapped after {moment}"));
+                place.rollback();
+                place.same(&format!("taken back after {moment}"));
             } else {
                 write();
                 held.kill();

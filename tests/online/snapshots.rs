@@ -1,6 +1,7 @@
 //! Transactions with a snapshot that is older than what the change does.
 
-use crate::place::{Place, TABLE, WIDER};
+use crate::place::{App, Place, TABLE, WIDER};
+use crate::session::Trouble;
 use crate::support::until;
 
 /// A transaction whose snapshot is older than the copy deletes a row that is copied: a trigger that deleted it in the
@@ -56,4 +57,58 @@ fn trap_43_a_snapshot_from_before_the_copy_never_sees_an_empty_table() {
     held.until("it ends", || place.table() != new);
     assert_eq!(held.end().code, 0);
     place.same("after the swap was taken back");
+}
+
+/// A transaction whose snapshot is from before the swap, but not from before the copy, does not see in the new table
+/// what was applied meanwhile: its UPDATE would pass over rows, and what refers to a row would not find it. It is told
+/// to come again, and nobody else is.
+#[test]
+fn what_an_older_snapshot_writes_after_a_swap_is_refused() {
+    let place = Place::new("older_snapshot", TABLE);
+    place.query("CREATE TABLE child (id int PRIMARY KEY, of int REFERENCES t)");
+    let writes = [
+        "UPDATE t SET note = 'lost' WHERE id = 10",
+        "DELETE FROM t WHERE id = 10",
+        "INSERT INTO t (id, note) VALUES (10, 'x') ON CONFLICT (id) DO NOTHING",
+        "INSERT INTO child VALUES (1, 10)",
+        "INSERT INTO child VALUES (1, 10) ON CONFLICT DO NOTHING",
+    ];
+    let begin = || -> Vec<(App, &str)> {
+        let isolations = ["REPEATABLE READ", "SERIALIZABLE"];
+        let one = |sql| {
+            isolations.map(|isolation| {
+                let app = place.app();
+                app.run(&format!("BEGIN ISOLATION LEVEL {isolation}; SELECT count(*) FROM pg_class"));
+                (app, sql)
+            })
+        };
+        writes.into_iter().flat_map(one).collect()
+    };
+    let refused = |apps: Vec<(App, &str)>, when: &str| {
+        for (app, sql) in apps {
+            let answer = app.try_run(sql);
+            assert!(
+                matches!(&answer, Err(Trouble::Refused { state, .. }) if state == "40001"),
+                "{when}: {sql}: {answer:?}"
+            );
+            app.run(&format!("ROLLBACK; BEGIN ISOLATION LEVEL SERIALIZABLE; {sql}; ROLLBACK"));
+        }
+    };
+    let held = place.at_gate(WIDER, &[]);
+    let older = begin();
+    place.both("UPDATE {t} SET note = 'meanwhile' WHERE id = 10");
+    let committed = place.app();
+    committed.run("BEGIN");
+    place.cut_over(held);
+    committed.both("UPDATE {t} SET note = 'at read committed' WHERE id = 20");
+    committed.run("INSERT INTO child VALUES (2, 20); COMMIT");
+    refused(older, "after the swap");
+    let older = begin();
+    place.both("UPDATE {t} SET note = 'meanwhile, again' WHERE id = 10");
+    let held = place.held(crate::place::ROLLBACK, "online.swap.committed");
+    refused(older, "after the swap back");
+    held.kill();
+    place.rollback();
+    place.same("at the end");
+    place.nothing_left();
 }

@@ -10,7 +10,7 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
     setup::prepare();
     let mut command = cargo();
     command
-        .args(["test", "--package", "cofferdam", "--features", "cofferdam/stress", "--test", "stress"])
+        .args(["test", "--package", "cofferdam", "--features", test::FEATURES, "--test", "stress"])
         .args(["--", "--exact", "stories::any_story_ends_well", "--nocapture"])
         .env("CARGO_TARGET_DIR", test::target_dir())
         .env("COFFERDAM_STRESS_MINUTES", asked.minutes.to_string())

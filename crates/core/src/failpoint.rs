@@ -34,6 +34,7 @@ pub const FAILPOINTS: &[(&str, &str)] = &[
     ("online.swap.drained", "the last logged keys are applied under the lock"),
     ("online.swap.before-commit", "the tables are swapped, the transaction is not committed"),
     ("online.swap.committed", "the swap's COMMIT was sent"),
+    ("online.guard.ended", "the guard on a table that refers to the changed one is gone"),
     ("online.finish.released", "the capture of the new table has ended, the old table is there"),
 ];
 

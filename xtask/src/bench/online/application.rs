@@ -221,7 +221,7 @@ fn rate_beside(ground: &Ground<'_>, beside: Beside) -> Result<f64, String> {
     let rate = saturated(ground, FULL)?;
     if let Some(change) = change {
         asked(ground, "abort")?;
-        change.wait_for_any_end()?;
+        change.wait_given_up()?;
     }
     Ok(rate)
 }

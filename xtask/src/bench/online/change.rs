@@ -49,6 +49,9 @@ pub(super) struct Done {
     pub(super) peak: u64,
 }
 
+/// Its exit code after `abort`: taken back, and nothing is left.
+const GIVEN_UP: i32 = 6;
+
 /// How often the memory is looked at.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -118,10 +121,11 @@ impl Change {
         Ok(Done { took, events: std::mem::take(&mut self.events), peak: self.peak })
     }
 
-    /// Waits for its end, whatever it is: somebody asked it to give up.
-    pub(super) fn wait_for_any_end(mut self) -> Result<(), String> {
+    /// Waits until it has given up, as somebody asked it to.
+    pub(super) fn wait_given_up(mut self) -> Result<(), String> {
         while self.read() {}
-        self.child.wait().map(|_| ()).map_err(|e| e.to_string())
+        let end = self.child.wait().map_err(|e| e.to_string())?;
+        if end.code() == Some(GIVEN_UP) { Ok(()) } else { Err(self.failed(&format!("with {end}"))) }
     }
 
     /// Kills it where it is, and says how long it had run and what it told.

@@ -93,6 +93,9 @@ impl<'p> Ground<'p> {
     pub(super) fn copy_of(&self, template: &str) -> Result<(), String> {
         // Copied file by file, so that the copy is not in the write-ahead log.
         let strategy = if self.server.version() >= 150_000 { "STRATEGY file_copy" } else { "" };
+        // A slot that a failed measurement left would keep the database from being dropped.
+        let slots = "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE NOT active";
+        self.server.query("postgres", slots).map_err(|e| e.to_string())?;
         self.run("postgres", &[&format!("DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")])?;
         self.run("postgres", &[&format!("CREATE DATABASE {DATABASE} TEMPLATE {template} {strategy}")])?;
         self.run("postgres", &["CHECKPOINT"])

@@ -115,27 +115,6 @@ pub(super) fn begin(flow: &Flow, schema: &str, kind: Capture) -> Result<Vec<Stri
     Ok(out)
 }
 
-/// The statements that refuse writes, after the swap, of a transaction whose snapshot is older than it: such a snapshot
-/// does not show what was applied after it was taken, so that an UPDATE would pass over rows without a word. At READ
-/// COMMITTED each statement has a snapshot of its own, and none is refused.
-pub(super) fn guard(table: &str, schema: &str) -> Result<Vec<String>> {
-    let function = own(schema, &format!("{PREFIX} guard"))?;
-    let quoted = QuotedIdent::new(&format!("{PREFIX} guard"))?;
-    Ok(vec![
-        // The number of the transaction that swaps becomes part of the text.
-        format!(
-            "DO $do$ BEGIN EXECUTE pg_catalog.format($f$CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS \
-             $cofferdam$ BEGIN IF NOT pg_catalog.txid_visible_in_snapshot(%s, pg_catalog.txid_current_snapshot()) THEN \
-             RAISE EXCEPTION 'could not serialize access: the table was changed online after this transaction began' \
-             USING ERRCODE = '40001'; END IF; RETURN NULL; END $cofferdam$$f$, pg_catalog.txid_current()); END $do$"
-        ),
-        format!(
-            "CREATE TRIGGER {quoted} BEFORE INSERT OR UPDATE OR DELETE ON {table} FOR EACH STATEMENT \
-             EXECUTE FUNCTION {function}()"
-        ),
-    ])
-}
-
 /// The statements that end it. The functions go with the schema that they are in.
 pub(super) fn end(table: &str) -> Result<Vec<String>> {
     let mut out = Vec::new();

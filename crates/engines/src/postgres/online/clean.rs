@@ -9,7 +9,7 @@ use cofferdam_core::online::{Online, Part};
 use cofferdam_core::{Name, QuotedIdent, failpoint};
 
 use super::flow::literal;
-use super::{capture, logical, state, worker};
+use super::{capture, guard, logical, state, worker};
 use crate::postgres::errors;
 
 /// Ends the capture: the table is as it was before. Waits for the lock only for a moment.
@@ -21,6 +21,7 @@ pub(super) async fn release(client: &Client, change: &Online) -> Result<()> {
     }
     logical::end(client, change).await?;
     old_snapshots_end(client).await?;
+    guard::end(client, change).await?;
     let table = change.table.to_sql()?;
     let text = format!(
         "BEGIN; SET LOCAL search_path = ''; SET LOCAL lock_timeout = '200ms'; {};
@@ -36,12 +37,10 @@ pub(super) async fn release(client: &Client, change: &Online) -> Result<()> {
 const OLD_SNAPSHOTS: Duration = Duration::from_secs(30);
 
 /// Waits, for some time, until no transaction has a snapshot from before now: as long as there is one, the guard that
-/// `capture` made refuses its writes.
+/// [`guard`] made refuses its writes.
 async fn old_snapshots_end(client: &Client) -> Result<()> {
     let doing = "looking for old snapshots";
-    let guarded =
-        "SELECT EXISTS (SELECT FROM pg_catalog.pg_trigger WHERE tgname = 'cofferdam capture guard')";
-    if worker::value(client, guarded, doing).await?.as_deref() != Some("t") {
+    if !guard::is_there(client).await? {
         return Ok(());
     }
     let now = worker::value(client, "SELECT pg_catalog.txid_current() % 4294967296", doing).await?;
@@ -69,6 +68,7 @@ pub(super) async fn discard(client: &Client, change: &Online) -> Result<()> {
 /// Removes the old table, and the capture that kept it current.
 pub(super) async fn finish(client: &Client, change: &Online) -> Result<()> {
     logical::end(client, change).await?;
+    guard::end(client, change).await?;
     let table = change.table.to_sql()?;
     let text = format!(
         "BEGIN; SET LOCAL search_path = ''; SET LOCAL lock_timeout = '200ms'; {}; COMMIT",

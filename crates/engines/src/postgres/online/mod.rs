@@ -22,6 +22,7 @@ mod compare;
 mod copy;
 mod flow;
 mod gate;
+mod guard;
 mod index;
 mod logical;
 mod misfit;

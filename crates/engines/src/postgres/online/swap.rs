@@ -15,7 +15,7 @@ use cofferdam_core::{Code, Fault, Refusal, failpoint};
 
 use super::flow::{Direction, Flow, literal};
 use super::worker::{self, Opened, passing, rollback};
-use super::{Work, apply, capture, copy, logical, planted};
+use super::{Work, apply, capture, copy, guard, logical, planted};
 use crate::postgres::{errors, watch};
 use crate::{Holder, Tick};
 
@@ -185,12 +185,12 @@ fn statements(work: &Work<'_>) -> Result<String> {
             out.extend(print.swap.iter().cloned());
             // As many rows a statement as before: whoever writes the table, writes it as before.
             out.extend(capture::begin(&back, &change.old_schema(), work.kind)?);
-            out.extend(capture::guard(&back.source, &change.old_schema())?);
+            out.extend(guard::begin(change, &change.old_schema())?);
             work.stage_sql(Part::Swap.word())?
         }
         Direction::Back => {
             out.extend(print.swap_back.iter().cloned());
-            out.extend(capture::guard(&work.flow.source, &change.new_schema())?);
+            out.extend(guard::begin(change, &change.new_schema())?);
             work.stage_sql(Part::Gate.word())?
         }
     };
