@@ -65,7 +65,7 @@ fn difference(sent: &[Sent], script: &Script) -> Option<String> {
         if !alike(&psql.query, &ours.text) {
             return Some(format!("statement {number}\npsql: {:?}\nours: {:?}", psql.query, ours.text));
         }
-        if psql.rows != ours.copy_rows {
+        if psql.rows.as_deref() != ours.copy_rows.as_deref() {
             return Some(format!(
                 "rows of statement {number}\npsql: {:?}\nours: {:?}",
                 psql.rows, ours.copy_rows

@@ -34,9 +34,7 @@ impl Context {
     /// The migrations of the directory. Files that look like migrations and are none are named on stderr.
     pub(crate) fn bundle(&self, settings: &Settings) -> Result<Bundle> {
         let bundle = files::bundle(settings)?;
-        for (path, reason) in &bundle.skipped {
-            self.console.note(&format!("note: {path} is skipped: {reason}"));
-        }
+        self.name_skipped(&bundle);
         Ok(bundle)
     }
 
@@ -70,6 +68,38 @@ impl Context {
                 }
                 outcome => return outcome,
             }
+        }
+    }
+
+    /// The migrations of the directory, and a session with the database: the files are read while the server makes
+    /// the session. What is wrong with the directory is said first.
+    pub(crate) async fn bundle_and_session(
+        &self,
+        settings: &Settings,
+        patiently: bool,
+    ) -> Result<(Bundle, Box<dyn Session>)> {
+        let directory = settings.clone();
+        let mut reading = tokio::task::spawn_blocking(move || files::bundle(&directory));
+        let opening =
+            async { if patiently { self.open_patiently(settings).await } else { self.open(settings).await } };
+        let mut opening = std::pin::pin!(opening);
+        // A session is waited for only where there is something to apply.
+        let (read, opened) = tokio::select! {
+            read = &mut reading => (read, None),
+            opened = &mut opening => (reading.await, Some(opened)),
+        };
+        let bundle = read.map_err(|e| Fault::Bug(format!("reading the directory: {e}")))??;
+        self.name_skipped(&bundle);
+        let session = match opened {
+            Some(opened) => opened,
+            None => opening.await,
+        };
+        Ok((bundle, session?))
+    }
+
+    fn name_skipped(&self, bundle: &Bundle) {
+        for (path, reason) in &bundle.skipped {
+            self.console.note(&format!("note: {path} is skipped: {reason}"));
         }
     }
 

@@ -107,7 +107,8 @@ mod tests {
                 intent: Intent::Apply,
                 units: vec![],
                 losses: vec![],
-            },
+            }
+            .into(),
             digest: String::new(),
             phase: Phase::Done,
             epoch: 1,
@@ -137,7 +138,7 @@ mod tests {
             limits: Limits::default(),
         };
         let plan = cofferdam_strategies::online_plan(&online, &Examined::default(), about).unwrap();
-        OpenChange { run: Run { plan, phase, record: Record::Nothing, ..run(id) }, state: None }
+        OpenChange { run: Run { plan: plan.into(), phase, record: Record::Nothing, ..run(id) }, state: None }
     }
 
     #[test]

@@ -4,6 +4,8 @@ use std::cmp::Ordering;
 
 use serde::{Deserialize, Serialize};
 
+use crate::text::Text;
+
 /// The migrations of one directory, in the order in which they are to be applied.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Bundle {
@@ -63,14 +65,14 @@ pub struct Script {
     /// Path as the user would type it.
     pub path: String,
     /// The text, without a BOM; line ends as in the file.
-    pub text: String,
+    pub text: Text,
     /// SHA-256 of the file's raw bytes, in hex.
     pub sha256: String,
 }
 
 impl Script {
     /// A script from a text alone, for tests and for stored scripts.
-    pub fn new(path: impl Into<String>, text: impl Into<String>) -> Self {
+    pub fn new(path: impl Into<String>, text: impl Into<Text>) -> Self {
         let text = text.into();
         Self { path: path.into(), sha256: crate::plan::sha256_hex(text.as_bytes()), text }
     }

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ident::Name;
+use crate::text::Text;
 
 mod table;
 
@@ -28,11 +29,11 @@ pub struct Span {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Change {
     /// The statement as written, without the closing `;` and without comments before it.
-    pub text: String,
+    pub text: Text,
     /// Where it stands in its script.
     pub at: Span,
     /// The rows that follow a `COPY ... FROM stdin`, up to the line `\.`, as written.
-    pub copy_rows: Option<String>,
+    pub copy_rows: Option<Text>,
     /// The comment lines directly before it (for `-- cofferdam:allow ...` and other linters' marks), each with
     /// the line it stands on.
     pub comments: Vec<(usize, String)>,

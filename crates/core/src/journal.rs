@@ -46,6 +46,15 @@ pub enum What {
         /// To.
         to: Phase,
     },
+    /// The run went on through phases in which it had nothing to do: several moves in one row.
+    Passed {
+        /// From.
+        from: Phase,
+        /// By these, one after the other.
+        on: Vec<Event>,
+        /// To.
+        to: Phase,
+    },
     /// A step is about to be performed.
     Began {
         /// The step's id; `undo 2` for the undo of step 2.
@@ -79,6 +88,17 @@ pub enum What {
         /// What.
         text: String,
     },
+}
+
+impl What {
+    /// What the moves of one row are: none, one or several.
+    pub fn moves(&self) -> &[Event] {
+        match self {
+            What::Moved { on, .. } => std::slice::from_ref(on),
+            What::Passed { on, .. } => on,
+            _ => &[],
+        }
+    }
 }
 
 impl Entry {
@@ -153,20 +173,26 @@ impl Default for State {
     }
 }
 
+impl State {
+    fn follow(&mut self, on: Event) -> Result<(), Illegal> {
+        let from = self.phase;
+        self.phase = from.next(on)?;
+        self.stuck = match self.phase {
+            Phase::Stuck => Some((from, self.stuck.take().and_then(|(_, question)| question))),
+            _ => None,
+        };
+        Ok(())
+    }
+}
+
 /// Replays the rows of one run.
 pub fn fold<'a>(entries: impl IntoIterator<Item = &'a What>) -> Result<State, Illegal> {
     let mut state = State::default();
     for what in entries {
         match what {
-            What::Moved { on, .. } => {
-                let from = state.phase;
-                state.phase = from.next(*on)?;
-                match state.phase {
-                    Phase::Stuck => {
-                        let question = state.stuck.take().and_then(|(_, q)| q);
-                        state.stuck = Some((from, question));
-                    }
-                    _ => state.stuck = None,
+            What::Moved { .. } | What::Passed { .. } => {
+                for on in what.moves() {
+                    state.follow(*on)?;
                 }
             }
             What::Began { step } => {
@@ -217,6 +243,43 @@ mod tests {
         assert_eq!(state.phase, Phase::Expanding);
         assert_eq!(state.steps["1"], StepState::Ended);
         assert_eq!(state.steps["2"], StepState::Began);
+    }
+
+    #[test]
+    fn phases_that_are_passed_together_fold_as_if_each_had_its_row() {
+        let way = Phase::Requested.way_to(Phase::Done).unwrap();
+        let together = What::Passed { from: Phase::Requested, on: way.clone(), to: Phase::Done };
+        let mut phase = Phase::Requested;
+        let mut apart = Vec::new();
+        for on in way {
+            apart.push(moved(phase, on));
+            phase = phase.next(on).unwrap();
+        }
+        assert_eq!(fold([&together]).unwrap(), fold(&apart).unwrap());
+        let illegal = vec![Event::PlanAccepted, Event::Swapped];
+        let row = What::Passed { from: Phase::Requested, on: illegal, to: Phase::Watching };
+        assert!(fold([&row]).is_err());
+    }
+
+    #[test]
+    fn rows_are_a_file_format() {
+        for (row, text) in [
+            (
+                moved(Phase::Requested, Event::PlanAccepted),
+                r#"{"what":"moved","from":"Requested","on":"PlanAccepted","to":"Planned"}"#,
+            ),
+            (
+                What::Passed {
+                    from: Phase::Requested,
+                    on: vec![Event::PlanAccepted, Event::ChecksPassed],
+                    to: Phase::Expanding,
+                },
+                r#"{"what":"passed","from":"Requested","on":["PlanAccepted","ChecksPassed"],"to":"Expanding"}"#,
+            ),
+        ] {
+            assert_eq!(serde_json::to_string(&row).unwrap(), text);
+            assert_eq!(serde_json::from_str::<What>(text).unwrap(), row);
+        }
     }
 
     #[test]

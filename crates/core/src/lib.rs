@@ -17,6 +17,7 @@ pub mod limits;
 pub mod online;
 pub mod plan;
 pub mod run;
+pub mod text;
 
 pub use bundle::{Bundle, Checksum, Migration, MigrationKind, Script};
 pub use change::{Action, Change, Span, TableChange};
@@ -29,3 +30,4 @@ pub use limits::Limits;
 pub use online::Online;
 pub use plan::{Act, Plan, Probe, Step, Undo, Unit};
 pub use run::{Event, Phase};
+pub use text::Text;

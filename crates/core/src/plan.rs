@@ -11,6 +11,7 @@ use crate::ident::Name;
 use crate::limits::Limits;
 use crate::online::{Online, Part};
 use crate::run::Phase;
+use crate::text::Text;
 
 /// SHA-256 in hex.
 pub fn sha256_hex(bytes: &[u8]) -> String {
@@ -91,17 +92,17 @@ pub enum Act {
     /// One SQL statement.
     Sql {
         /// Its text, without `;`.
-        sql: String,
+        sql: Text,
         /// The rows of a `COPY ... FROM stdin`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        copy_rows: Option<String>,
+        copy_rows: Option<Text>,
     },
     /// `CREATE INDEX CONCURRENTLY`, with what a failed try left behind removed first.
     BuildIndex {
         /// The index, in its table's schema.
         index: Name,
         /// The whole statement.
-        sql: String,
+        sql: Text,
     },
     /// Queries that must return no row.
     Check {
@@ -119,14 +120,14 @@ pub enum Act {
 
 impl Act {
     /// An SQL statement without rows.
-    pub fn sql(sql: impl Into<String>) -> Self {
+    pub fn sql(sql: impl Into<Text>) -> Self {
         Act::Sql { sql: sql.into(), copy_rows: None }
     }
 
     /// The SQL text to show.
     pub fn text(&self) -> String {
         match self {
-            Act::Sql { sql, .. } | Act::BuildIndex { sql, .. } => sql.clone(),
+            Act::Sql { sql, .. } | Act::BuildIndex { sql, .. } => sql.to_string(),
             Act::Check { queries } => queries.join(";\n"),
             Act::Online { change, part } => format!("{} {}: {}", part.word(), change.table, change.clauses),
         }
@@ -293,9 +294,25 @@ impl Plan {
 
     /// What identifies this plan: SHA-256 over its JSON. Approvals are bound to it.
     pub fn digest(&self) -> String {
-        // Serialising plain data into memory cannot fail; were it to, an empty text gives a digest that no
+        let mut hash = Hash(Sha256::new());
+        // Serialising plain data into memory cannot fail; were it to, a part of the text gives a digest that no
         // other plan has, so an approval would be refused rather than granted.
-        format!("sha256:{}", sha256_hex(serde_json::to_string(self).unwrap_or_default().as_bytes()))
+        let _ = serde_json::to_writer(&mut hash, self);
+        format!("sha256:{}", hex::encode(hash.0.finalize()))
+    }
+}
+
+/// Hashes what is written: the JSON of a plan may be as large as its script, and need not be held.
+struct Hash(Sha256);
+
+impl std::io::Write for Hash {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 

@@ -9,7 +9,7 @@ mod place;
 pub mod postgres;
 
 use cofferdam_core::change::{Change, Span};
-use cofferdam_core::{Refusal, Script};
+use cofferdam_core::{Refusal, Script, Text};
 
 /// What a script holds.
 #[derive(Debug, Clone, PartialEq)]
@@ -67,11 +67,11 @@ pub fn dialect(engine_id: &str) -> Option<&'static Dialect> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Piece {
     /// The statement as written, without the closing `;` and without comments and white space around it.
-    pub text: String,
+    pub text: Text,
     /// Where `text` stands in the script.
     pub at: Span,
     /// The rows after a `COPY ... FROM stdin`, up to the line `\.`, as written.
-    pub copy_rows: Option<String>,
+    pub copy_rows: Option<Text>,
     /// The comments that stand between the statement before and this one, each with its first line.
     pub comments: Vec<(usize, String)>,
 }

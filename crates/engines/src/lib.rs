@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use cofferdam_core::fault::Result;
-use cofferdam_core::history::Applied;
+use cofferdam_core::history::{Applied, RollbackBundle};
 use cofferdam_core::journal::{Entry, What};
 use cofferdam_core::online::{Examined, Online};
 use cofferdam_core::plan::{Act, Plan, Probe, Seen, Step};
@@ -68,8 +68,8 @@ pub fn engine_of(url: Option<&str>) -> Option<&'static dyn Engine> {
 pub struct Run {
     /// Its id, a UUID of version 7: sorted by time.
     pub id: Uuid,
-    /// What it carries out.
-    pub plan: Plan,
+    /// What it carries out. Shared, because a plan may be as large as its script.
+    pub plan: Arc<Plan>,
     /// The plan's digest when it was accepted.
     pub digest: String,
     /// Where it is. A mirror of the journal's fold, written in the same transaction.
@@ -228,6 +228,16 @@ pub enum Runs {
     One(Uuid),
 }
 
+/// What was done to a database, and what was begun.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Overview {
+    /// The history in the order of its ranks, rows taken back included. The rows lack their bundles, which are most
+    /// of what there is to read of them.
+    pub history: Vec<Applied>,
+    /// Runs whose phase is not an end, newest first.
+    pub unfinished: Vec<Run>,
+}
+
 /// The rows that a query returned, as texts; at most so many as were asked for.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct Rows {
@@ -257,6 +267,14 @@ pub trait Session: Send {
 
     /// The history in the order of its ranks, rows taken back included. Empty where Cofferdam never was.
     async fn history(&mut self) -> Result<Vec<Applied>>;
+
+    /// What every command asks first. Empty where Cofferdam never was.
+    async fn overview(&mut self) -> Result<Overview> {
+        let unfinished = self.runs(Runs::Unfinished).await?;
+        let mut history = self.history().await?;
+        history.iter_mut().for_each(|row| row.bundle = RollbackBundle::default());
+        Ok(Overview { history, unfinished })
+    }
 
     /// Runs, newest first. Empty where Cofferdam never was.
     async fn runs(&mut self, which: Runs) -> Result<Vec<Run>>;

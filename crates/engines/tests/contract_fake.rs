@@ -166,7 +166,7 @@ fn run() -> Run {
     Run {
         id: uuid::Uuid::now_v7(),
         digest: plan.digest(),
-        plan,
+        plan: plan.into(),
         phase: Phase::Expanding,
         epoch: 0,
         record: Record::Applied(Box::new(applied)),

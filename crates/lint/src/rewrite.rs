@@ -86,7 +86,7 @@ pub(crate) fn instead(scene: &Scene, what: &str, parts: &[String]) -> Option<Fix
 
 /// A fix that moves the scene's statement, as it is, to a file of its own.
 pub(crate) fn move_out(scene: &Scene) -> Option<Fix> {
-    moved(scene, "it", &[scene.change().text.clone()])
+    moved(scene, "it", &[scene.change().text.to_string()])
 }
 
 fn moved(scene: &Scene, what: &str, parts: &[String]) -> Option<Fix> {

@@ -107,7 +107,7 @@ impl<'a> Scene<'a> {
         let action =
             Action::AlterTable { table: table.clone(), if_exists: false, changes: vec![clause.clone()] };
         let alone = Change {
-            text: String::new(),
+            text: Default::default(),
             at: self.change().at,
             copy_rows: None,
             comments: Vec::new(),

@@ -55,7 +55,7 @@ fn fixed(fixture: &Fixture) -> Option<(String, Vec<String>)> {
         script = Script::new(script.path, step.text);
         moved.extend(step.moved);
     }
-    (script.text != fixture.script.text).then_some((script.text, moved))
+    (script.text != fixture.script.text).then_some((script.text.to_string(), moved))
 }
 
 fn own_file(moved: &[String]) -> String {

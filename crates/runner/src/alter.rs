@@ -1,6 +1,7 @@
 //! `alter`: one change of one table, without a migration.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use cofferdam_core::bundle::{Checksum, Migration, MigrationKind, Version};
 use cofferdam_core::fault::Result;
@@ -25,7 +26,7 @@ pub struct Alteration {
     /// What looking at the table found. Empty where an earlier run goes on.
     pub examined: Examined,
     /// What would be done; of a run that goes on, the plan that was stored.
-    pub plan: Plan,
+    pub plan: Arc<Plan>,
     /// Why it would be done in this way; a sentence each.
     pub why: Vec<String>,
     /// The run that would go on.
@@ -68,7 +69,7 @@ pub async fn look(session: &mut dyn Session, wanted: &Online, policy: &Policy) -
     }
     let examined = session.examine(&change).await?;
     let (plan, why) = planned(&change, &examined, &facts, wanted, policy).map_err(Fault::Refused)?;
-    Ok(Alteration { change, examined, plan, why, goes_on: None, facts })
+    Ok(Alteration { change, examined, plan: plan.into(), why, goes_on: None, facts })
 }
 
 /// The text must be what `ALTER TABLE` takes behind the table's name, and nothing behind that.

@@ -1,14 +1,16 @@
 //! Applying what is pending.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use uuid::Uuid;
 
+use cofferdam_core::bundle::Version;
 use cofferdam_core::fault::Result;
 use cofferdam_core::history::Applied;
 use cofferdam_core::journal::State;
 use cofferdam_core::plan::Intent;
-use cofferdam_core::{Name, Phase};
+use cofferdam_core::{Name, Phase, Plan};
 use cofferdam_engines::{Record, Run, Runs, Session};
 
 use crate::assess::{refuse_missing_rights, replan};
@@ -35,16 +37,21 @@ pub async fn apply(
         runs: assessment.pending.len(),
         steps: assessment.pending.iter().map(|p| p.plan.steps().count()).sum(),
     });
-    let plans: Vec<&cofferdam_core::Plan> = assessment.pending.iter().map(|p| &p.plan).collect();
+    let plans: Vec<&Plan> = assessment.pending.iter().map(|p| &*p.plan).collect();
     refuse_missing_rights(session, &plans).await?;
     crate::guard::listen_while_claiming(session, &reporter, stop);
     session.claim(policy.lock_wait).await?;
-    let mut open =
-        finish_unfinished(session, Some(assessment), policy, &reporter, stop, &mut summary).await?;
-    crate::online::refuse_tables_at_change(&open, &assessment.pending, &assessment.facts)?;
     // Read again under the lock: another runner may have been here since the assessment.
-    let mut history = with_windows(session.history().await?, &open);
-    let mut touched: Vec<Name> = Vec::new();
+    let mut overview = session.overview().await?;
+    let mut open = Vec::new();
+    if !overview.unfinished.is_empty() {
+        open = finish_unfinished(session, Some(assessment), policy, &reporter, stop, &mut summary).await?;
+        crate::online::refuse_tables_at_change(&open, &assessment.pending, &assessment.facts)?;
+        overview = session.overview().await?;
+    }
+    let history = with_windows(overview.history, &open);
+    let mut newest = newest(&history);
+    let mut touched: BTreeSet<Name> = BTreeSet::new();
     let mut created: BTreeSet<Name> = BTreeSet::new();
     for pending in &assessment.pending {
         if in_force(&history, pending) {
@@ -65,13 +72,11 @@ pub async fn apply(
             open.push(Run { phase: done.phase, ..opened });
         }
         summary.runs.push(done);
-        touched.extend(crate::assess::relations(pending));
-        created.extend(crate::assess::created(pending));
+        newest = newest.max(pending.migration.version.clone());
+        touched.extend(pending.relations.named.iter().cloned());
+        created.extend(pending.relations.created.iter().cloned());
     }
-    if !summary.runs.is_empty() {
-        history = with_windows(session.history().await?, &open);
-    }
-    summary.version = version(&history);
+    summary.version = newest.map(|version| version.text);
     session.release().await?;
     Ok(summary)
 }
@@ -149,11 +154,12 @@ fn new_run(pending: &Pending, policy: &Policy) -> Run {
         bundle: pending.bundle.clone(),
         undone_at: None,
     };
-    run(pending.plan.clone(), Record::Applied(Box::new(applied)), policy)
+    run(Arc::clone(&pending.plan), Record::Applied(Box::new(applied)), policy)
 }
 
 /// A run that has not begun.
-pub(crate) fn run(plan: cofferdam_core::Plan, record: Record, policy: &Policy) -> Run {
+pub(crate) fn run(plan: impl Into<Arc<Plan>>, record: Record, policy: &Policy) -> Run {
+    let plan = plan.into();
     debug_assert!(matches!(plan.intent, Intent::Apply | Intent::Undo));
     Run {
         id: Uuid::now_v7(),
@@ -169,11 +175,15 @@ pub(crate) fn run(plan: cofferdam_core::Plan, record: Record, policy: &Policy) -
 }
 
 /// The newest version in force, by the order of versions and not of applying.
-pub(crate) fn version(history: &[Applied]) -> Option<String> {
+fn newest(history: &[Applied]) -> Option<Version> {
     history
         .iter()
         .filter(|a| a.in_force())
-        .filter_map(|a| a.version.as_deref().and_then(cofferdam_core::bundle::Version::parse))
+        .filter_map(|a| a.version.as_deref().and_then(Version::parse))
         .max()
-        .map(|v| v.text)
+}
+
+/// The version that the database is at.
+pub(crate) fn version(history: &[Applied]) -> Option<String> {
+    newest(history).map(|version| version.text)
 }

@@ -8,23 +8,24 @@ use cofferdam_core::fault::Result;
 use cofferdam_core::online::Examined;
 use cofferdam_core::{Code, Facts, Fault, Finding, Migration, Name, Plan, Refusal};
 use cofferdam_dialects::{Dialect, Parsed, dialect};
-use cofferdam_engines::{Runs, Session, held_by_other};
+use cofferdam_engines::{Overview, Session, held_by_other};
 use cofferdam_formats::standing;
 use cofferdam_strategies::{Subject, back, shadow_table};
+use jiff::civil::Date;
 
-use crate::{Assessment, Pending, Policy};
+use crate::{Assessment, Pending, Policy, Relations};
 
 /// A migration whose text is understood.
 struct Understood {
     migration: Migration,
     parsed: Parsed,
     check: Option<Parsed>,
+    relations: Relations,
 }
 
 /// What is there, what is pending and what would happen.
 pub async fn assess(session: &mut dyn Session, bundle: &Bundle, policy: &Policy) -> Result<Assessment> {
-    let history = session.history().await?;
-    let unfinished = session.runs(Runs::Unfinished).await?;
+    let Overview { history, unfinished } = session.overview().await?;
     let options = standing::Options { out_of_order: policy.out_of_order, target: policy.to.clone() };
     let history = crate::online::with_windows(history, &unfinished);
     let standing = standing::standing(bundle, &history, &options);
@@ -41,9 +42,8 @@ pub async fn assess(session: &mut dyn Session, bundle: &Bundle, policy: &Policy)
         });
     }
     let understood = pending.into_iter().map(understand).collect::<Result<Vec<_>>>()?;
-    let mut names: Vec<Name> = understood.iter().flat_map(|u| names_of(&u.parsed)).collect();
-    names.sort();
-    names.dedup();
+    let names: BTreeSet<Name> = understood.iter().flat_map(|u| u.relations.named.iter().cloned()).collect();
+    let names: Vec<Name> = names.into_iter().collect();
     let Some(facts) = facts(session, &names, policy).await? else {
         // Another runner was at work meanwhile: what it did counts.
         return Box::pin(assess(session, bundle, policy)).await;
@@ -58,8 +58,8 @@ pub async fn assess(session: &mut dyn Session, bundle: &Bundle, policy: &Policy)
     let mut planned = Vec::new();
     for understood in understood {
         let examined = examined(session, &understood, &facts, &created, policy, planned.is_empty()).await?;
-        let pending = plan_one(&understood, &facts, &created, policy, &examined)?;
-        created.extend(cofferdam_lint::created_tables(&understood.parsed));
+        let pending = plan_one(understood, &facts, &created, policy, &examined)?;
+        created.extend(pending.relations.created.iter().cloned());
         planned.push(pending);
     }
     Ok(Assessment { facts, history, standing, pending: planned, unfinished })
@@ -93,21 +93,18 @@ fn understand(migration: Migration) -> Result<Understood> {
     let reader = reader()?;
     let parsed = (reader.read)(&migration.up).map_err(Fault::Refused)?;
     let check = migration.check.as_ref().map(|c| (reader.read)(c)).transpose().map_err(Fault::Refused)?;
-    Ok(Understood { migration, parsed, check })
-}
-
-fn names_of(parsed: &Parsed) -> Vec<Name> {
-    parsed.changes.iter().flat_map(|c| c.action.relations()).collect()
+    let relations = Relations::of(&parsed);
+    Ok(Understood { migration, parsed, check, relations })
 }
 
 fn plan_one(
-    understood: &Understood,
+    understood: Understood,
     facts: &Facts,
     created: &BTreeSet<Name>,
     policy: &Policy,
     examined: &[(Name, Examined)],
 ) -> Result<Pending> {
-    let Understood { migration, parsed, .. } = understood;
+    let Understood { migration, parsed, .. } = &understood;
     let mut findings = cofferdam_lint::lint(
         &migration.up,
         parsed,
@@ -116,22 +113,19 @@ fn plan_one(
             created,
             only: &[],
             no_transaction: migration.no_transaction,
-            today: policy.today,
+            today: today(policy, parsed),
             server_major: facts.server.major(),
         },
     );
-    let subject = subject(understood, facts, created, policy, examined);
+    let subject = subject(&understood, facts, created, policy, examined);
     // What lint refuses would often not get a plan either, and lint says it better: it comes first.
     let plan = match cofferdam_strategies::plan(&policy.strategy, &subject) {
         Ok(plan) => plan,
         Err(refusal) => {
-            let unplanned = Pending {
-                migration: migration.clone(),
-                plan: empty_plan(migration),
-                bundle: Default::default(),
-                findings,
-                why: Vec::new(),
-            };
+            let plan = empty_plan(migration).into();
+            let Understood { migration, relations, .. } = understood;
+            let bundle = Default::default();
+            let unplanned = Pending { migration, plan, relations, bundle, findings, why: Vec::new() };
             let blocked = unplanned.blocking(policy).next().is_some();
             return if blocked { Ok(unplanned) } else { Err(Fault::Refused(refusal)) };
         }
@@ -142,7 +136,8 @@ fn plan_one(
     }
     let bundle = back::bundle(&plan, &subject);
     let why = shadow_table::why(&plan, &subject);
-    Ok(Pending { migration: migration.clone(), plan, bundle, findings, why })
+    let Understood { migration, relations, .. } = understood;
+    Ok(Pending { plan: plan.into(), migration, relations, bundle, findings, why })
 }
 
 fn subject<'a>(
@@ -187,6 +182,17 @@ async fn examined(
     }
 }
 
+/// The day on which `until` of an allow is judged. To ask for it means to read the time zones of the machine, which
+/// takes longer than the look at a database with nothing pending: only where there is one to be judged.
+fn today(policy: &Policy, parsed: &Parsed) -> Date {
+    let judged = parsed.directives.allows.iter().any(|allow| allow.until.is_some());
+    match policy.today {
+        Some(today) => today,
+        None if judged => jiff::Zoned::now().date(),
+        None => Date::default(),
+    }
+}
+
 fn empty_plan(migration: &Migration) -> Plan {
     Plan {
         strategy: "none".into(),
@@ -204,33 +210,19 @@ fn empty_plan(migration: &Migration) -> Plan {
 pub(crate) async fn replan(
     session: &mut dyn Session,
     pending: &Pending,
-    (touched, created): (&[Name], &BTreeSet<Name>),
+    (touched, created): (&BTreeSet<Name>, &BTreeSet<Name>),
     assessment: &Assessment,
     policy: &Policy,
 ) -> Result<Option<Pending>> {
-    let own = relations(pending);
+    let own = &pending.relations.named;
     if !own.iter().any(|name| touched.contains(name)) {
         return Ok(None);
     }
     let understood = understand(pending.migration.clone())?;
-    let mut facts = session.facts(&own).await?;
+    let mut facts = session.facts(own).await?;
     facts.server = assessment.facts.server.clone();
     let examined = examined(session, &understood, &facts, created, policy, true).await?;
-    plan_one(&understood, &facts, created, policy, &examined).map(Some)
-}
-
-/// The tables that a pending migration makes.
-pub(crate) fn created(pending: &Pending) -> BTreeSet<Name> {
-    let Ok(reader) = reader() else { return BTreeSet::new() };
-    (reader.read)(&pending.migration.up)
-        .map(|parsed| cofferdam_lint::created_tables(&parsed))
-        .unwrap_or_default()
-}
-
-/// The relations that a pending migration is about.
-pub(crate) fn relations(pending: &Pending) -> Vec<Name> {
-    let Ok(reader) = reader() else { return Vec::new() };
-    (reader.read)(&pending.migration.up).map(|parsed| names_of(&parsed)).unwrap_or_default()
+    plan_one(understood, &facts, created, policy, &examined).map(Some)
 }
 
 /// Refuses what must not be applied: files that do not fit the history, and findings that are errors.

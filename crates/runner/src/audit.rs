@@ -76,7 +76,7 @@ pub async fn verify(session: &mut dyn Session) -> Result<Audit> {
             };
             audit.failed_checks.push(CheckOutcome {
                 key: applied.key.clone(),
-                query: change.text,
+                query: change.text.into(),
                 rows,
                 error,
             });

@@ -58,7 +58,7 @@ impl Driver<'_> {
 
     /// Undoes what ended, last first. May be called again after a crash in the middle of it.
     pub(crate) async fn take_back(&mut self) -> Result<()> {
-        let plan = self.run.plan.clone();
+        let plan = std::sync::Arc::clone(&self.run.plan);
         let steps: Vec<(bool, &Step)> =
             plan.units.iter().flat_map(|u| u.steps.iter().map(|s| (u.atomic, s))).collect();
         for (atomic, step) in steps.into_iter().rev() {

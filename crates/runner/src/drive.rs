@@ -62,7 +62,7 @@ impl<'a> Driver<'a> {
 
     /// Carries the run to its end.
     pub(crate) async fn drive(mut self) -> Result<RunSummary> {
-        let plan = self.run.plan.clone();
+        let plan = Arc::clone(&self.run.plan);
         self.reporter.tell(&News::RunBegan { run: self.run.id, plan: &plan, resumed: self.resumed });
         if self.run.phase == Phase::RollingBack {
             self.take_back().await?;
@@ -365,14 +365,15 @@ impl<'a> Driver<'a> {
         limits: Limits,
         done: bool,
     ) -> Result<()> {
-        let mut run = self.run.clone();
-        run.phase = to;
         let record = (done && to == Phase::Done)
             .then(|| u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX));
-        let batch = Batch { run: &run, open: !self.opened, adopt: false, lines, record, limits };
-        self.session.commit(&batch).await.map_err(unanswered)?;
+        let before = std::mem::replace(&mut self.run.phase, to);
+        let batch = Batch { run: &self.run, open: !self.opened, adopt: false, lines, record, limits };
+        if let Err(fault) = self.session.commit(&batch).await {
+            self.run.phase = before;
+            return Err(unanswered(fault));
+        }
         let first = !self.opened;
-        self.run.phase = to;
         self.opened = true;
         if first && failpoint::hit("run.opened") {
             return Err(lost("run.opened"));
@@ -478,16 +479,15 @@ pub(crate) fn left_to_the_next(fault: Fault) -> Fault {
     Fault::Again { after: Duration::ZERO, why }
 }
 
+/// The phases from one to another, passed in one row.
 pub(crate) fn way(from: Phase, to: Phase) -> Result<Vec<Line<'static>>> {
     let ahead = || Fault::Bug(format!("{to:?} does not lie ahead of {from:?}"));
-    let events = from.way_to(to).ok_or_else(ahead)?;
-    let mut phase = from;
-    let mut lines = Vec::new();
-    for on in events {
-        lines.push(moved(phase, on)?);
-        phase = phase.next(on).map_err(|e| Fault::Bug(e.to_string()))?;
-    }
-    Ok(lines)
+    let on = from.way_to(to).ok_or_else(ahead)?;
+    Ok(match on.as_slice() {
+        [] => Vec::new(),
+        [one] => vec![moved(from, *one)?],
+        _ => vec![Line::Write(What::Passed { from, on, to })],
+    })
 }
 
 pub(crate) fn moved(from: Phase, on: Event) -> Result<Line<'static>> {

@@ -3,6 +3,7 @@
 //! `assess` looks and plans (reads only), `apply` and `rollback` drive. All of them speak to the database through
 //! `engines::Session` and tell the world through a [`Reporter`]: nothing here prints or knows Kubernetes.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +13,8 @@ use uuid::Uuid;
 use cofferdam_core::bundle::{Migration, Version};
 use cofferdam_core::history::{Applied, RollbackBundle};
 use cofferdam_core::run::Event;
-use cofferdam_core::{Facts, Finding, Limits, Phase, Plan, Refusal, Severity};
+use cofferdam_core::{Facts, Finding, Limits, Name, Phase, Plan, Refusal, Severity};
+use cofferdam_dialects::Parsed;
 use cofferdam_engines::{Run, Tick};
 use cofferdam_formats::Standing;
 
@@ -59,8 +61,8 @@ pub struct Policy {
     pub lock_wait: Duration,
     /// Findings that are allowed: rule and reason.
     pub allow: Vec<(String, String)>,
-    /// The day on which `until=` is judged.
-    pub today: jiff::civil::Date,
+    /// The day on which `until=` is judged; `None`: that of the machine.
+    pub today: Option<jiff::civil::Date>,
     /// What is wanted of online changes.
     pub wishes: Wishes,
     /// Online changes end their revert window at once: the old table goes as soon as the new one is in its place.
@@ -80,7 +82,7 @@ impl Default for Policy {
             limits: Limits::default(),
             lock_wait: Duration::from_secs(10),
             allow: Vec::new(),
-            today: jiff::Zoned::now().date(),
+            today: None,
             wishes: Wishes::default(),
             finalize: false,
             who: String::new(),
@@ -93,7 +95,7 @@ impl Default for Policy {
 pub struct Assessment {
     /// Of the server and the tables that the pending migrations name.
     pub facts: Facts,
-    /// The history as it is.
+    /// The history as it is, without its bundles.
     pub history: Vec<Applied>,
     /// Files against history.
     pub standing: Standing,
@@ -109,13 +111,32 @@ pub struct Pending {
     /// From the bundle.
     pub migration: Migration,
     /// What would be done.
-    pub plan: Plan,
+    pub plan: Arc<Plan>,
+    /// The relations that it is about.
+    pub relations: Relations,
     /// What will be stored with it, so that it can be taken back.
     pub bundle: RollbackBundle,
     /// What lint says of it.
     pub findings: Vec<Finding>,
     /// Why it would be done in this way, where somebody might ask; a sentence each.
     pub why: Vec<String>,
+}
+
+/// The relations that a migration is about, by its statements.
+#[derive(Debug, Clone, Default)]
+pub struct Relations {
+    /// Those that it names, each once.
+    pub named: Vec<Name>,
+    /// The tables that it makes.
+    pub created: BTreeSet<Name>,
+}
+
+impl Relations {
+    /// Those of the statements of a script.
+    pub fn of(parsed: &Parsed) -> Self {
+        let named: BTreeSet<Name> = parsed.changes.iter().flat_map(|c| c.action.relations()).collect();
+        Self { named: named.into_iter().collect(), created: cofferdam_lint::created_tables(parsed) }
+    }
 }
 
 impl Pending {

@@ -99,8 +99,8 @@ pub(crate) async fn waits(session: &mut dyn Session, run: &Run) -> Result<bool> 
 pub(crate) fn refuse_tables_at_change(open: &[Run], pending: &[Pending], facts: &Facts) -> Result<()> {
     for (run, change) in open.iter().filter_map(|run| Some((run, change_of(run)?))) {
         for pending in pending.iter().filter(|pending| pending.plan.key != run.plan.key) {
-            let mut names = crate::assess::relations(pending).into_iter();
-            if names.any(|name| is_the_table(&name, &change.table, facts)) {
+            let mut names = pending.relations.named.iter();
+            if names.any(|name| is_the_table(name, &change.table, facts)) {
                 let what = format!("migration {} is about {}", pending.plan.key, change.table);
                 return Err(in_progress(run, &what).into());
             }

@@ -227,7 +227,7 @@ fn check(subject: &Subject<'_>) -> Option<Draft> {
                 1 => "check that a query returns no row".into(),
                 several => format!("check that {several} queries return no row"),
             },
-            act: Act::Check { queries: parsed.changes.iter().map(|c| c.text.clone()).collect() },
+            act: Act::Check { queries: parsed.changes.iter().map(|c| c.text.to_string()).collect() },
             probe: Probe::Repeatable,
             undo: Undo::Nothing,
             limits: subject.limits,

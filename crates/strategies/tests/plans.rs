@@ -35,7 +35,7 @@ fn migrations_are_planned_as_reviewed() {
     let cases = cases();
     assert!(cases.len() >= 35, "{}", cases.len());
     for (name, case) in cases {
-        let mut told = case.migration.up.text.clone() + "\n";
+        let mut told = case.migration.up.text.to_string() + "\n";
         match case.plan() {
             Err(refusal) => told += &refused(&refusal),
             Ok(plan) => {

@@ -51,9 +51,7 @@ async fn apply(context: &Context, flags: &Flags) -> Result<Exit> {
     settings.need_database()?;
     let mut policy = flags.policy.policy(&flags.limits, &settings)?;
     policy.most = flags.most.map(|most| most as usize);
-    let bundle = context.bundle(&settings)?;
-    let mut session =
-        if flags.wait { context.open_patiently(&settings).await? } else { context.open(&settings).await? };
+    let (bundle, mut session) = context.bundle_and_session(&settings, flags.wait).await?;
     let assessment = assess(&mut *session, &bundle, &policy).await?;
     check_target(&policy, &assessment)?;
     if flags.dry_run {

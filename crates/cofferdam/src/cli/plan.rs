@@ -88,7 +88,7 @@ pub(crate) async fn view(
             .filter(|run| !is_alter(run) && !in_window(run))
             .map(|run| run.plan.key.clone())
             .collect(),
-        digest: digest(pending.iter().map(|p| &p.plan)),
+        digest: digest(pending.iter().map(|p| &*p.plan)),
     })
 }
 

@@ -126,7 +126,7 @@ impl Sources {
 
     /// The text of every script by its path.
     pub(crate) fn texts(&self) -> BTreeMap<String, String> {
-        self.scripts.iter().map(|s| (s.script.path.clone(), s.script.text.clone())).collect()
+        self.scripts.iter().map(|s| (s.script.path.clone(), s.script.text.to_string())).collect()
     }
 
     fn parsed(&self, script: &Script) -> Result<Parsed> {

@@ -138,6 +138,10 @@ impl JournalView {
 fn sentence(what: &What) -> String {
     match what {
         What::Moved { from, on, to } => format!("{from:?} → {to:?} ({on:?})"),
+        What::Passed { from, on, to } => {
+            let events: Vec<String> = on.iter().map(|event| format!("{event:?}")).collect();
+            format!("{from:?} → {to:?} ({})", events.join(", "))
+        }
         What::Began { step } => format!("step {step} began"),
         What::Ended { step, how, ms: Some(ms) } => {
             format!("step {step} ended: {how}, {}", duration::shown(*ms))
@@ -166,6 +170,11 @@ mod tests {
             What::Began { step: "1".into() },
             What::Ended { step: "1".into(), how: "performed".into(), ms: Some(1_200) },
             What::Noted { text: "checksum of 1.5.0 accepted".into() },
+            What::Passed {
+                from: Phase::Expanding,
+                on: vec![Event::Expanded, Event::Copied],
+                to: Phase::Verifying,
+            },
         ];
         let entries = whats.into_iter().zip(1..).map(|(what, seq)| {
             Entry::chained(

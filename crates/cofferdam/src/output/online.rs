@@ -218,7 +218,7 @@ mod tests {
         };
         let run = Run {
             id: Uuid::nil(),
-            plan: cofferdam_strategies::online_plan(&change, &Examined::default(), about).unwrap(),
+            plan: cofferdam_strategies::online_plan(&change, &Examined::default(), about).unwrap().into(),
             digest: String::new(),
             phase,
             epoch: 1,

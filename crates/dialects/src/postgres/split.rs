@@ -201,7 +201,12 @@ impl<'a> Splitter<'a> {
             }
         }
         self.comments_before = self.scan.comments.len();
-        self.scan.pieces.push(Piece { text: text.to_owned(), at, copy_rows: None, comments });
+        self.scan.pieces.push(Piece {
+            text: self.script.text.part(at.start..at.end),
+            at,
+            copy_rows: None,
+            comments,
+        });
     }
 
     /// `SET standard_conforming_strings = off` changes what a quote is.
@@ -238,7 +243,7 @@ impl<'a> Splitter<'a> {
             let line = &rest[..length];
             if line.trim_end_matches(['\r', '\n']) == "\\." {
                 if let Some(piece) = self.scan.pieces.last_mut() {
-                    piece.copy_rows = Some(self.text[first_row..row].to_owned());
+                    piece.copy_rows = Some(self.script.text.part(first_row..row));
                 }
                 self.ended_on = self.lines.at(row + 2).0;
                 return Ok(row + length);

@@ -103,7 +103,7 @@ pub(super) fn run_of_acts(key: &str, acts: Vec<Act>) -> Run {
     Run {
         id: Uuid::now_v7(),
         digest: plan.digest(),
-        plan,
+        plan: plan.into(),
         phase: Phase::Done,
         epoch: 0,
         record: Record::Applied(Box::new(applied(key))),
@@ -116,7 +116,7 @@ pub(super) fn run_of_acts(key: &str, acts: Vec<Act>) -> Run {
 /// The run that takes back the migration of this rank.
 pub(super) fn undo_of(rank: i64, statement: &str) -> Run {
     let mut run = run_of("undo", &[statement]);
-    run.plan.intent = Intent::Undo;
+    std::sync::Arc::make_mut(&mut run.plan).intent = Intent::Undo;
     run.digest = run.plan.digest();
     run.record = Record::Undone { rank };
     run

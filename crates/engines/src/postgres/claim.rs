@@ -59,13 +59,17 @@ pub(super) async fn claim(session: &mut PostgresSession, wait: Duration) -> Resu
     if failpoint::hit("claim.locked") {
         return Err(errors::lost("failpoint claim.locked"));
     }
-    schema::ensure(&session.client).await?;
+    if !session.installed().await? {
+        schema::ensure(&session.client).await?;
+        session.installed = true;
+    }
     let head = session
         .client
         .query_typed(
-            "SELECT (SELECT coalesce(max(epoch), 0) FROM cofferdam.run), j.seq, j.hash
+            "SELECT greatest(j.epoch, (SELECT max(epoch) FROM cofferdam.run WHERE ended_at IS NULL), 0),
+                    j.seq, j.hash
              FROM (SELECT 1) one LEFT JOIN
-                  (SELECT seq, hash FROM cofferdam.journal ORDER BY seq DESC LIMIT 1) j ON true",
+                  (SELECT epoch, seq, hash FROM cofferdam.journal ORDER BY seq DESC LIMIT 1) j ON true",
             &[],
         )
         .await
@@ -129,8 +133,9 @@ async fn refuse_pooler(session: &mut PostgresSession) -> Result<()> {
     let doing = "looking for a connection pooler";
     let ours = backend(&session.client).await?;
     let second = connect::connect(&session.watch_options()).await?.client;
-    second.batch_execute("BEGIN").await.map_err(|e| errors::fault(e, doing))?;
-    let theirs = backend(&second).await?;
+    let (begun, theirs) = futures::join!(second.batch_execute("BEGIN"), backend(&second));
+    begun.map_err(|e| errors::fault(e, doing))?;
+    let theirs = theirs?;
     // With a pool of one the answer would come when the second connection is done, or never.
     let during = match tokio::time::timeout(POOL_WAIT, backend(&session.client)).await {
         Ok(during) => Some(during?),

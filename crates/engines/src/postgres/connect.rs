@@ -13,7 +13,7 @@ use cofferdam_core::{Code, Fault, Refusal};
 use super::options::{
     ChannelBinding, ConnectOptions, Described, HostPort, Secret, SslMode, TargetSessionAttrs,
 };
-use super::{errors, tls};
+use super::{errors, schema, tls};
 
 /// The oldest major version that is tested.
 const OLDEST: u32 = 12;
@@ -30,6 +30,8 @@ pub struct Connected {
     pub described: Described,
     /// The server's major version.
     pub major: u32,
+    /// Cofferdam's tables were seen.
+    pub installed: bool,
 }
 
 /// Connects to the first host that answers as `target_session_attrs` asks. A refused login ends the search, as for
@@ -112,13 +114,17 @@ async fn attempt(
     tokio::spawn(drive(connection, sender));
     let set = settings(major);
     let check = check_client(major).unwrap_or("");
-    let (set, _) = futures::join!(client.batch_execute(&set), client.batch_execute(check));
+    // Sent together, and with them what every command asks first.
+    let (set, _, installed) =
+        futures::join!(client.batch_execute(&set), client.batch_execute(check), schema::exists(&client));
     set.map_err(|e| errors::fault(e, "setting up the session"))?;
+    // Whoever may not even look for them is told so when they are needed.
+    let installed = installed.unwrap_or(false);
     if options.target_session_attrs == TargetSessionAttrs::ReadWrite {
         refuse_read_only(&client, doing).await?;
     }
     let tls = options.sslmode_for(host) != SslMode::Disable;
-    Ok(Connected { client, notices, tls, described: options.described(host), major })
+    Ok(Connected { client, notices, tls, described: options.described(host), major, installed })
 }
 
 fn config(

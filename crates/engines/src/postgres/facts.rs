@@ -14,7 +14,7 @@ use super::errors;
 
 mod catalog;
 
-use catalog::{BEGIN, OBJECTS, PATH, ServerRow, TABLES, TableRow, server_query};
+use catalog::{BEGIN, NAMED, OBJECTS, PATH, ServerRow, TABLES, TableRow, server_query};
 
 const DOING: &str = "reading the catalog";
 
@@ -48,13 +48,17 @@ async fn read_catalog(client: &Client, of: &[Name]) -> Result<(ServerRow, Vec<St
     let fault = |e| errors::fault(e, DOING);
     // Alone, and first: a pooler that takes no transactions says so here, and then hangs up.
     client.batch_execute(BEGIN).await.map_err(fault)?;
-    let path = match client.query_typed(PATH, &[]).await {
-        Ok(path) => path,
-        Err(e) => {
+    let names: Vec<&str> = of.iter().map(|n| n.name.as_str()).collect();
+    let asked: [(&(dyn ToSql + Sync), Type); 1] = [(&names, Type::NAME_ARRAY)];
+    let (path, named) = futures::join!(client.query_typed(PATH, &[]), client.query_typed(NAMED, &asked));
+    let (path, named) = match (path, named) {
+        (Ok(path), Ok(named)) => (path, named),
+        (Err(e), _) | (_, Err(e)) => {
             let _ = client.batch_execute("ROLLBACK").await;
             return Err(fault(e));
         }
     };
+    let is_one_there = named.first().is_some_and(|row| row.get(0));
     let path = path.first().ok_or_else(|| Fault::Bug("search_path gave no row".into()))?;
     let (setting, in_path, may_identify): (String, Vec<String>, bool) =
         (path.get(0), path.get(1), path.get(2));
@@ -64,7 +68,6 @@ async fn read_catalog(client: &Client, of: &[Name]) -> Result<(ServerRow, Vec<St
         if setting.trim().is_empty() { "pg_catalog".to_owned() } else { format!("pg_catalog, {setting}") };
     let schemas: Vec<Option<&str>> = of.iter().map(|n| n.schema.as_deref()).collect();
     // Sent together, answered in order.
-    let names: Vec<&str> = of.iter().map(|n| n.name.as_str()).collect();
     let server_query = server_query(may_identify);
     let path: [(&(dyn ToSql + Sync), Type); 1] = [(&safe_path, Type::TEXT)];
     let asked: [(&(dyn ToSql + Sync), Type); 3] =
@@ -73,7 +76,7 @@ async fn read_catalog(client: &Client, of: &[Name]) -> Result<(ServerRow, Vec<St
         client.query_typed("SELECT pg_catalog.set_config('search_path', $1, true)", &path),
         client.query_typed(&server_query, &[]),
         client.query_typed(OBJECTS, &[]),
-        client.query_typed(TABLES, &asked),
+        async { if is_one_there { client.query_typed(TABLES, &asked).await } else { Ok(Vec::new()) } },
         client.batch_execute("ROLLBACK"),
     );
     set.map_err(fault)?;

@@ -1,6 +1,5 @@
 //! A tool's history table, through its codec. Which columns and values is the codec's; here is only the SQL.
 
-use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Row};
 
 use cofferdam_core::fault::Result;
@@ -8,19 +7,35 @@ use cofferdam_core::history::Applied;
 use cofferdam_core::{Bundle, Fault, Name};
 use cofferdam_formats::history::{Cells, HistoryCodec, Write, own};
 
-use super::{errors, reading};
+use super::reading;
 
 /// The codec of the history that is read and written. The tables of other tools come as codecs of their own.
 pub(super) static CODEC: &HistoryCodec = &own::CODEC;
 
 /// The whole history, by rank.
 pub(super) async fn read(client: &Client) -> Result<Vec<Applied>> {
+    read_columns(client, |name| format!("{name}::pg_catalog.text")).await
+}
+
+/// The whole history without its bundles. Sent when it is polled for the first time.
+pub(super) async fn read_without_bundles(client: &Client) -> Result<Vec<Applied>> {
+    read_columns(client, |name| match name {
+        BUNDLE => "'{}'".to_owned(),
+        _ => format!("{name}::pg_catalog.text"),
+    })
+    .await
+}
+
+/// Where there is such a column, it holds what is needed to take a migration back.
+const BUNDLE: &str = "bundle";
+
+async fn read_columns(client: &Client, text: impl Fn(&str) -> String) -> Result<Vec<Applied>> {
     let columns: Vec<String> = CODEC
         .columns
         .iter()
         .map(|column| match column.sql_type {
             "timestamptz" => reading::time(column.name),
-            _ => format!("{}::pg_catalog.text", column.name),
+            _ => text(column.name),
         })
         .collect();
     let sql = format!("SELECT {} FROM {}", columns.join(", "), table()?);
@@ -42,61 +57,33 @@ fn sql_type(column: &str) -> &'static str {
     CODEC.columns.iter().find(|c| c.name == column).map_or("text", |c| c.sql_type)
 }
 
-/// Does what the codec says. `false`: a row that was to be changed is not there any more.
-pub(super) async fn write(client: &Client, writes: &[Write]) -> Result<bool> {
-    let mut all = true;
-    for write in writes {
-        let (sql, cells) = statement(write)?;
-        let parameters: Vec<(&(dyn ToSql + Sync), Type)> =
-            cells.iter().map(|c| (c as &(dyn ToSql + Sync), Type::TEXT)).collect();
-        let rows = client
-            .query_typed(&sql, &parameters)
-            .await
-            .map_err(|e| errors::fault(e, "writing the history"))?;
-        all &= rows.len() == 1;
-    }
-    Ok(all)
-}
-
-fn statement(write: &Write) -> Result<(String, Cells)> {
+/// The statement that does a write, and its parameters, which are numbered on from those `before` them.
+pub(super) fn statement(write: Write, before: usize) -> Result<(String, Cells)> {
     let table = table()?;
     Ok(match write {
         Write::Insert(cells) => {
             let names: Vec<&str> = CODEC.columns.iter().map(|c| c.name).collect();
-            let values: Vec<String> = CODEC
-                .columns
-                .iter()
-                .enumerate()
-                .map(|(i, c)| format!("${}::pg_catalog.text::pg_catalog.{}", i + 1, builtin(c.sql_type)))
-                .collect();
-            let sql = format!(
-                "INSERT INTO {table} ({}) VALUES ({}) RETURNING 1",
-                names.join(", "),
-                values.join(", ")
-            );
-            (sql, cells.clone())
+            let values: Vec<String> =
+                CODEC.columns.iter().enumerate().map(|(i, c)| cell(before + i, c.sql_type)).collect();
+            (format!("INSERT INTO {table} ({}) VALUES ({})", names.join(", "), values.join(", ")), cells)
         }
         Write::Update { key, set } => {
-            let mut cells: Cells = set.iter().map(|(_, value)| value.clone()).collect();
             let assignments: Vec<String> = set
                 .iter()
                 .enumerate()
-                .map(|(i, (column, _))| {
-                    format!(
-                        "{column} = ${}::pg_catalog.text::pg_catalog.{}",
-                        i + 1,
-                        builtin(sql_type(column))
-                    )
-                })
+                .map(|(i, (column, _))| format!("{column} = {}", cell(before + i, sql_type(column))))
                 .collect();
-            let condition = condition(cells.len());
-            cells.extend(key.clone());
-            (format!("UPDATE {table} SET {} WHERE {condition} RETURNING 1", assignments.join(", ")), cells)
+            let condition = condition(before + set.len());
+            let cells = set.into_iter().map(|(_, value)| value).chain(key).collect();
+            (format!("UPDATE {table} SET {} WHERE {condition}", assignments.join(", ")), cells)
         }
-        Write::Delete { key } => {
-            (format!("DELETE FROM {table} WHERE {} RETURNING 1", condition(0)), key.clone())
-        }
+        Write::Delete { key } => (format!("DELETE FROM {table} WHERE {}", condition(before)), key),
     })
+}
+
+/// The parameter after so many others, which is a text, as a value of this type.
+fn cell(before: usize, sql_type: &str) -> String {
+    format!("${}::pg_catalog.text::pg_catalog.{}", before + 1, builtin(sql_type))
 }
 
 /// The names under which `pg_catalog` has them; `bigint` is a word of the grammar.
@@ -109,18 +96,12 @@ fn builtin(sql_type: &str) -> &str {
     }
 }
 
-fn condition(after: usize) -> String {
+fn condition(before: usize) -> String {
     let parts: Vec<String> = CODEC
         .key
         .iter()
         .enumerate()
-        .map(|(i, column)| {
-            format!(
-                "{column} = ${}::pg_catalog.text::pg_catalog.{}",
-                after + i + 1,
-                builtin(sql_type(column))
-            )
-        })
+        .map(|(i, column)| format!("{column} = {}", cell(before + i, sql_type(column))))
         .collect();
     parts.join(" AND ")
 }

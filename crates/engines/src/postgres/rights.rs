@@ -1,5 +1,7 @@
 //! What the role may not do, before anything is begun.
 
+use std::collections::BTreeSet;
+
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Row};
 
@@ -28,9 +30,7 @@ pub async fn missing(client: &Client, plans: &[&Plan]) -> Result<Vec<Missing>> {
         return Ok(Vec::new());
     }
     let mut missing = asker.own_schema().await?;
-    let mut needs: Vec<Need> = plans.iter().flat_map(|plan| needs::needs(plan)).collect();
-    needs.sort();
-    needs.dedup();
+    let needs: BTreeSet<Need> = plans.iter().flat_map(|plan| needs::needs(plan)).collect();
     for need in &needs {
         missing.extend(asker.need(need).await?);
     }
@@ -97,7 +97,7 @@ impl Asker<'_> {
                    JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
                    CROSS JOIN pg_catalog.unnest(ARRAY['SELECT', 'INSERT', 'UPDATE']) AS w (wanted)
                    WHERE n.nspname OPERATOR(pg_catalog.=) 'cofferdam' AND c.relname OPERATOR(pg_catalog.=)
-                         ANY (ARRAY['run', 'journal', 'cursor', 'history']::pg_catalog.name[])
+                         ANY (ARRAY['run', 'journal', 'history']::pg_catalog.name[])
                      AND (c.relname OPERATOR(pg_catalog.<>) 'journal' OR w.wanted OPERATOR(pg_catalog.<>) 'UPDATE')
                      AND NOT pg_catalog.has_table_privilege(c.oid, w.wanted)
                    ORDER BY 1, 2";

@@ -25,8 +25,7 @@ CREATE TABLE IF NOT EXISTS cofferdam.run (
     ended_at timestamptz,
     started_by text NOT NULL
 );
-CREATE INDEX IF NOT EXISTS run_unfinished ON cofferdam.run (id) WHERE ended_at IS NULL;
-CREATE INDEX IF NOT EXISTS run_epoch ON cofferdam.run (epoch);
+CREATE INDEX IF NOT EXISTS run_unfinished ON cofferdam.run (epoch) WHERE ended_at IS NULL;
 CREATE TABLE IF NOT EXISTS cofferdam.journal (
     seq bigint PRIMARY KEY,
     run uuid NOT NULL,
@@ -36,14 +35,6 @@ CREATE TABLE IF NOT EXISTS cofferdam.journal (
     entry json NOT NULL,
     previous text NOT NULL,
     hash text NOT NULL
-);
-CREATE INDEX IF NOT EXISTS journal_run ON cofferdam.journal (run, seq);
-CREATE TABLE IF NOT EXISTS cofferdam.cursor (
-    run uuid NOT NULL,
-    step text NOT NULL,
-    position json NOT NULL,
-    at timestamptz NOT NULL,
-    PRIMARY KEY (run, step)
 );
 CREATE TABLE IF NOT EXISTS cofferdam.history (
     rank bigint PRIMARY KEY,
@@ -63,18 +54,16 @@ CREATE TABLE IF NOT EXISTS cofferdam.history (
 COMMENT ON SCHEMA cofferdam IS 'What Cofferdam did here. The journal is append-only: see cofferdam verify.';
 "#;
 
-/// Creates what is missing. Returns at once where everything is there.
+/// Creates what is missing.
 pub(super) async fn ensure(client: &Client) -> Result<()> {
-    if exists(client).await? {
-        return Ok(());
-    }
     client
         .batch_execute(&format!("BEGIN; SET LOCAL client_min_messages = warning; {TABLES} COMMIT;"))
         .await
         .map_err(|e| errors::fault(e, "creating schema cofferdam"))
 }
 
-/// The tables are there. The history is the last that is created, so it stands for all.
+/// The tables are there. The history is the last that is created, so it stands for all. Sent when it is polled for
+/// the first time.
 pub(super) async fn exists(client: &Client) -> Result<bool> {
     let row = client
         .query_typed("SELECT pg_catalog.to_regclass('cofferdam.history') IS NOT NULL", &[])

@@ -17,12 +17,13 @@ use cofferdam_core::{Facts, Name};
 
 use super::claim::Claim;
 use super::options::{ConnectOptions, RealEnv};
+use super::statements::Statements;
 use super::{
     claim, commit, connect, errors, facts, history, online, options, perform, probe, reading, rights, schema,
 };
 use crate::{
-    Asked, Batch, Holder, Line, Missing, OnlineState, Rows, Run, Runs, Session, StopAsked, Target, Tick,
-    Ticker,
+    Asked, Batch, Holder, Line, Missing, OnlineState, Overview, Rows, Run, Runs, Session, StopAsked, Target,
+    Tick, Ticker,
 };
 
 /// See [`crate::Session`].
@@ -42,8 +43,10 @@ pub(super) struct PostgresSession {
     pub(super) stop: StopAsked,
     /// A statement may have changed the session's settings since the last `reset`.
     pub(super) unsettled: bool,
+    /// What is sent again and again. After `client`, so that it goes after it and has nobody to say goodbye to.
+    pub(super) statements: Statements,
     /// Our tables are known to be there.
-    installed: bool,
+    pub(super) installed: bool,
 }
 
 impl PostgresSession {
@@ -63,13 +66,14 @@ impl PostgresSession {
             ticker: Arc::new(|_| {}),
             stop: Arc::new(|| false),
             unsettled: false,
-            installed: false,
+            statements: Statements::default(),
+            installed: connected.installed,
         })
     }
 
     /// Our tables are there. Asked of the catalog, so that looking at a database where Cofferdam never was leaves
     /// no error in the server's log; once they are there, they stay.
-    async fn installed(&mut self) -> Result<bool> {
+    pub(super) async fn installed(&mut self) -> Result<bool> {
         if !self.installed {
             self.installed = schema::exists(&self.client).await?;
         }
@@ -81,6 +85,13 @@ impl PostgresSession {
         let mut options = self.options.clone();
         options.application_name = format!("{} (watcher)", options.application_name);
         options
+    }
+
+    /// What may have changed a setting may have dropped what was prepared, too.
+    fn forget_what_may_be_gone(&mut self) {
+        if self.unsettled {
+            self.statements.forget();
+        }
     }
 
     /// Passes on what the server said meanwhile.
@@ -107,6 +118,18 @@ impl Session for PostgresSession {
 
     async fn history(&mut self) -> Result<Vec<Applied>> {
         if self.installed().await? { history::read(&self.client).await } else { Ok(Vec::new()) }
+    }
+
+    async fn overview(&mut self) -> Result<Overview> {
+        if !self.installed().await? {
+            return Ok(Overview::default());
+        }
+        // Sent together. In this order: a run that ends in between stands in both and not in none.
+        let (unfinished, history) = futures::join!(
+            reading::runs(&self.client, Runs::Unfinished),
+            history::read_without_bundles(&self.client),
+        );
+        Ok(Overview { history: history?, unfinished: unfinished? })
     }
 
     async fn runs(&mut self, which: Runs) -> Result<Vec<Run>> {
@@ -140,7 +163,9 @@ impl Session for PostgresSession {
     async fn commit(&mut self, batch: &Batch<'_>) -> Result<()> {
         self.unsettled |=
             batch.lines.iter().any(|l| matches!(l, Line::Perform { act, .. } if may_unsettle(act)));
+        self.forget_what_may_be_gone();
         let result = commit::commit(self, batch).await;
+        self.forget_what_may_be_gone();
         self.pass_on_notices();
         result
     }

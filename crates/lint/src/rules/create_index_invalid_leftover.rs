@@ -28,7 +28,7 @@ fn check(scene: &Scene, findings: &mut Findings) {
     }
     let outcome = if index.if_not_exists { "so nothing will be built" } else { "so this fails" };
     let fix = index.table.beside(name.clone()).to_sql().ok().and_then(|sql| {
-        let build = rewrite::safe_parts(scene).unwrap_or_else(|| vec![scene.change().text.clone()]);
+        let build = rewrite::safe_parts(scene).unwrap_or_else(|| vec![scene.change().text.to_string()]);
         let parts: Vec<String> =
             std::iter::once(format!("DROP INDEX CONCURRENTLY IF EXISTS {sql}")).chain(build).collect();
         rewrite::instead(scene, "the removal of the invalid index and a new build", &parts)

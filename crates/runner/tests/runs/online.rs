@@ -6,10 +6,11 @@ use std::time::Duration;
 use cofferdam_core::journal::What;
 use cofferdam_core::online::{Capture, Examined, Gate, Online};
 use cofferdam_core::{Code, Event, Fault, Name, Phase, Script};
+use cofferdam_dialects::postgres;
 use cofferdam_engines::fake::{FakeFault, FakePlace};
 use cofferdam_engines::{Asked, Record, Run};
 use cofferdam_runner::{
-    Back, Pending, Policy, Silent, Stop, StopWhy, Summary, alter, finalize, look, open_changes,
+    Back, Pending, Policy, Relations, Silent, Stop, StopWhy, Summary, alter, finalize, look, open_changes,
     refuse_blocking, rollback_plans, take_back,
 };
 use uuid::Uuid;
@@ -407,8 +408,13 @@ fn a_second_change_of_the_table_is_refused_and_told_which_is_first() {
 
 /// A migration whose text names a table, and whose plan does something to it.
 fn about(version: &str, sql: &str, unit: &str) -> Pending {
-    let mut pending = pending(version, &[unit]);
-    pending.migration.up = Script::new(format!("V{version}__x.sql"), sql);
+    written(pending(version, &[unit]), sql)
+}
+
+/// With this text.
+fn written(mut pending: Pending, sql: &str) -> Pending {
+    pending.migration.up = Script::new(pending.migration.up.path, sql);
+    pending.relations = Relations::of(&postgres::read(&pending.migration.up).unwrap());
     pending
 }
 
@@ -459,9 +465,9 @@ async fn migration(world: &World) -> Pending {
     let mut session = world.session().await;
     let mut pending = pending("1", &["together: add column t.c"]);
     let plan = look(session.as_mut(), &change(), &online_policy()).await.unwrap().plan;
-    pending.plan = cofferdam_core::Plan { key: "1".into(), description: "migration 1".into(), ..plan };
-    pending.migration.up = Script::new("V1__x.sql", "ALTER TABLE t ALTER COLUMN a TYPE bigint");
-    pending
+    let plan = cofferdam_core::Plan::clone(&plan);
+    pending.plan = cofferdam_core::Plan { key: "1".into(), description: "migration 1".into(), ..plan }.into();
+    written(pending, "ALTER TABLE t ALTER COLUMN a TYPE bigint")
 }
 
 #[test]

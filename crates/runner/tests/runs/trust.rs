@@ -49,7 +49,7 @@ fn a_plan_that_is_not_the_accepted_one_is_refused() {
             let other = left().await;
             other.run().await
         };
-        run.plan.units[1].steps[0].act = Act::sql("drop table t");
+        std::sync::Arc::make_mut(&mut run.plan).units[1].steps[0].act = Act::sql("drop table t");
         let begun = vec![
             moved(Phase::Requested, Event::PlanAccepted, Phase::Planned),
             moved(Phase::Planned, Event::ChecksPassed, Phase::Expanding),

@@ -211,7 +211,8 @@ pub(crate) fn pending(version: &str, units: &[&str]) -> Pending {
         wishes: &Default::default(),
     };
     let bundle = back::bundle(&plan, &subject);
-    Pending { migration, plan, bundle, findings: Vec::new(), why: Vec::new() }
+    let (plan, relations) = (plan.into(), Default::default());
+    Pending { migration, plan, relations, bundle, findings: Vec::new(), why: Vec::new() }
 }
 
 /// The refusal in it.

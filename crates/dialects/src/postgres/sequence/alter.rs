@@ -228,7 +228,7 @@ fn kept(subject: &Subject<'_>, kept: Kept) -> Option<SafeStep> {
     let sql = subject.alter(&kept.texts.join(", "));
     let titles: Vec<String> = kept.changes.iter().map(|c| title(subject.table, c)).collect();
     let change = Change {
-        text: sql.clone(),
+        text: sql.as_str().into(),
         at: Span::default(),
         copy_rows: None,
         comments: Vec::new(),

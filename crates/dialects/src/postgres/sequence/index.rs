@@ -49,7 +49,7 @@ pub(super) fn build(table: &Name, name: &str, unique: bool, sql: String, facts: 
     let unique = if unique { "unique " } else { "" };
     Some(SafeStep {
         title: format!("create {unique}index concurrently {name}"),
-        act: Act::BuildIndex { index: index.clone(), sql },
+        act: Act::BuildIndex { index: index.clone(), sql: sql.into() },
         probe: Probe::IndexValid { index },
         undo: Undo::Acts { acts: vec![Act::sql(drop)], atomic: false, loses: None },
         atomic: false,
@@ -120,7 +120,7 @@ pub(in crate::postgres) fn rebuilt(name: &Name, facts: &Facts) -> Result<Vec<Act
     let schema = table.resolved.as_ref().and_then(|n| n.schema.clone()).or_else(|| name.schema.clone());
     Ok(vec![Act::BuildIndex {
         index: Name { schema, name: name.name.clone() },
-        sql: format!("{before} CONCURRENTLY{rest}"),
+        sql: format!("{before} CONCURRENTLY{rest}").into(),
     }])
 }
 

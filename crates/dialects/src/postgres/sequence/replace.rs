@@ -26,7 +26,7 @@ pub(super) fn together(subject: &Subject<'_>, mut sorted: Sorted) -> Option<Sort
         };
         let Act::Sql { sql, .. } = &mut add.act else { return None };
         let clause = sql.strip_prefix(subject.alter("").as_str())?;
-        *sql = subject.alter(&format!("{}, {clause}", sorted.before.texts[index]));
+        *sql = subject.alter(&format!("{}, {clause}", sorted.before.texts[index])).into();
         add.title = format!("replace {}", add.title.strip_prefix("add ").unwrap_or(&add.title));
         add.probe = Probe::Nothing;
         add.undo = both(add.undo.clone(), dropped(subject, &sorted.before.changes[index]));
@@ -45,7 +45,7 @@ fn adds(step: &SafeStep, name: &str) -> bool {
 /// The way back of the DROP alone.
 fn dropped(subject: &Subject<'_>, change: &TableChange) -> Undo {
     let change = Change {
-        text: subject.alter(""),
+        text: subject.alter("").into(),
         at: Span::default(),
         copy_rows: None,
         comments: Vec::new(),

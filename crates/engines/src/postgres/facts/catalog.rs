@@ -14,6 +14,11 @@ pub(super) const PATH: &str = "SELECT pg_catalog.current_setting('search_path'),
     pg_catalog.current_schemas(true)::pg_catalog.text[],
     pg_catalog.has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE')";
 
+/// Whether a relation of one of these names is there, in whatever schema. Asked with [`PATH`]: where all tables are
+/// still to be made, [`TABLES`] would take the server longer to plan than all else of the look.
+pub(super) const NAMED: &str = "SELECT EXISTS (SELECT FROM pg_catalog.pg_class c
+    WHERE c.relname OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.name[]))";
+
 /// Begins the transaction in which the catalog is read. Sizes and definitions take the weakest lock of a table, so
 /// one that is being rewritten makes us wait, and then give up.
 pub(super) const BEGIN: &str =

@@ -3,6 +3,8 @@
 //! It reads too little rather than too much: a right that is asked for in vain stops a migration that would have
 //! worked, while one that was overlooked shows up as the server's own refusal.
 
+use std::collections::BTreeSet;
+
 use cofferdam_core::plan::{Act, Plan, Probe};
 use cofferdam_core::{Name, Undo};
 
@@ -29,8 +31,8 @@ pub(super) enum Need {
 
 /// What the statements of a plan need, and those that would take them back: a way back without the right to go it is
 /// none.
-pub(super) fn needs(plan: &Plan) -> Vec<Need> {
-    let mut needs = Vec::new();
+pub(super) fn needs(plan: &Plan) -> BTreeSet<Need> {
+    let mut needs = BTreeSet::new();
     let mut reading = Reading::default();
     for step in plan.steps() {
         needs.extend(probed(&step.probe));
@@ -47,8 +49,6 @@ pub(super) fn needs(plan: &Plan) -> Vec<Need> {
             break;
         }
     }
-    needs.sort();
-    needs.dedup();
     needs
 }
 
