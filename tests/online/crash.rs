@@ -6,6 +6,7 @@ use std::process::Stdio;
 
 use cofferdam_core::failpoint::FAILPOINTS;
 
+use crate::logical::LOGICAL;
 use crate::place::{FINALIZE, Place, ROLLBACK, TABLE, WIDER};
 use crate::support::{each, until, wait};
 
@@ -19,8 +20,24 @@ const WAYS: &[&[&[&str]]] = &[
 const CHILD: &str = "CREATE TABLE child_of_{t} (id int PRIMARY KEY, of int REFERENCES {t} ON DELETE CASCADE);
  INSERT INTO child_of_{t} SELECT i, i * 10 FROM generate_series(1, 50) i";
 
+/// The way of a change whose keys come from a logical slot.
+const BY_SLOT: &[&[&str]] =
+    &[&["alter", "--table", "t", "--capture", "logical", "--lock-wait", "30s", "--yes", WIDER], ROLLBACK];
+
+fn all_points() -> impl Iterator<Item = &'static str> {
+    FAILPOINTS.iter().map(|(name, _)| *name).filter(|name| name.starts_with("online."))
+}
+
+/// Those that every change passes.
 fn points() -> Vec<&'static str> {
-    FAILPOINTS.iter().map(|(name, _)| *name).filter(|name| name.starts_with("online.")).collect()
+    all_points().filter(|name| !name.starts_with("online.slot")).collect()
+}
+
+/// Those that a change may pass more than once.
+const AGAIN: &[&str] = &["online.copy.", "online.apply.", "online.compare.", "online.index.built"];
+
+fn again(point: &str) -> bool {
+    AGAIN.iter().any(|again| point.starts_with(again))
 }
 
 /// Runs a command that is disturbed at a failpoint; whether it came there.
@@ -60,10 +77,8 @@ fn ended(pid: u32) -> bool {
         .map_or(true, |s| s.rsplit(')').next().is_some_and(|r| r.trim_start().starts_with('Z')))
 }
 
-/// A way with one disturbance; whether its place was reached.
-fn one(way: &[&[&str]], failpoint: &str, action: &str, nth: u32) -> bool {
-    let place = Place::new("crash", &format!("{TABLE}; {CHILD}"));
-    let original = place.dump();
+/// A way with one disturbance; whether its place was reached. `original`: the schema without any change.
+fn one(place: &Place, original: &str, way: &[&[&str]], (failpoint, action, nth): (&str, &str, u32)) -> bool {
     let mut reached = false;
     for (step, arguments) in way.iter().enumerate() {
         // Something to apply at every step.
@@ -76,7 +91,7 @@ fn one(way: &[&[&str]], failpoint: &str, action: &str, nth: u32) -> bool {
             .map(|argument| if step > 0 && *argument == "t" { &run } else { *argument })
             .collect();
         let arguments = &arguments[..];
-        if reached || !disturbed(&place, arguments, failpoint, action, nth) {
+        if reached || !disturbed(place, arguments, failpoint, action, nth) {
             if reached {
                 place.must(arguments);
             }
@@ -100,20 +115,40 @@ fn one(way: &[&[&str]], failpoint: &str, action: &str, nth: u32) -> bool {
 /// `times`: at which passing of a place it is disturbed.
 fn matrix(action: &str, times: &[u32]) {
     let mut cases = Vec::new();
-    for point in points() {
-        for nth in times {
-            cases.push((point, *nth));
-        }
+    for nth in times {
+        cases.extend(
+            points().into_iter().filter(|point| *nth == 1 || again(point)).map(|point| (point, *nth)),
+        );
     }
+    let schema = format!("{TABLE}; {CHILD}");
     each(
         &cases,
         |(point, nth)| format!("{point}={action}@{nth}"),
         |(point, nth)| {
-            let reached: Vec<bool> = WAYS.iter().map(|way| one(way, point, action, *nth)).collect();
+            let mut reached = false;
+            for way in WAYS {
+                let place = Place::new("crash", &schema);
+                reached |= one(&place, &place.dump(), way, (point, action, *nth));
+            }
             // Not every place is passed twice, but each once.
-            assert!(*nth > 1 || reached.contains(&true), "no command reaches {point}");
+            assert!(*nth > 1 || reached, "no command reaches {point}");
         },
     );
+}
+
+#[test]
+fn trap_56_disturbed_while_a_slot_is_read() {
+    for point in all_points().filter(|point| point.starts_with("online.slot")) {
+        for action in ["kill", "error"] {
+            let place = Place::alone("crash_slot", LOGICAL, TABLE);
+            let original = place.dump();
+            if point == "online.slot.logged" {
+                // What is written from now on comes from the slot.
+                place.held(BY_SLOT[0], "online.copy.begun").kill();
+            }
+            assert!(one(&place, &original, BY_SLOT, (point, action, 1)), "{point}={action} is not reached");
+        }
+    }
 }
 
 #[test]

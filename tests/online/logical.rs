@@ -4,7 +4,7 @@ use crate::moments::Writes;
 use crate::place::{ABORT, Place, TABLE, WIDER};
 use crate::support::until;
 
-const LOGICAL: &[(&str, &str)] =
+pub const LOGICAL: &[(&str, &str)] =
     &[("wal_level", "logical"), ("max_replication_slots", "20"), ("max_wal_senders", "20")];
 
 /// Values beside the table that an update does not touch are not in the log, and neither is what TRUNCATE removed.

@@ -25,6 +25,7 @@ const PLANTED: &[&str] = &[
     "truncated-value",
     "null-to-empty",
     "lost-delete",
+    "missing-chunk-filter",
 ];
 
 fn told(planted: &str, seed: u64) -> Outcome {

@@ -13,7 +13,7 @@ use tokio_postgres::types::Type;
 
 use cofferdam_core::fault::Result;
 use cofferdam_core::online::Capture;
-use cofferdam_core::{Code, Fault, failpoint};
+use cofferdam_core::{Code, Fault};
 
 use super::flow::{Direction, Flow};
 use super::worker::{self, Opened, begin, passing, rollback};
@@ -114,13 +114,9 @@ async fn attempt_open(work: &Work<'_>, client: &Client, most: Option<u32>) -> Re
         keys.extend(logged(&other, &work.flow).await?);
     }
     put(client, &work.flow, &keys).await?;
-    if failpoint::hit("online.apply.before-commit") {
-        return Err(errors::lost("failpoint online.apply.before-commit"));
-    }
+    worker::crash_at("online.apply.before-commit")?;
     let committed = client.batch_execute("COMMIT").await;
-    if failpoint::hit("online.apply.committed") {
-        return Err(errors::lost("failpoint online.apply.committed"));
-    }
+    worker::crash_at("online.apply.committed")?;
     committed.map_err(|e| errors::fault(e, "applying changes"))?;
     super::plant::after_apply(client, &work.flow).await?;
     Ok(Applied::Rows(rows))

@@ -6,11 +6,10 @@ use tokio_postgres::Client;
 
 use cofferdam_core::fault::Result;
 use cofferdam_core::online::{Online, Part};
-use cofferdam_core::{Name, QuotedIdent, failpoint};
+use cofferdam_core::{Name, QuotedIdent};
 
 use super::flow::literal;
 use super::{capture, guard, logical, state, worker};
-use crate::postgres::errors;
 
 /// Ends the capture: the table is as it was before. Waits for the lock only for a moment.
 pub(super) async fn release(client: &Client, change: &Online) -> Result<()> {
@@ -30,7 +29,8 @@ pub(super) async fn release(client: &Client, change: &Online) -> Result<()> {
         Part::Create.word(),
         literal(&change.id())?
     );
-    in_transaction(client, &text, "ending the capture").await
+    in_transaction(client, &text, "ending the capture").await?;
+    worker::crash_at("online.release.released")
 }
 
 /// How long snapshots from before a swap back are waited for.
@@ -75,9 +75,7 @@ pub(super) async fn finish(client: &Client, change: &Online) -> Result<()> {
         capture::end(&table)?.join("; ")
     );
     in_transaction(client, &text, "ending the capture").await?;
-    if failpoint::hit("online.finish.released") {
-        return Err(errors::lost("failpoint online.finish.released"));
-    }
+    worker::crash_at("online.finish.released")?;
     remove(client, change, &change.old()).await
 }
 
@@ -97,7 +95,8 @@ async fn remove(client: &Client, change: &Online, table: &Name) -> Result<()> {
             literal(&change.id())?
         );
     }
-    in_transaction(client, &format!("{text}; COMMIT"), "removing what the change made").await
+    in_transaction(client, &format!("{text}; COMMIT"), "removing what the change made").await?;
+    worker::crash_at("online.removed")
 }
 
 /// One statement in a transaction of its own.

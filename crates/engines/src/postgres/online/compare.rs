@@ -10,13 +10,12 @@ use tokio_postgres::Client;
 
 use cofferdam_core::fault::Result;
 use cofferdam_core::online::Capture;
-use cofferdam_core::{Code, Fault, Refusal, failpoint};
+use cofferdam_core::{Code, Fault, Refusal};
 
 use super::chunks::{self, Chunk};
 use super::flow::{Direction, Flow};
 use super::worker::{self, Opened, begin, passing, rollback};
 use super::{Work, apply, copy, logical, planted, swap};
-use crate::postgres::errors;
 
 /// So many logged keys may wait: under load the log is never empty.
 const NEAR: usize = 500;
@@ -126,11 +125,10 @@ async fn compare_open(client: &Client, work: &Work<'_>, chunk: &Chunk) -> Result
         }
         return Err(mismatch(client, work, &source, &target).await?);
     }
-    if failpoint::hit("online.compare.before-commit") {
-        return Err(errors::lost("failpoint online.compare.before-commit"));
-    }
+    worker::crash_at("online.compare.before-commit")?;
     let text = format!("UPDATE {} SET compared = true WHERE no = {}; COMMIT", flow.chunk, chunk.no);
-    worker::run(client, &text, doing).await.map(|_| ())
+    worker::run(client, &text, doing).await?;
+    worker::crash_at("online.compare.committed")
 }
 
 /// Whether a chunk that seems to differ does, where a change is visible before its key is logged. Everything that is

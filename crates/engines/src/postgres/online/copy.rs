@@ -8,8 +8,8 @@ use std::time::Instant;
 
 use tokio_postgres::Client;
 
+use cofferdam_core::Fault;
 use cofferdam_core::fault::Result;
-use cofferdam_core::{Fault, failpoint};
 
 use super::Work;
 use super::chunks::{Chunk, Chunks};
@@ -55,9 +55,7 @@ async fn one_worker(work: &Work<'_>, chunks: &Chunks<'_>, number: usize) -> Resu
     loop {
         work.may_go_on(number).await?;
         let Some(chunk) = chunks.next().await? else { return Ok(Ended::Whole) };
-        if failpoint::hit("online.copy.cut") {
-            return Err(errors::lost("failpoint online.copy.cut"));
-        }
+        worker::crash_at("online.copy.cut")?;
         let began = Instant::now();
         let mut tries = 0;
         let rows = loop {
@@ -106,10 +104,9 @@ async fn copy_open(client: &Client, work: &Work<'_>, chunk: &Chunk) -> Result<u6
         chunk.no
     );
     super::plant::in_copy(flow, chunk, &mut text)?;
+    worker::crash_at("online.copy.begun")?;
     let answer = worker::run(client, &text, doing).await?;
-    if failpoint::hit("online.copy.before-commit") {
-        return Err(errors::lost("failpoint online.copy.before-commit"));
-    }
+    worker::crash_at("online.copy.before-commit")?;
     let [.., rows, marked] = counts(&answer)[..] else {
         return Err(Fault::Bug("a copied chunk gave no counts".into()));
     };
@@ -117,9 +114,7 @@ async fn copy_open(client: &Client, work: &Work<'_>, chunk: &Chunk) -> Result<u6
         return Err(worker::fenced());
     }
     let committed = client.batch_execute("COMMIT").await;
-    if failpoint::hit("online.copy.committed") {
-        return Err(errors::lost("failpoint online.copy.committed"));
-    }
+    worker::crash_at("online.copy.committed")?;
     // Whether a lost answer stands for a commit, the chunk's row tells the next runner.
     committed.map_err(|e| errors::fault(e, doing))?;
     Ok(rows)

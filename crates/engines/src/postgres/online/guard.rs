@@ -7,14 +7,13 @@
 
 use tokio_postgres::Client;
 
+use cofferdam_core::QuotedIdent;
 use cofferdam_core::fault::Result;
 use cofferdam_core::online::Online;
-use cofferdam_core::{QuotedIdent, failpoint};
 
 use super::capture::PREFIX;
 use super::flow::{literal, own};
 use super::{clean, worker};
-use crate::postgres::errors;
 
 /// The statements that begin it on the table that the swap puts in place, and on those that refer to it. They belong
 /// into the transaction that swaps: its number becomes part of the function. Everything is locked by it already.
@@ -67,9 +66,7 @@ pub(super) async fn end(client: &Client, change: &Online) -> Result<()> {
         if let Some(Some(drop)) = row.first() {
             clean::alone(client, drop, doing).await?;
         }
-        if failpoint::hit("online.guard.ended") {
-            return Err(errors::lost("failpoint online.guard.ended"));
-        }
+        worker::crash_at("online.guard.ended")?;
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use tokio_postgres::error::SqlState;
 
 use cofferdam_core::fault::Result;
 use cofferdam_core::online::Capture;
-use cofferdam_core::{Code, Fault, Refusal, failpoint};
+use cofferdam_core::{Code, Fault, Refusal};
 
 use super::{Work, apply, logical, worker};
 use crate::postgres::errors;
@@ -49,9 +49,7 @@ async fn builder(work: &Work<'_>, statements: &[&String], next: &AtomicUsize, nu
         work.check()?;
         build(work, &client, sql).await?;
         work.copied(1);
-        if failpoint::hit("online.index.built") {
-            return Err(errors::lost("failpoint online.index.built"));
-        }
+        worker::crash_at("online.index.built")?;
     }
     Ok(())
 }
@@ -129,5 +127,8 @@ async fn constraints(work: &Work<'_>, client: &Client) -> Result<()> {
             });
         }
     }
-    worker::run(client, &format!("{}; COMMIT", work.stage_sql("index")?), doing).await.map(|_| ())
+    worker::run(client, &work.stage_sql("index")?, doing).await?;
+    worker::crash_at("online.index.before-commit")?;
+    worker::run(client, "COMMIT", doing).await?;
+    worker::crash_at("online.index.committed")
 }

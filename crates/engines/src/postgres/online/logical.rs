@@ -115,8 +115,8 @@ pub(super) async fn begin(work: &Work<'_>, client: &Client) -> Result<()> {
         &format!("SELECT pg_catalog.pg_create_logical_replication_slot({slot}, 'pgoutput')"),
         doing,
     )
-    .await
-    .map(|_| ())
+    .await?;
+    worker::crash_at("online.slot.made")
 }
 
 /// Ends it. The slot must not be left: the server keeps its write-ahead log for it.
@@ -203,6 +203,7 @@ async fn once(work: &Work<'_>, client: &Client, upto: Option<&str>) -> Result<us
     }
     visible(client, &ended).await?;
     log(client, &work.flow, &decoder).await?;
+    worker::crash_at("online.slot.logged")?;
     let Some(end) = decoder.end else {
         return Err(Fault::Bug("a logical slot gave half a transaction".into()));
     };

@@ -9,7 +9,7 @@ use tokio_postgres::Client;
 use cofferdam_core::fault::Result;
 use cofferdam_core::online::{Online, Part};
 use cofferdam_core::plan::Seen;
-use cofferdam_core::{Code, Fault, Refusal, failpoint};
+use cofferdam_core::{Code, Fault, Refusal};
 
 use super::session::PostgresSession;
 
@@ -45,7 +45,7 @@ pub(super) use outside::{control, states};
 
 /// A mistake that is made on purpose; see `plant`.
 pub(super) fn planted(name: &str) -> bool {
-    failpoint::planted(name)
+    cofferdam_core::failpoint::planted(name)
 }
 
 /// Does a part, going on from where an earlier try left it. Done twice it is as if done once.
@@ -112,10 +112,10 @@ async fn create(session: &PostgresSession, change: &Online, epoch: i64) -> Resul
         worker::rollback(client).await;
         return created;
     }
-    if failpoint::hit("online.create.before-commit") {
-        return Err(super::errors::lost("failpoint online.create.before-commit"));
-    }
-    worker::run(client, "COMMIT", doing).await.map(|_| ())
+    worker::crash_at("online.create.before-commit")?;
+    worker::run(client, "COMMIT", doing).await?;
+    worker::crash_at("online.create.committed")?;
+    Ok(())
 }
 
 async fn install(client: &Client, change: &Online, print: &Blueprint, epoch: i64) -> Result<()> {

@@ -11,7 +11,7 @@ use tokio_postgres::Client;
 
 use cofferdam_core::fault::{Question, Result};
 use cofferdam_core::online::{Capture, Part};
-use cofferdam_core::{Code, Fault, Refusal, failpoint};
+use cofferdam_core::{Code, Fault, Refusal};
 
 use super::flow::{Direction, Flow, literal};
 use super::worker::{self, Opened, passing, rollback};
@@ -139,9 +139,7 @@ async fn attempt_open(work: &Work<'_>, client: &Client) -> Result<Opened> {
         // Nobody writes now: after this every key is logged.
         logical::catch_up(work).await?;
     }
-    if failpoint::hit("online.swap.locked") {
-        return Err(errors::lost("failpoint online.swap.locked"));
-    }
+    worker::crash_at("online.swap.locked")?;
     if !planted("swap-before-drain") {
         let (_, keys) = apply::take(client, flow, None).await?;
         apply::put(client, flow, &keys).await?;
@@ -149,17 +147,11 @@ async fn attempt_open(work: &Work<'_>, client: &Client) -> Result<Opened> {
     if flow.direction == Direction::Back {
         refuse_quarantined(client, flow).await?;
     }
-    if failpoint::hit("online.swap.drained") {
-        return Err(errors::lost("failpoint online.swap.drained"));
-    }
+    worker::crash_at("online.swap.drained")?;
     worker::run(client, &statements(work)?, doing).await?;
-    if failpoint::hit("online.swap.before-commit") {
-        return Err(errors::lost("failpoint online.swap.before-commit"));
-    }
+    worker::crash_at("online.swap.before-commit")?;
     let committed = client.batch_execute("COMMIT").await;
-    if failpoint::hit("online.swap.committed") {
-        return Err(errors::lost("failpoint online.swap.committed"));
-    }
+    worker::crash_at("online.swap.committed")?;
     committed.map_err(|e| answer_lost(errors::fault(e, doing)))?;
     Ok(Opened::Ready)
 }

@@ -177,7 +177,7 @@ impl<'s> Work<'s> {
         let statements = capture::begin(&self.flow, &self.change.new_schema(), self.kind)?;
         let text = format!(
             "BEGIN; SET LOCAL search_path = ''; SET LOCAL lock_timeout = '200ms';
-             LOCK TABLE ONLY {} IN SHARE ROW EXCLUSIVE MODE; {}; {}; COMMIT",
+             LOCK TABLE ONLY {} IN SHARE ROW EXCLUSIVE MODE; {}; {}",
             self.flow.source,
             statements.join("; "),
             self.stage_sql(Part::Capture.word())?
@@ -186,7 +186,10 @@ impl<'s> Work<'s> {
         if done.is_err() {
             worker::rollback(client).await;
         }
-        done.map(|_| ())
+        done?;
+        worker::crash_at("online.capture.before-commit")?;
+        worker::run(client, "COMMIT", doing).await?;
+        worker::crash_at("online.capture.committed")
     }
 
     async fn copy(&self) -> Result<()> {
@@ -198,6 +201,7 @@ impl<'s> Work<'s> {
         let rows = worker::value(client, &rows, "reading statistics").await?;
         self.doing("copying rows", rows.and_then(|r| r.parse().ok()).unwrap_or(0));
         copy::all(self).await?;
+        worker::crash_at("online.copy.whole")?;
         let text = format!(
             "UPDATE cofferdam.online SET copied_xid = (pg_catalog.txid_current() % 4294967296)::text WHERE id = {}",
             literal(&self.change.id())?
@@ -223,7 +227,7 @@ impl<'s> Work<'s> {
             };
             return Err(found.into_iter().fold(refusal, named).into());
         }
-        Ok(())
+        worker::crash_at("online.compare.proved")
     }
 
     /// What was written since the swap is brought into the old table, and compared, before it is swapped back.
@@ -238,6 +242,7 @@ impl<'s> Work<'s> {
     async fn settle(&self) -> Result<()> {
         for sql in &self.print.settle {
             clean::alone(&self.session.client, sql, "validating constraints").await?;
+            worker::crash_at("online.settle.validated")?;
         }
         Ok(())
     }

@@ -4,7 +4,7 @@
 use tokio_postgres::{Client, SimpleQueryMessage};
 
 use cofferdam_core::fault::Result;
-use cofferdam_core::{Code, Fault, Refusal};
+use cofferdam_core::{Code, Fault, Refusal, failpoint};
 
 use super::flow::Flow;
 use crate::postgres::session::PostgresSession;
@@ -65,6 +65,11 @@ pub(super) fn checked(flow: &Flow, rows: &[Vec<Option<String>>]) -> Result<Opene
         }
         _ => Ok(Opened::Ready),
     }
+}
+
+/// A place where a test makes the process die, or fail as if the connection broke; see [`failpoint`].
+pub(super) fn crash_at(name: &'static str) -> Result<()> {
+    if failpoint::hit(name) { Err(errors::lost(&format!("failpoint {name}"))) } else { Ok(()) }
 }
 
 /// The rows of all results of a simple query, one after the other.
