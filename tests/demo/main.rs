@@ -7,8 +7,13 @@ use std::time::{Duration, Instant};
 
 use cofferdam_scratch::{find, skipped};
 
+/// So many rows that the runner can be met in the middle of the copy and of the comparison.
+const ENOUGH: &str = "300000";
+/// Where that does not matter.
+const FEW: &str = "20000";
+
 /// `cofferdam demo` with nothing of this machine's settings, and a folder of its own for its temporary files.
-fn demo(temporary: &Path, arguments: &[&str]) -> Command {
+fn demo(temporary: &Path, rows: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cofferdam"));
     for (name, _) in std::env::vars() {
         let kept = ["COFFERDAM_PG_BIN", "COFFERDAM_CACHE"].contains(&name.as_str());
@@ -17,7 +22,7 @@ fn demo(temporary: &Path, arguments: &[&str]) -> Command {
         }
     }
     command
-        .args(["demo", "--rows", "20000"])
+        .args(["demo", "--rows", rows])
         .args(arguments)
         .env("TMPDIR", temporary)
         .env("NO_COLOR", "1")
@@ -53,23 +58,30 @@ fn it_loses_no_write_and_leaves_nothing_behind() {
         return;
     }
     let folder = temporary_folder();
-    let output = demo(folder.path(), &[]).output().unwrap();
+    let output = demo(folder.path(), ENOUGH, &[]).output().unwrap();
     let (result, story) =
         (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
     assert_eq!(output.status.code(), Some(0), "{story}\n{result}");
     assert!(result.contains(" writes by 4 writers: 0 failed, 0 lost; longest stall "), "{result}");
     assert!(result.contains("schema changed and back as it was"), "{result}");
-    for part in 1..=7 {
+    for part in 1..=13 {
         assert_eq!(
-            story.matches(&format!("\n{part}/7 ")).count() + usize::from(part == 1),
+            story.matches(&format!("\n{part}/13 ")).count() + usize::from(part == 1),
             1,
             "{part}: {story}"
         );
     }
-    assert!(story.starts_with("1/7 PostgreSQL "), "{story}");
-    assert!(story.contains("20 000 orders"), "{story}");
+    assert!(story.starts_with("1/13 PostgreSQL "), "{story}");
+    assert!(story.contains("300 000 orders"), "{story}");
     assert!(story.contains("killed the runner (SIGKILL) while it built orders_status_idx"), "{story}");
     assert!(story.contains("found "), "the second runner says what it found: {story}");
+    for part in ["copy", "comparison"] {
+        let killed = format!("killed the runner (SIGKILL) in the middle of the {part} (");
+        assert_eq!(story.matches(&killed).count(), 1, "{part}: {story}");
+    }
+    assert_eq!(story.matches("goes on with alter public.orders ").count(), 2, "{story}");
+    assert!(result.contains("\norders.id integer -> bigint -> integer online; copy killed at "), "{result}");
+    assert!(result.ends_with("; nothing of the change is left\n"), "{result}");
     assert_eq!(left_over(folder.path()), Vec::<PathBuf>::new());
 }
 
@@ -79,8 +91,8 @@ fn the_document_says_the_same() {
         return;
     }
     let folder = temporary_folder();
-    let output =
-        demo(folder.path(), &["-o", "json", "--writers", "2", "--seed", "7", "--quiet"]).output().unwrap();
+    let arguments = ["-o", "json", "--writers", "2", "--seed", "7", "--quiet"];
+    let output = demo(folder.path(), ENOUGH, &arguments).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
     let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -88,18 +100,52 @@ fn the_document_says_the_same() {
     assert_eq!(document["clean"], true);
     assert_eq!(
         (&document["rows"], &document["writers"], &document["seed"]),
-        (&20_000.into(), &2.into(), &7.into())
+        (&300_000.into(), &2.into(), &7.into())
     );
-    let phases: Vec<&str> =
-        document["phases"].as_array().unwrap().iter().map(|p| p["name"].as_str().unwrap()).collect();
-    assert_eq!(phases, ["before", "apply", "rollback"]);
+    assert_eq!(each(&document["phases"], "name"), ["before", "apply", "rollback", "alter", "swap-back"]);
     for phase in document["phases"].as_array().unwrap() {
         assert!(phase["writes"].as_u64().unwrap() > 0, "{phase}");
     }
     let checks = document["checks"].as_array().unwrap();
-    assert_eq!(checks.len(), 2);
-    assert_eq!(checks[1]["writes"], document["total"]["writes"]);
+    assert_eq!(each(&document["checks"], "after"), ["apply", "rollback", "alter", "swap-back"]);
+    assert_eq!(checks[3]["writes"], document["total"]["writes"]);
     assert_eq!(document["schemaRestored"], true);
+    let online = &document["online"];
+    assert_eq!(each(&online["kills"], "during"), ["copy", "compare"]);
+    for kill in online["kills"].as_array().unwrap() {
+        assert!((30..100).contains(&kill["percent"].as_u64().unwrap()), "{kill}");
+    }
+    assert_eq!(online["keyTypes"], serde_json::json!(["integer", "bigint", "integer"]));
+    assert_eq!((&online["schemaRestored"], &online["leftBehind"]), (&true.into(), &serde_json::json!([])));
+}
+
+/// A copy that leaves out a range, and no comparison that would notice: the demonstration's own checker must.
+#[cfg(feature = "failpoints")]
+#[test]
+fn a_write_that_the_online_change_loses_is_found() {
+    if without_server("a_write_that_the_online_change_loses_is_found") {
+        return;
+    }
+    let folder = temporary_folder();
+    let output = demo(folder.path(), FEW, &["-o", "json"])
+        .env("COFFERDAM_PLANTED", "skipped-chunk,no-compare")
+        .output()
+        .unwrap();
+    let story = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{story}");
+    assert!(story.contains("error[") && story.contains("the demonstration failed: "), "{story}");
+    assert!(story.contains("the comparison was done before it could be killed"), "{story}");
+    let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(document["clean"], false);
+    for (check, lost) in document["checks"].as_array().unwrap().iter().zip([false, false, true]) {
+        assert_eq!(check["lost"].as_u64().unwrap() > 0, lost, "{check}");
+    }
+    assert_eq!(left_over(folder.path()), Vec::<PathBuf>::new());
+}
+
+/// One value of each object of a list.
+fn each<'a>(list: &'a serde_json::Value, name: &str) -> Vec<&'a str> {
+    list.as_array().unwrap().iter().map(|object| object[name].as_str().unwrap()).collect()
 }
 
 #[test]
@@ -108,7 +154,7 @@ fn an_interrupt_removes_everything() {
         return;
     }
     let folder = temporary_folder();
-    let mut child = demo(folder.path(), &[]).spawn().unwrap();
+    let mut child = demo(folder.path(), FEW, &[]).spawn().unwrap();
     until("the server runs", || left_over(folder.path()).len() > 1);
     signal(&child, "INT");
     assert_eq!(child.wait().unwrap().code(), Some(130));
@@ -121,7 +167,7 @@ fn what_is_kept_goes_with_the_signal_that_ends_it() {
         return;
     }
     let folder = temporary_folder();
-    let mut command = demo(folder.path(), &["--keep", "--writers", "1"]);
+    let mut command = demo(folder.path(), FEW, &["--keep", "--writers", "1"]);
     let told = folder.path().join("told");
     command.stderr(std::fs::File::create(&told).unwrap());
     let mut child = command.spawn().unwrap();
@@ -140,7 +186,8 @@ fn what_is_kept_goes_with_the_signal_that_ends_it() {
 fn without_a_server_it_says_what_to_do() {
     let folder = temporary_folder();
     let nowhere = folder.path().join("nowhere");
-    let output = demo(folder.path(), &["--pg", "999.0.0"]).env("COFFERDAM_CACHE", &nowhere).output().unwrap();
+    let output =
+        demo(folder.path(), FEW, &["--pg", "999.0.0"]).env("COFFERDAM_CACHE", &nowhere).output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("error[CF2506]") && said.contains("COFFERDAM_PG_BIN"), "{said}");

@@ -64,9 +64,9 @@ pub(super) async fn found(client: &Client, rows: u32) -> Result<Found> {
         query(client, missing, &[(&filled, Type::INT8)]).await?.iter().map(|row| row.get(0)).collect();
     // Through no index that the change made: an index that is wrong must not hide a row.
     let changed = format!(
-        "SELECT id, customer_id, coalesce(status, ''), amount, version, last_op
-         FROM (SELECT id AS n, * FROM orders) AS o
-         WHERE n > $1 OR (customer_id, status, amount, version, last_op) IS DISTINCT FROM ({FILL}) ORDER BY id"
+        "SELECT n, customer_id, coalesce(status, ''), amount, version, last_op
+         FROM (SELECT id::bigint AS n, * FROM orders) AS o
+         WHERE n > $1 OR (customer_id, status, amount, version, last_op) IS DISTINCT FROM ({FILL}) ORDER BY n"
     );
     let changed = query(client, &changed, &[(&filled, Type::INT8)]).await?;
     Ok(Found { filled, missing, changed: changed.iter().map(order).collect() })
@@ -81,6 +81,31 @@ fn order(row: &Row) -> (i64, Order) {
         last_op: row.get(5),
     };
     (row.get(0), order)
+}
+
+/// What the catalog says that the key of the orders is.
+pub(super) async fn key_type(client: &Client) -> Result<String> {
+    let sql = "SELECT format_type(atttypid, atttypmod) FROM pg_catalog.pg_attribute
+               WHERE attrelid = 'public.orders'::regclass AND attname = 'id'";
+    let rows = query(client, sql, &[]).await?;
+    rows.first().map(|row| row.get(0)).ok_or_else(|| Fault::Bug("table orders has no column id".to_owned()))
+}
+
+/// Everything in the database that an online change makes for itself and that must go with it, a line each.
+pub(super) async fn left_behind(client: &Client) -> Result<Vec<String>> {
+    let sql = r"
+        SELECT format('schema %s', nspname) FROM pg_catalog.pg_namespace WHERE nspname LIKE 'cofferdam\_%'
+        UNION ALL
+        SELECT format('trigger %s on %s', tgname, tgrelid::regclass)
+        FROM pg_catalog.pg_trigger WHERE NOT tgisinternal AND tgname LIKE 'cofferdam%'
+        UNION ALL
+        SELECT format('function %s', oid::regprocedure) FROM pg_catalog.pg_proc WHERE proname LIKE 'cofferdam%'
+        UNION ALL
+        SELECT format('slot %s', slot_name) FROM pg_catalog.pg_replication_slots
+        UNION ALL
+        SELECT format('change %s', id) FROM cofferdam.online
+        ORDER BY 1";
+    Ok(query(client, sql, &[]).await?.iter().map(|row| row.get(0)).collect())
 }
 
 /// Every column, constraint and index of the application's tables, a line each. Equal texts: equal schemas.

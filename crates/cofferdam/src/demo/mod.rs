@@ -1,5 +1,5 @@
-//! The demonstration: a change under load on a database of its own, with the runner killed half-way, checked write
-//! by write, and taken back.
+//! The demonstration: changes under load on a database of its own, with the runner killed half-way, checked write by
+//! write, and taken back. The first act applies a migration, the second changes the type of a key online.
 //!
 //! The writers speak to the server through the driver itself, and what is done to the schema is done by the same
 //! commands that a person would type, run as processes of their own.
@@ -12,26 +12,30 @@ mod half_way;
 mod keeping;
 mod ledger;
 mod load;
+mod middle;
+mod migration;
+mod online;
+mod scene;
 mod shop;
 mod stage;
 mod story;
 mod summary;
 #[cfg(test)]
 mod tests;
+mod views;
 mod writer;
-
-use std::time::Duration;
 
 use cofferdam_core::{Code, Fault, Refusal, Result};
 
 use crate::cli::Exit;
 use crate::context::Context;
 use child::Child;
-use ledger::{Outcome, Window};
-use load::Load;
+use ledger::Window;
+use scene::Scene;
 use stage::Stage;
 use story::Story;
-use summary::{CheckView, DemoView, PhaseView};
+use summary::DemoView;
+use views::PhaseView;
 
 /// What the demonstration is asked for.
 #[derive(Debug, Clone, clap::Args)]
@@ -53,10 +57,6 @@ pub(crate) struct DemoArgs {
     #[arg(long)]
     pub(crate) keep: bool,
 }
-
-/// How long the writers write before anything is changed, on the changed tables, and on either side of the way
-/// back: long enough for thousands of writes, short enough to be watched.
-const UNDISTURBED: Duration = Duration::from_secs(3);
 
 /// Runs the demonstration. Whatever ends it, the server and its files go.
 ///
@@ -85,72 +85,17 @@ pub(crate) async fn run(context: &Context, args: &DemoArgs) -> Result<Exit> {
     }
 }
 
-/// The seven parts, in order.
+/// Both acts.
 async fn told(story: &Story<'_>, args: &DemoArgs) -> Result<(Stage, DemoView)> {
     let stage = Stage::set_up(story, args).await?;
     stage.fill(story, args).await?;
-    let original = database::schema(&stage.client).await?;
-    let mut load = Load::new(args.writers, args.rows, args.seed, &stage.url);
+    let mut scene = Scene::new(story, &stage, args);
     let whole = Window::open("all");
-    load.start().await?;
-    let before = lasting("before", tokio::time::sleep(UNDISTURBED)).await.0;
-
-    story.part(3, "cofferdam apply: version 2 under that load, until it is killed half-way");
-    let (apply, ended) = lasting("apply", async {
-        let killed = half_way::kill(story, &stage).await?;
-        story.part(4, "the same command again");
-        let left = half_way::resume(story, &stage, &killed).await?;
-        tokio::time::sleep(UNDISTURBED).await;
-        Ok::<_, Fault>((killed, left))
-    })
-    .await;
-    let (killed, left) = ended?;
-    load.stop().await?;
-    let before = PhaseView::new(&before, load.tally(&before));
-    let apply = PhaseView::new(&apply, load.tally(&apply));
-    let after_apply = checked(&stage, &load, args, "apply").await?;
-    story.part(5, &after_apply.words());
-    story.line(&format!("while it was applied: {}", apply.words()));
-    let changed = database::schema(&stage.client).await?;
-
-    load.start().await?;
-    story.part(6, "cofferdam rollback --to 1 under the same load");
-    let (rollback, ended) = lasting("rollback", async {
-        tokio::time::sleep(UNDISTURBED).await;
-        let ended = Child::start(&stage, &["rollback", "--to", "1"])?.done(story).await;
-        tokio::time::sleep(UNDISTURBED).await;
-        ended
-    })
-    .await;
-    ended?;
-    load.stop().await?;
-    let rollback = PhaseView::new(&rollback, load.tally(&rollback));
-    let after_rollback = checked(&stage, &load, args, "rollback").await?;
-    let restored = original != changed && database::schema(&stage.client).await? == original;
-    story.part(
-        7,
-        &format!("{}; the schema is {}as it was", after_rollback.words(), if restored { "" } else { "NOT " }),
-    );
-    story.line(&format!("while it was taken back: {}", rollback.words()));
+    let migration = migration::play(&mut scene).await?;
+    let online = online::play(&mut scene).await?;
     Child::start(&stage, &["verify"])?.done(story).await?;
-
-    let total = PhaseView::new(&whole.close(), load.tally(&whole.close()));
-    let phases = (vec![before, apply, rollback], total);
-    let checks = vec![after_apply, after_rollback];
-    let view = DemoView::new(args, &stage, phases, checks, (killed, left), restored);
+    let whole = whole.close();
+    let total = PhaseView::new(&whole, scene.load.tally(&whole));
+    let view = DemoView::new(scene, total, migration, online);
     Ok((stage, view))
-}
-
-/// The window in which something is done.
-async fn lasting<T>(name: &'static str, work: impl Future<Output = T>) -> (Window, T) {
-    let window = Window::open(name);
-    let done = work.await;
-    (window.close(), done)
-}
-
-/// Compares the table with everything that was acknowledged since the beginning. The writers must be idle.
-async fn checked(stage: &Stage, load: &Load, args: &DemoArgs, after: &'static str) -> Result<CheckView> {
-    let found = database::found(&stage.client, args.rows).await?;
-    let acknowledged = load.entries().filter(|e| e.outcome == Outcome::Acknowledged).count() as u64;
-    Ok(CheckView::new(after, acknowledged, &checker::check(load.entries(), &found)))
 }

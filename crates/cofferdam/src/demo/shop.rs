@@ -1,4 +1,4 @@
-//! The tables of the demonstration, what is in them at the beginning, and the change that is made to them.
+//! The tables of the demonstration, what is in them at the beginning, and the changes that are made to them.
 
 /// How many customers there are.
 pub(super) const CUSTOMERS: i64 = 5_000;
@@ -8,6 +8,12 @@ pub(super) const SHARED: i64 = 8;
 
 /// What an order's status can be.
 pub(super) const STATUSES: [&str; 4] = ["new", "paid", "sent", "closed"];
+
+/// What the key of the orders is, as the catalog says it, and what it becomes online.
+pub(super) const KEY_TYPES: [&str; 2] = ["integer", "bigint"];
+
+/// The change of the second act, as it stands behind `ALTER TABLE orders`.
+pub(super) const WIDER_KEY: &str = "ALTER COLUMN id TYPE bigint";
 
 /// The index in whose building the runner is killed.
 pub(super) const INDEX: &str = "orders_status_idx";
@@ -51,7 +57,7 @@ fn shop(rows: u32) -> String {
     name text NOT NULL
 );
 CREATE TABLE orders (
-    id bigint PRIMARY KEY,
+    id integer PRIMARY KEY,
     customer_id bigint NOT NULL,
     status text,
     amount bigint NOT NULL,
@@ -60,6 +66,7 @@ CREATE TABLE orders (
 );
 INSERT INTO customers SELECT n, 'customer ' || n FROM generate_series(1, {CUSTOMERS}) AS n;
 INSERT INTO orders SELECT n, {FILL} FROM generate_series(1::bigint, {rows}) AS n;
+CREATE INDEX orders_customer_idx ON orders (customer_id);
 "
     )
 }

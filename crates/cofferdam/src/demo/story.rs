@@ -4,7 +4,7 @@ use crate::context::Context;
 use crate::output::Console;
 
 /// How many parts there are.
-const PARTS: u32 = 7;
+const PARTS: u32 = 13;
 
 /// Tells.
 #[derive(Debug)]

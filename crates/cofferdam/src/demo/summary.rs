@@ -2,24 +2,21 @@
 
 use serde::Serialize;
 
-use super::DemoArgs;
-use super::checker::{Kind, Problem};
 use super::half_way::{Killed, Left};
-use super::ledger::{Tally, Window};
-use super::stage::Stage;
+use super::migration::Migrated;
+use super::online::OnlineView;
+use super::scene::Scene;
 use super::story::grouped;
+use super::views::{CheckView, PhaseView, stall};
 use crate::args::duration::shown;
 use crate::output::table::Columns;
 use crate::output::words::count;
-
-/// How many problems are named.
-const NAMED: usize = 5;
 
 /// The document of kind `Demo`.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct DemoView {
-    /// No write failed or was lost, nothing was written by nobody, and the schema is as it was.
+    /// No write failed or was lost, nothing was written by nobody, and the schema is as it was after either act.
     pub(super) clean: bool,
     pub(super) server: ServerView,
     pub(super) rows: u32,
@@ -31,8 +28,10 @@ pub(super) struct DemoView {
     pub(super) killed: Killed,
     pub(super) left: Left,
     pub(super) checks: Vec<CheckView>,
-    /// After the way back every column, constraint and index is as before the change.
+    /// After the migration's way back every column, constraint and index is as before it.
     pub(super) schema_restored: bool,
+    /// The second act.
+    pub(super) online: OnlineView,
 }
 
 /// The PostgreSQL that it ran on.
@@ -42,129 +41,24 @@ pub(super) struct ServerView {
     pub(super) origin: String,
 }
 
-/// What became of the writes of a phase.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct PhaseView {
-    pub(super) name: &'static str,
-    pub(super) ms: u64,
-    pub(super) writes: u64,
-    pub(super) failed: u64,
-    pub(super) in_doubt: u64,
-    /// The longest that a writer waited for one write.
-    pub(super) longest_stall_ms: f64,
-    /// The first failure in the server's words.
-    pub(super) first_failure: Option<String>,
-}
-
-/// A comparison of the table with all ledgers.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct CheckView {
-    /// The phase that it came after.
-    pub(super) after: &'static str,
-    /// Acknowledged writes that were looked for: all since the beginning.
-    pub(super) writes: u64,
-    pub(super) lost: u64,
-    /// Writes in the table that nobody made.
-    pub(super) foreign: u64,
-    pub(super) problems: Vec<String>,
-}
-
-impl PhaseView {
-    /// Of a window and its writes.
-    pub(super) fn new(window: &Window, tally: Tally) -> Self {
-        let ms = u64::try_from((window.to - window.from).as_millis()).unwrap_or(u64::MAX);
-        Self {
-            name: window.name,
-            ms,
-            writes: tally.acknowledged,
-            failed: tally.failed,
-            in_doubt: tally.in_doubt,
-            longest_stall_ms: (tally.longest.as_secs_f64() * 1e5).round() / 100.0,
-            first_failure: tally.first_failure,
-        }
-    }
-
-    /// Writes that were not acknowledged.
-    fn failures(&self) -> u64 {
-        self.failed + self.in_doubt
-    }
-
-    /// As a sentence: `20 311 writes, 0 failed, longest stall 38 ms`.
-    pub(super) fn words(&self) -> String {
-        let doubt = match self.in_doubt {
-            0 => String::new(),
-            number => format!(", {} in doubt", grouped(number)),
-        };
-        format!(
-            "{} writes, {} failed{doubt}, longest stall {}",
-            grouped(self.writes),
-            grouped(self.failed),
-            stall(self.longest_stall_ms)
-        )
-    }
-}
-
-impl CheckView {
-    /// Of so many acknowledged writes and what is wrong with them.
-    pub(super) fn new(after: &'static str, writes: u64, problems: &[Problem]) -> Self {
-        let sum = |kind| problems.iter().filter(|p| p.kind == kind).map(|p| p.writes).sum();
-        Self {
-            after,
-            writes,
-            lost: sum(Kind::Lost),
-            foreign: sum(Kind::Foreign),
-            problems: problems.iter().map(|p| p.what.clone()).collect(),
-        }
-    }
-
-    /// Nothing is wrong.
-    pub(super) fn is_clean(&self) -> bool {
-        self.problems.is_empty()
-    }
-
-    /// As a sentence, the first problems in lines after it.
-    pub(super) fn words(&self) -> String {
-        if self.is_clean() {
-            return format!(
-                "all {} acknowledged writes are there, and nothing else is",
-                grouped(self.writes)
-            );
-        }
-        let (lost, foreign) = (grouped(self.lost), grouped(self.foreign));
-        let mut text = format!("of {} acknowledged writes {lost} are LOST", grouped(self.writes));
-        if self.foreign > 0 {
-            text += &format!(", and {foreign} are there that nobody made");
-        }
-        self.problems.iter().take(NAMED).for_each(|problem| text += &format!("\n    {problem}"));
-        text
-    }
-}
-
 impl DemoView {
     /// The result of one demonstration.
-    pub(super) fn new(
-        args: &DemoArgs,
-        stage: &Stage,
-        (phases, total): (Vec<PhaseView>, PhaseView),
-        checks: Vec<CheckView>,
-        (killed, left): (Killed, Left),
-        schema_restored: bool,
-    ) -> Self {
-        let clean = schema_restored && checks.iter().all(CheckView::is_clean) && total.failures() == 0;
+    pub(super) fn new(scene: Scene<'_>, total: PhaseView, migrated: Migrated, online: OnlineView) -> Self {
+        let Scene { stage, args, phases, checks, .. } = scene;
+        let restored = migrated.restored && online.is_clean();
         Self {
-            clean,
+            clean: restored && checks.iter().all(CheckView::is_clean) && total.failures() == 0,
             server: ServerView { version: stage.version.clone(), origin: stage.origin.clone() },
             rows: args.rows,
             writers: args.writers,
             seed: args.seed,
             phases,
             total,
-            killed,
-            left,
+            killed: migrated.killed,
+            left: migrated.left,
             checks,
-            schema_restored,
+            schema_restored: migrated.restored,
+            online,
         }
     }
 
@@ -184,7 +78,7 @@ impl DemoView {
                 stall(phase.longest_stall_ms),
             ]);
         }
-        format!("{}\n{}\n", table.text(), self.closing())
+        format!("{}\n{}\n{}\n", table.text(), self.closing(), self.online.words())
     }
 
     fn closing(&self) -> String {
@@ -207,48 +101,7 @@ impl DemoView {
             None | Some(0) => String::new(),
             Some(writes) => format!("; {} that nobody made", grouped(writes)),
         };
-        (!self.clean).then(|| format!("the demonstration failed: {}{foreign}{failure}", self.closing()))
-    }
-}
-
-/// `38 ms`; below ten with one decimal: `4.2 ms`.
-fn stall(ms: f64) -> String {
-    if ms < 10.0 { format!("{ms:.1} ms") } else { shown(ms.round() as u64) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn problem(kind: Kind, writes: u64) -> Problem {
-        Problem { kind, writes, what: "order 17 is gone".into() }
-    }
-
-    #[test]
-    fn a_check_says_what_is_lost() {
-        let clean = CheckView::new("apply", 41_233, &[]);
-        assert!(clean.is_clean());
-        assert_eq!(clean.words(), "all 41 233 acknowledged writes are there, and nothing else is");
-        let bad = CheckView::new("apply", 41_233, &[problem(Kind::Lost, 2), problem(Kind::Foreign, 1)]);
-        assert_eq!((bad.lost, bad.foreign, bad.is_clean()), (2, 1, false));
-        assert_eq!(
-            bad.words(),
-            "of 41 233 acknowledged writes 2 are LOST, and 1 are there that nobody made\
-             \n    order 17 is gone\n    order 17 is gone"
-        );
-    }
-
-    #[test]
-    fn a_phase_is_a_sentence() {
-        let tally = Tally {
-            acknowledged: 20_311,
-            longest: std::time::Duration::from_micros(4_249),
-            ..Tally::default()
-        };
-        let phase = |tally| PhaseView::new(&Window::open("apply"), tally).words();
-        assert_eq!(phase(tally.clone()), "20 311 writes, 0 failed, longest stall 4.2 ms");
-        let tally =
-            Tally { failed: 1, in_doubt: 2, longest: std::time::Duration::from_millis(1_500), ..tally };
-        assert_eq!(phase(tally), "20 311 writes, 1 failed, 2 in doubt, longest stall 1.5 s");
+        let (closing, online) = (self.closing(), self.online.words());
+        (!self.clean).then(|| format!("the demonstration failed: {closing}; {online}{foreign}{failure}"))
     }
 }

@@ -1,12 +1,14 @@
 //! The checker against a real table: writers that nobody disturbs leave it clean, and whatever is done behind
 //! their back is caught.
 
+use cofferdam_core::online::Part;
 use cofferdam_scratch::{Options, Server, find_or_fetch, skipped};
 use tokio_postgres::Client;
 
 use super::checker::{Kind, check};
 use super::ledger::{Act, Outcome};
 use super::load::Load;
+use super::middle::{Far, look};
 use super::{database, shop};
 
 const ROWS: u32 = 2_000;
@@ -79,14 +81,69 @@ fn sabotage_of_a_real_table_is_caught() {
             ),
             (Kind::Lost, "TRUNCATE orders".to_owned()),
         ];
-        for (kind, sabotage) in cases {
-            database::execute(&client, &format!("BEGIN; {sabotage}")).await.unwrap();
-            let problems = check(load.entries(), &database::found(&client, ROWS).await.unwrap());
-            assert!(problems.iter().any(|p| p.kind == kind), "{sabotage}: {problems:?}");
-            database::execute(&client, "ROLLBACK").await.unwrap();
+        // As the first act has the table, and as the second leaves it.
+        for key in shop::KEY_TYPES {
+            let change = format!("ALTER TABLE orders ALTER COLUMN id TYPE {key}");
+            database::execute(&client, &change).await.unwrap();
+            assert_eq!(database::key_type(&client).await.unwrap(), key);
+            for (kind, sabotage) in &cases {
+                database::execute(&client, &format!("BEGIN; {sabotage}")).await.unwrap();
+                let problems = check(load.entries(), &database::found(&client, ROWS).await.unwrap());
+                assert!(problems.iter().any(|p| p.kind == *kind), "{key}, {sabotage}: {problems:?}");
+                database::execute(&client, "ROLLBACK").await.unwrap();
+            }
+            let found = database::found(&client, ROWS).await.unwrap();
+            assert_eq!(check(load.entries(), &found), []);
         }
-        let found = database::found(&client, ROWS).await.unwrap();
-        assert_eq!(check(load.entries(), &found), []);
+    });
+}
+
+#[test]
+fn where_an_online_change_is_and_what_it_leaves_is_seen() {
+    let name = "where_an_online_change_is_and_what_it_leaves_is_seen";
+    let binaries = match find_or_fetch(&mut |_| {}) {
+        Ok(binaries) => binaries,
+        Err(why) => return skipped(name, &why.to_string()),
+    };
+    let server = Server::start(&binaries, &Options::default()).unwrap();
+    let url = server.create_database("shop").unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let client = tables(&url).await;
+        let schema = "CREATE SCHEMA cofferdam; CREATE TABLE cofferdam.online (id text, stage text)";
+        database::execute(&client, schema).await.unwrap();
+        assert_eq!(look(&client, Part::Copy, ROWS).await.unwrap(), Far::NotYet);
+        assert_eq!(database::left_behind(&client).await.unwrap(), [""; 0]);
+
+        let change = "
+            INSERT INTO cofferdam.online VALUES ('86a1', 'capture');
+            CREATE SCHEMA cofferdam_new_86a1;
+            CREATE TABLE cofferdam_new_86a1.\"cofferdam chunk\" (low text[], high text[], copied bool, compared bool);
+            INSERT INTO cofferdam_new_86a1.\"cofferdam chunk\" VALUES
+                (NULL, '{501}', true, true), ('{501}', '{1501}', false, false), ('{1501}', NULL, true, false);
+            CREATE FUNCTION public.\"cofferdam capture insert\"() RETURNS trigger LANGUAGE plpgsql
+                AS 'BEGIN RETURN NULL; END';
+            CREATE TRIGGER \"cofferdam capture insert\" AFTER INSERT ON orders
+                EXECUTE FUNCTION \"cofferdam capture insert\"()";
+        database::execute(&client, change).await.unwrap();
+        let left = [
+            "change 86a1",
+            "function \"cofferdam capture insert\"()",
+            "schema cofferdam_new_86a1",
+            "trigger cofferdam capture insert on orders",
+        ];
+        assert_eq!(database::left_behind(&client).await.unwrap(), left);
+        for (stage, part, far) in [
+            ("create", Part::Copy, Far::NotYet),
+            ("capture", Part::Copy, Far::Amid(50)),
+            ("copy", Part::Copy, Far::Over),
+            ("index", Part::Compare, Far::Amid(25)),
+            ("swap", Part::Compare, Far::Over),
+        ] {
+            let stage_is = format!("UPDATE cofferdam.online SET stage = '{stage}'");
+            database::execute(&client, &stage_is).await.unwrap();
+            assert_eq!(look(&client, part, ROWS).await.unwrap(), far, "{stage}");
+        }
     });
 }
 

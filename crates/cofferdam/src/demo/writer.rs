@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Statement};
 
 use super::database;
@@ -181,7 +182,10 @@ struct Session {
 impl Session {
     async fn open(url: &str, name: &str) -> cofferdam_core::Result<Self> {
         let client = database::connect(url, name).await?;
-        let prepare = async |sql: &str| client.prepare(sql).await.map_err(|e| database::fault(&e, sql));
+        // The order's number is a bigint to the application, whatever it is in the table now.
+        let prepare = async |sql: &str| {
+            client.prepare_typed(sql, &[Type::INT8]).await.map_err(|e| database::fault(&e, sql))
+        };
         let insert = prepare(
             "INSERT INTO orders (id, customer_id, status, amount, version, last_op) VALUES ($1, $2, $3, $4, 0, $5)",
         )

@@ -1,0 +1,153 @@
+//! Where an online change is, as the database tells it: in the middle of a part it can be killed.
+
+use std::time::Duration;
+
+use cofferdam_core::Result;
+use cofferdam_core::online::Part;
+use serde::Serialize;
+use tokio_postgres::Client;
+use tokio_postgres::types::Type;
+
+use super::database;
+
+/// How often the database is asked.
+const LOOK: Duration = Duration::from_millis(3);
+
+/// From so many hundredths on a part is in its middle.
+const MIDDLE: u8 = 30;
+
+/// A kill that was meant for the middle of a part.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Kill {
+    /// `copy` or `compare`.
+    during: &'static str,
+    /// How many hundredths of the table the killed runner had done; none: the part was over before the kill came.
+    percent: Option<u8>,
+}
+
+impl Kill {
+    /// Of a part, with what the database says after the kill.
+    pub(super) fn new(part: Part, far: Far) -> Self {
+        let percent = if let Far::Amid(percent) = far { Some(percent) } else { None };
+        Self { during: part.word(), percent }
+    }
+
+    /// It met the part.
+    pub(super) fn happened(&self) -> bool {
+        self.percent.is_some()
+    }
+
+    /// In a sentence.
+    pub(super) fn words(&self) -> String {
+        let name = self.name();
+        match self.percent {
+            Some(percent) => format!("killed the runner (SIGKILL) in the middle of the {name} ({percent} %)"),
+            None => format!("the {name} was done before it could be killed: that takes more rows"),
+        }
+    }
+
+    /// For the summary.
+    pub(super) fn short(&self) -> String {
+        match self.percent {
+            Some(percent) => format!("{} killed at {percent} %", self.name()),
+            None => format!("{} done before it could be killed", self.name()),
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        if self.during == Part::Compare.word() { "comparison" } else { self.during }
+    }
+}
+
+/// How far a change is with a part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Far {
+    /// It is at an earlier one.
+    NotYet,
+    /// So many hundredths of the table are done.
+    Amid(u8),
+    Over,
+}
+
+impl Far {
+    /// By the last part that ended.
+    fn of(part: Part, ended: Option<Part>, percent: u8) -> Self {
+        let before = Part::WAY.iter().take_while(|p| **p != part).last().copied();
+        match ended {
+            Some(ended) if ended >= part => Self::Over,
+            ended if ended.is_none() || ended != before => Self::NotYet,
+            _ if percent >= 100 => Self::Over,
+            _ => Self::Amid(percent),
+        }
+    }
+}
+
+/// Waits until the change is in the middle of a part, or that part is over.
+pub(super) async fn reached(client: &Client, part: Part, rows: u32) -> Result<Far> {
+    loop {
+        match look(client, part, rows).await? {
+            Far::Amid(percent) if percent >= MIDDLE => return Ok(Far::Amid(percent)),
+            Far::Over => return Ok(Far::Over),
+            _ => tokio::time::sleep(LOOK).await,
+        }
+    }
+}
+
+/// How far the change of the one table is that is being changed, which had so many rows at the beginning.
+pub(super) async fn look(client: &Client, part: Part, rows: u32) -> Result<Far> {
+    let list = r"SELECT format('%I.%I', n.nspname, c.relname)
+                 FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+                 WHERE n.nspname LIKE 'cofferdam\_new\_%' AND c.relname = 'cofferdam chunk'";
+    let Some(list) = database::query(client, list, &[]).await?.first().map(|row| row.get::<_, String>(0))
+    else {
+        return Ok(Far::NotYet);
+    };
+    let done = if part == Part::Compare { "compared" } else { "copied" };
+    let sql = format!(
+        "SELECT (SELECT stage FROM cofferdam.online),
+                least(coalesce(sum(greatest(least(coalesce(high[1]::bigint, $1 + 1), $1 + 1)
+                                            - coalesce(low[1]::bigint, 1), 0)) * 100 / $1, 0), 100)::bigint
+         FROM {list} WHERE {done}"
+    );
+    let found = database::query(client, &sql, &[(&i64::from(rows), Type::INT8)]).await?;
+    let Some(row) = found.first() else { return Ok(Far::NotYet) };
+    let stage = row.get::<_, Option<String>>(0);
+    let ended = Part::WAY.iter().copied().find(|part| stage.as_deref() == Some(part.word()));
+    Ok(Far::of(part, ended, u8::try_from(row.get::<_, i64>(1)).unwrap_or(100)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_is_amid_after_the_one_before_it() {
+        for (part, ended, percent, far) in [
+            (Part::Copy, None, 0, Far::NotYet),
+            (Part::Copy, Some(Part::Create), 0, Far::NotYet),
+            (Part::Copy, Some(Part::Capture), 0, Far::Amid(0)),
+            (Part::Copy, Some(Part::Capture), 41, Far::Amid(41)),
+            (Part::Copy, Some(Part::Capture), 100, Far::Over),
+            (Part::Copy, Some(Part::Copy), 100, Far::Over),
+            (Part::Copy, Some(Part::Settle), 100, Far::Over),
+            (Part::Compare, Some(Part::Copy), 0, Far::NotYet),
+            (Part::Compare, Some(Part::Index), 33, Far::Amid(33)),
+            (Part::Compare, Some(Part::Compare), 100, Far::Over),
+            (Part::Compare, Some(Part::Swap), 0, Far::Over),
+        ] {
+            assert_eq!(Far::of(part, ended, percent), far, "{part:?} after {ended:?}");
+        }
+    }
+
+    #[test]
+    fn a_kill_that_came_too_late_is_none() {
+        let kill = Kill::new(Part::Compare, Far::Amid(41));
+        assert!(kill.happened());
+        assert_eq!(kill.words(), "killed the runner (SIGKILL) in the middle of the comparison (41 %)");
+        let kill = Kill::new(Part::Copy, Far::Over);
+        assert!(!kill.happened());
+        assert_eq!(kill.words(), "the copy was done before it could be killed: that takes more rows");
+        assert_eq!(kill.short(), "copy done before it could be killed");
+    }
+}
