@@ -9,6 +9,7 @@ mod session;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod back;
 mod carried;
 mod crash;
 mod foreign;

@@ -26,6 +26,7 @@ const PLANTED: &[&str] = &[
     "null-to-empty",
     "lost-delete",
     "missing-chunk-filter",
+    "unapplied-back",
 ];
 
 fn told(planted: &str, seed: u64) -> Outcome {

@@ -157,6 +157,9 @@ pub(super) async fn put(client: &Client, flow: &Flow, keys: &Keys) -> Result<()>
         (0..flow.key.len()).map(|n| keys.iter().map(|key| key[n].as_str()).collect()).collect();
     let parameters: Vec<(&(dyn tokio_postgres::types::ToSql + Sync), Type)> =
         columns.iter().map(|c| (c as &(dyn tokio_postgres::types::ToSql + Sync), Type::TEXT_ARRAY)).collect();
+    if planted("unapplied-back") && flow.direction == Direction::Back {
+        return Ok(());
+    }
     let (delete, insert) = statements(flow);
     let doing = "applying changes";
     if !planted("lost-delete") {

@@ -91,6 +91,14 @@ impl<'f> Chunks<'f> {
         Ok(Some(chunk))
     }
 
+    /// Cuts all that is left, as if it were copied.
+    pub(super) async fn cut_all(&self) -> Result<()> {
+        while self.next().await?.is_some() {}
+        let inner = self.inner.lock().await;
+        let text = format!("UPDATE {} SET copied = true WHERE NOT copied", self.flow.chunk);
+        run(&inner.client, &text, "cutting a chunk").await.map(|_| ())
+    }
+
     /// The key at which the next range ends: the one so many rows further on.
     async fn bound(&self, inner: &Inner) -> Result<Option<Vec<String>>> {
         let (flow, alias) = (self.flow, self.flow.source_alias);

@@ -12,7 +12,7 @@ use cofferdam_core::fault::Result;
 use cofferdam_core::online::Capture;
 use cofferdam_core::{Code, Fault, Refusal};
 
-use super::chunks::{self, Chunk};
+use super::chunks::{self, Chunk, Chunks};
 use super::flow::{Direction, Flow};
 use super::worker::{self, Opened, begin, passing, rollback};
 use super::{Work, apply, copy, logical, planted, swap};
@@ -33,7 +33,7 @@ pub(super) async fn all(work: &Work<'_>) -> Result<()> {
         }
         let left = chunks::read(&drainer, &work.flow, "NOT compared").await?;
         if left.is_empty() {
-            return Ok(());
+            return every_key_is_in_a_chunk(&drainer, &work.flow).await;
         }
         work.doing("comparing", left.len() as u64);
         let next = AtomicUsize::new(0);
@@ -61,6 +61,34 @@ pub(super) async fn all(work: &Work<'_>) -> Result<()> {
     }
 }
 
+/// A comparison of no chunk, or of some, would be none: together the chunks must be the whole space of keys.
+async fn every_key_is_in_a_chunk(client: &Client, flow: &Flow) -> Result<()> {
+    let query = format!(
+        "SELECT count(*) > 0 AND bool_and(low IS NOT DISTINCT FROM before AND (high IS NULL) = last)
+         FROM (SELECT low, high, lag(high) OVER (ORDER BY no) AS before, lead(no) OVER (ORDER BY no) IS NULL AS last
+               FROM {}) c",
+        flow.chunk
+    );
+    match worker::value(client, &query, "reading the chunks").await?.as_deref() {
+        Some("t") => Ok(()),
+        _ => Err(Fault::Bug(format!("the chunks of {} leave keys out", flow.source))),
+    }
+}
+
+/// Cuts the leading table anew, into chunks that are to be compared and not to be copied.
+pub(super) async fn cut(work: &Work<'_>) -> Result<()> {
+    let doing = "beginning the comparison anew";
+    let client = worker::connect(work.session, "chunks").await?;
+    let begin = format!("BEGIN; {}", work.fence());
+    if worker::rows(&worker::run(&client, &begin, doing).await?).is_empty() {
+        rollback(&client).await;
+        return Err(worker::fenced());
+    }
+    worker::run(&client, &format!("DELETE FROM {}; COMMIT", work.flow.chunk), doing).await?;
+    let chunks = Chunks::resume(client, &work.flow, work.row_width().await?).await?;
+    chunks.cut_all().await
+}
+
 /// The next [`all`] compares everything again.
 pub(super) async fn forget(work: &Work<'_>, client: &Client) -> Result<()> {
     let text = format!("UPDATE {} SET compared = false WHERE compared", work.flow.chunk);
@@ -70,6 +98,7 @@ pub(super) async fn forget(work: &Work<'_>, client: &Client) -> Result<()> {
 /// `true`: the leading table was truncated.
 async fn one_worker(work: &Work<'_>, left: &[Chunk], next: &AtomicUsize, number: usize) -> Result<bool> {
     let client = worker::connect(work.session, &format!("compare {}", number + 1)).await?;
+    worker::run(&client, worker::UNHURRIED, "setting up a connection").await?;
     loop {
         work.may_go_on(number).await?;
         let Some(chunk) = left.get(next.fetch_add(1, Ordering::SeqCst)) else { return Ok(false) };
@@ -106,9 +135,7 @@ async fn compare_open(client: &Client, work: &Work<'_>, chunk: &Chunk) -> Result
     let pending = format!("SELECT EXISTS (SELECT FROM {})", flow.log);
     let pending = worker::value(client, &pending, doing).await?.as_deref() != Some("f");
     let (source, target) = sides(flow, chunk, pending)?;
-    let sums = |side: &str| {
-        format!("SELECT count(*), coalesce(sum(h), 0), coalesce(sum(h % 1000003), 0) FROM ({side}) side")
-    };
+    let sums = |side: &str| format!("SELECT count(*), coalesce(sum(h), 0) FROM ({side}) side");
     let answer = worker::run(client, &format!("{}; {}", sums(&source), sums(&target)), doing).await?;
     let found = worker::rows(&answer);
     let [left, right] = &found[..] else {
@@ -123,7 +150,9 @@ async fn compare_open(client: &Client, work: &Work<'_>, chunk: &Chunk) -> Result
             rollback(client).await;
             return settled(client, work, chunk).await;
         }
-        return Err(mismatch(client, work, &source, &target).await?);
+        if let Some(fault) = mismatch(client, work, &source, &target).await? {
+            return Err(fault);
+        }
     }
     worker::crash_at("online.compare.before-commit")?;
     let text = format!("UPDATE {} SET compared = true WHERE no = {}; COMMIT", flow.chunk, chunk.no);
@@ -160,17 +189,26 @@ async fn settled(client: &Client, work: &Work<'_>, chunk: &Chunk) -> Result<()> 
         if begin(client, flow, work.epoch).await? == Opened::Truncated {
             return Ok(());
         }
-        return Err(mismatch(client, work, &source, &target).await?);
+        if let Some(fault) = mismatch(client, work, &source, &target).await? {
+            return Err(fault);
+        }
     }
     let text = format!("UPDATE {} SET compared = true WHERE no = {}", flow.chunk, chunk.no);
     worker::run(client, &text, doing).await.map(|_| ())
 }
 
-/// The rows of a chunk on both sides: key and hash of each.
+/// The rows of a chunk on both sides: the key `key` and the hash `h` of each; on the way back also `b`, by which rows
+/// are the same that were written since the swap.
 fn sides(flow: &Flow, chunk: &Chunk, pending: bool) -> Result<(String, String)> {
-    let hash = |of: fn(&(String, String)) -> &String| {
-        let parts: Vec<String> = flow.compared.iter().map(|c| format!("({})", of(c))).collect();
+    let hash = |pairs: &[(String, String)], of: fn(&(String, String)) -> &String| {
+        let parts: Vec<String> = pairs.iter().map(|c| format!("({})", of(c))).collect();
         parts.join(" # ")
+    };
+    let hashes = |of: fn(&(String, String)) -> &String| match flow.direction {
+        Direction::Forward => format!("{} AS h", hash(&flow.compared, of)),
+        Direction::Back => {
+            format!("{} AS h, {} AS b", hash(&flow.compared, of), hash(&flow.compared_back, of))
+        }
     };
     let names = flow.key_names();
     let logged = |pairs: Vec<String>| match pending {
@@ -186,53 +224,65 @@ fn sides(flow: &Flow, chunk: &Chunk, pending: bool) -> Result<(String, String)> 
             Direction::Back => format!("l.{l} = {}.{}::{}", flow.target_alias, k.target, k.source_type),
         })
         .collect();
-    let side = |table: &str, alias: &str, keys: String, hash: String, range: String, logged: String| {
-        format!("SELECT ({keys})::text AS key, {hash} AS h FROM ONLY {table} {alias} WHERE {range} {logged}")
+    let side = |table: &str, alias: &str, key: String, hashes: String, range: String, logged: String| {
+        format!("SELECT (ROW({key}))::text AS key, {hashes} FROM ONLY {table} {alias} WHERE {range} {logged}")
     };
-    let keys = |row: &str| format!("ROW({row})");
     Ok((
         side(
             &flow.source,
             flow.source_alias,
-            keys(&flow.source_key()),
-            hash(|c| &c.0),
+            flow.source_key(),
+            hashes(|c| &c.0),
             flow.source_range(&chunk.range)?,
             logged(source),
         ),
         side(
             &flow.target,
             flow.target_alias,
-            keys(&flow.target_key()),
-            hash(|c| &c.1),
+            flow.target_key(),
+            hashes(|c| &c.1),
             flow.target_range(&chunk.range)?,
             logged(target),
         ),
     ))
 }
 
-/// Names the rows that differ, and sees to it that nobody swaps.
-async fn mismatch(client: &Client, work: &Work<'_>, source: &str, target: &str) -> Result<Fault> {
+/// Names the rows that differ, and sees to it that nobody swaps. `None`: on the way back, where the sums differ, each
+/// row is the same in one of the two ways. The transaction is then still open.
+async fn mismatch(client: &Client, work: &Work<'_>, source: &str, target: &str) -> Result<Option<Fault>> {
     let doing = "looking for the rows that differ";
+    let back = work.flow.direction == Direction::Back;
     let query = format!(
-        "SELECT coalesce(s.key, t.key), CASE WHEN s.key IS NULL THEN 'only in the new table' \
-         WHEN t.key IS NULL THEN 'missing in the new table' ELSE 'other values' END \
+        "SELECT coalesce(s.key, t.key), CASE WHEN s.key IS NULL THEN 'only in the {other} table' \
+         WHEN t.key IS NULL THEN 'missing in the {other} table' ELSE 'other values' END \
          FROM ({source}) s FULL JOIN ({target}) t ON s.key = t.key \
-         WHERE s.h IS DISTINCT FROM t.h ORDER BY 1 LIMIT {NAMED}"
+         WHERE s.h IS DISTINCT FROM t.h {or} ORDER BY 1 LIMIT {NAMED}",
+        other = if back { "old" } else { "new" },
+        or = if back { "AND s.b IS DISTINCT FROM t.b" } else { "" },
     );
     let found = worker::rows(&worker::run(client, &query, doing).await?);
+    if back && found.is_empty() {
+        return Ok(None);
+    }
     rollback(client).await;
-    let mut refusal = Refusal::new(
+    let refusal = Refusal::new(
         Code::Mismatch,
         format!("{} and {} do not hold the same", work.flow.source, work.flow.target),
-    )
-    .cause("the comparison found rows that differ; the tables were not swapped")
-    .help("the change is taken back; please report this");
+    );
+    let mut refusal = match back {
+        true => refusal
+            .cause("the comparison found rows that differ; the tables were not swapped back")
+            .help("what was written since the swap is in the new table, which stays: cofferdam finalize; please report this"),
+        false => refusal
+            .cause("the comparison found rows that differ; the tables were not swapped")
+            .help("the change is taken back; please report this"),
+    };
     for row in found {
         let cell = |n: usize| row.get(n).cloned().flatten().unwrap_or_default();
         refusal = refusal.note(format!("key {}: {}", cell(0), cell(1)));
     }
-    if work.flow.direction == Direction::Forward {
+    if !back {
         work.poison(client, &refusal.to_string()).await?;
     }
-    Ok(refusal.into())
+    Ok(Some(refusal.into()))
 }

@@ -52,6 +52,7 @@ async fn once(work: &Work<'_>) -> Result<Ended> {
 
 async fn one_worker(work: &Work<'_>, chunks: &Chunks<'_>, number: usize) -> Result<Ended> {
     let client = worker::connect(work.session, &format!("copy {}", number + 1)).await?;
+    worker::run(&client, worker::UNHURRIED, "setting up a connection").await?;
     loop {
         work.may_go_on(number).await?;
         let Some(chunk) = chunks.next().await? else { return Ok(Ended::Whole) };

@@ -71,6 +71,8 @@ pub(super) struct Flow {
     pub(super) columns: Vec<Column>,
     /// The hash of each column on the leading side and on the following side.
     pub(super) compared: Vec<(String, String)>,
+    /// On the way back, the same for rows that were written since the swap; see [`Blueprint::compare_back`].
+    pub(super) compared_back: Vec<(String, String)>,
     /// The log of changed keys, quoted.
     pub(super) log: String,
     /// The list of chunks, quoted.
@@ -118,6 +120,10 @@ impl Flow {
             true => (c.left.clone(), c.right.clone()),
             false => (c.right.clone(), c.left.clone()),
         });
+        let compared_back = match forward {
+            true => Vec::new(),
+            false => print.compare_back.iter().map(|c| (c.right.clone(), c.left.clone())).collect(),
+        };
         let table = change.table.to_sql()?;
         let follower = if forward { change.shadow() } else { change.old() };
         Ok(Self {
@@ -129,6 +135,7 @@ impl Flow {
             key,
             columns,
             compared: compared.collect(),
+            compared_back,
             log: own(&schema, LOG)?,
             chunk: own(&schema, CHUNK)?,
             fence: own(&change.new_schema(), FENCE)?,
@@ -141,9 +148,14 @@ impl Flow {
         })
     }
 
-    /// The statements that check, in the snapshot of the transaction, whether everything is as it was. What they
-    /// return is read by `worker::checked`.
-    pub(super) fn checks(&self, epoch: i64) -> String {
+    /// The two statements that check, in the snapshot of the transaction, whether everything is as it was. What they
+    /// return is read by `worker::checked`. This one locks the fence.
+    pub(super) fn fenced(&self, epoch: i64) -> String {
+        format!("SELECT epoch FROM {} WHERE epoch = {epoch} FOR SHARE", self.fence)
+    }
+
+    /// This one looks at the table and the log.
+    pub(super) fn unchanged(&self) -> String {
         let same = match &self.expected {
             Some(expected) if expected.node => format!(
                 "({}), f.node = pg_catalog.pg_relation_filenode({})",
@@ -153,12 +165,7 @@ impl Flow {
             Some(expected) => format!("({}), true", super::carry::fingerprint_query(expected.table)),
             None => "NULL, true".to_owned(),
         };
-        format!(
-            "SELECT epoch FROM {fence} WHERE epoch = {epoch} FOR SHARE; \
-             SELECT EXISTS (SELECT FROM {log} WHERE op = 'T'), {same} FROM {fence} f",
-            fence = self.fence,
-            log = self.log
-        )
+        format!("SELECT EXISTS (SELECT FROM {} WHERE op = 'T'), {same} FROM {} f", self.log, self.fence)
     }
 
     /// The names of the key's columns as the log and the chunks call them.

@@ -127,7 +127,7 @@ async fn attempt_open(work: &Work<'_>, client: &Client) -> Result<Opened> {
         print.lock_first.iter().map(|s| format!("{s};")).collect::<String>(),
     );
     opening += &format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE;", print.lock.join(", "));
-    opening += &flow.checks(work.epoch);
+    opening += &format!("{}; {}", flow.fenced(work.epoch), flow.unchanged());
     let found = worker::rows(&worker::run(client, &opening, doing).await?);
     if worker::checked(flow, &found)? == Opened::Truncated {
         return Ok(Opened::Truncated);

@@ -69,6 +69,15 @@ fn print(change: &Online, oid: u32) -> Blueprint {
                 "coalesce(hashtextextended(n.note, 3), 33)",
             ),
         ],
+        compare_back: vec![
+            compared("id", "hashint8extended(o.id, 1)", "hashint8extended(n.id, 1)"),
+            compared("n", "coalesce(hashint4extended(o.n, 2), 22)", "coalesce(hashint4extended(n.n, 2), 22)"),
+            compared(
+                "note",
+                "coalesce(hashtextextended(o.note, 3), 33)",
+                "coalesce(hashtextextended(n.note, 3), 33)",
+            ),
+        ],
         create: vec![
             format!("CREATE SCHEMA {new}"),
             format!("CREATE SCHEMA {old}"),

@@ -235,6 +235,7 @@ impl<'s> Work<'s> {
         let client = worker::connect(self.session, "apply").await?;
         apply::whole(self, &client).await?;
         swap::refuse_quarantined(&client, &self.flow).await?;
+        compare::cut(self).await?;
         compare::all(self).await?;
         swap::swap(self).await
     }
@@ -268,7 +269,7 @@ impl<'s> Work<'s> {
 
     /// The fence, held until the transaction ends: one row, or none where another runner has taken over.
     pub(super) fn fence(&self) -> String {
-        format!("SELECT epoch FROM {} WHERE epoch = {} FOR SHARE", self.flow.fence, self.epoch)
+        self.flow.fenced(self.epoch)
     }
 
     /// The statement that writes down which part ended.

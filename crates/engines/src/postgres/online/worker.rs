@@ -1,6 +1,7 @@
 //! One connection of an online change beside the one that holds the run lock, and the transaction that all of its
 //! work is done in.
 
+use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, SimpleQueryMessage};
 
 use cofferdam_core::fault::Result;
@@ -15,6 +16,10 @@ use crate::postgres::{connect, errors};
 pub(super) const SETTINGS: &str = "SET search_path = ''; SET row_security = off; SET statement_timeout = 0;
     SET lock_timeout = '5s'; SET idle_in_transaction_session_timeout = '5min'; SET client_min_messages = warning;
     SET synchronous_commit = on; SET default_transaction_read_only = off; SET default_transaction_deferrable = off";
+
+/// For those whose transactions write down themselves what they did, so that each need not wait for the disk: a crash
+/// of the server may lose the last of them, and with them all that was committed later; they are done again.
+pub(super) const UNHURRIED: &str = "SET synchronous_commit = off";
 
 /// Opens a connection for `what` with [`SETTINGS`].
 pub(super) async fn connect(session: &PostgresSession, what: &str) -> Result<Client> {
@@ -37,12 +42,20 @@ pub(super) enum Opened {
 /// Opens a transaction of one snapshot. The lock comes before the snapshot: a definition that is changed between the
 /// two would be read with a catalog that is newer than the rows. What is checked, is checked in that snapshot.
 pub(super) async fn begin(client: &Client, flow: &Flow, epoch: i64) -> Result<Opened> {
+    // Planning this look at a dozen catalogs takes longer than the look itself: it is planned once for a connection.
     let opening = format!(
-        "BEGIN ISOLATION LEVEL REPEATABLE READ; LOCK TABLE ONLY {} IN ACCESS SHARE MODE; {}",
+        "BEGIN ISOLATION LEVEL REPEATABLE READ; LOCK TABLE ONLY {} IN ACCESS SHARE MODE; {}; EXECUTE {UNCHANGED}",
         flow.source,
-        flow.checks(epoch)
+        flow.fenced(epoch)
     );
-    let answer = client.simple_query(&opening).await.map_err(|e| errors::fault(e, "opening a transaction"));
+    let mut answer = client.simple_query(&opening).await;
+    if answer.as_ref().is_err_and(|e| e.code() == Some(&SqlState::INVALID_SQL_STATEMENT_NAME)) {
+        rollback(client).await;
+        run(client, &format!("PREPARE {UNCHANGED} AS {}", flow.unchanged()), "setting up a connection")
+            .await?;
+        answer = client.simple_query(&opening).await;
+    }
+    let answer = answer.map_err(|e| errors::fault(e, "opening a transaction"));
     let opened = answer.and_then(|messages| checked(flow, &rows(&messages)));
     if !matches!(opened, Ok(Opened::Ready)) {
         rollback(client).await;
@@ -50,7 +63,10 @@ pub(super) async fn begin(client: &Client, flow: &Flow, epoch: i64) -> Result<Op
     opened
 }
 
-/// Reads what [`Flow::checks`] returned.
+/// The name under which a connection has [`Flow::unchanged`].
+const UNCHANGED: &str = "cofferdam_unchanged";
+
+/// Reads what [`Flow::fenced`] and [`Flow::unchanged`] returned.
 pub(super) fn checked(flow: &Flow, rows: &[Vec<Option<String>>]) -> Result<Opened> {
     // Without the fence's row only one row comes back.
     let [_, found] = rows else { return Err(fenced()) };

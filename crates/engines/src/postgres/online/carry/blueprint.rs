@@ -20,6 +20,10 @@ pub(in crate::postgres) struct Blueprint {
     pub back: Vec<Mapped>,
     /// Every column by which both sides are compared.
     pub compare: Vec<Compared>,
+    /// How the old table's columns are compared with what a row of the new table asks for. A row that was written after
+    /// the swap fits in this way, one that was not fits in the other: where the change loses or converts something,
+    /// only one of the two is so.
+    pub compare_back: Vec<Compared>,
     /// Makes the schemas and the shadow, changed and empty, with no index and with no trigger.
     pub create: Vec<String>,
     /// Makes the unique index of the key on the shadow.
@@ -82,11 +86,11 @@ pub(in crate::postgres) struct Mapped {
 /// How a column is compared.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::postgres) struct Compared {
-    /// Its name in the new table.
+    /// Its name in the table whose values are hashed.
     pub name: String,
-    /// A bigint that is never NULL, over the alias `o`: the hash of the value that the old row asks for.
+    /// A bigint that is never NULL, over the alias `o`: the hash of the value that the old row asks for, or has.
     pub left: String,
-    /// The same over the alias `n`: the hash of the value that is there.
+    /// The same over the alias `n`.
     pub right: String,
 }
 

@@ -32,6 +32,22 @@ pub(super) fn compared(
     Ok(out)
 }
 
+/// Every column of the old table that the new one says something of. `mapped`: the stored columns of the old table.
+pub(super) fn compared_back(before: &Reading, mapped: &[Mapped]) -> Result<Vec<Compared>> {
+    let mut out = Vec::new();
+    for (position, old) in before.columns.iter().enumerate() {
+        let Some(column) = mapped.iter().find(|m| m.name == old.name && !m.absent) else { continue };
+        let left = format!("o.{}", ident(&old.name)?);
+        let right = format!("({})::{}", column.expression, old.ty);
+        out.push(Compared {
+            name: old.name.clone(),
+            left: hash(old, &left, position),
+            right: hash(old, &right, position),
+        });
+    }
+    Ok(out)
+}
+
 /// The value that the old row asks for, of the new type.
 fn wanted(new: &Column, before: &Reading, pairs: &Pairs, mapped: &[Mapped]) -> Result<Option<String>> {
     let old = pairs.from.get(&new.name).and_then(|name| before.column(name));
@@ -95,6 +111,7 @@ fn fast(base: &str, column: &Column, value: &str, position: usize) -> Option<Str
             let utc = format!("pg_catalog.timezone('0'::pg_catalog.interval, {value})");
             return Some(format!("pg_catalog.timestamp_hash_extended({utc}, {position})"));
         }
+        "numeric" => return Some(number(value, position)),
         "text" | "varchar" => return Some(text(value, position)),
         // Of a fixed length all end in as many spaces as they must.
         "bpchar" if column.modifier > 0 => return Some(text(value, position)),
@@ -102,6 +119,17 @@ fn fast(base: &str, column: &Column, value: &str, position: usize) -> Option<Str
         _ => return None,
     };
     Some(format!("pg_catalog.{function}({value}, {position})"))
+}
+
+/// Equal numbers that are written with as many digits are identical. What is no number (NaN, the infinities) has no
+/// digits, and one hash for all of them.
+fn number(value: &str, position: usize) -> String {
+    let digits = format!("pg_catalog.hashint4extended(pg_catalog.scale({value}), {position})");
+    format!(
+        "CASE WHEN pg_catalog.scale({value}) IS NULL THEN {} \
+         ELSE pg_catalog.hash_numeric_extended({value}, {position}) # {digits} END",
+        text(value, position)
+    )
 }
 
 /// Byte by byte, whatever the collation takes for equal.

@@ -3,6 +3,7 @@
 use cofferdam_core::fault::Result;
 
 use super::catalog::{Catalog, ident, qualified};
+use super::columns::Column;
 use super::mapping::{Pairs, loses};
 use super::reading::Reading;
 use crate::postgres::errors;
@@ -72,7 +73,7 @@ pub(super) async fn misfits(
                 ));
             }
         }
-        if new.ty == old.ty && !pairs.converted(&new.name) {
+        if !pairs.converted(&new.name) && (new.ty == old.ty || takes_all(old, new)) {
             continue;
         }
         let text = matches!(new.base.as_deref(), Some("varchar" | "bpchar")) && new.modifier > 4;
@@ -97,6 +98,19 @@ pub(super) async fn misfits(
     }
     catalog.run(LOOKED).await?;
     Ok(out)
+}
+
+/// Every value of the one type is one of the other's, so that nothing has to be looked for.
+fn takes_all(old: &Column, new: &Column) -> bool {
+    let (Some(from), Some(to)) = (old.base.as_deref(), new.base.as_deref()) else { return false };
+    let whole = ["int2", "int4", "int8"];
+    let place = |of: &str| whole.iter().position(|known| *known == of);
+    match (from, to) {
+        (_, "int4" | "int8") => place(from).is_some_and(|a| place(to).is_some_and(|b| a <= b)),
+        (_, "numeric") => place(from).is_some() && new.modifier < 0,
+        ("text" | "varchar" | "bpchar" | "name", "text" | "varchar") => new.modifier < 0,
+        _ => false,
+    }
 }
 
 /// A message of the server's without the value that it quotes.

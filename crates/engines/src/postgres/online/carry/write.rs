@@ -9,7 +9,7 @@ use cofferdam_core::online::Online;
 use super::Known;
 use super::blueprint::{Blueprint, Proof};
 use super::catalog::{ident, qualified};
-use super::compare::compared;
+use super::compare::{compared, compared_back};
 use super::foreign_keys::ForeignKey;
 use super::mapping::{backward, forward};
 use super::shadow::{self, Place};
@@ -29,6 +29,7 @@ pub(super) fn blueprint(change: &Online, known: &Known) -> Result<Blueprint> {
     let shadow_table = place.table(before)?;
     let home = qualified(&before.table.schema, &before.table.name)?;
     let columns = forward(before, after, &trial.pairs, &new_schema)?;
+    let back = backward(before, after, &trial.pairs, &old_schema)?;
     let backing = after.indexes.iter().find(|i| i.name == key.index);
     let key_index = backing
         .map(|i| i.create(&shadow_table))
@@ -48,8 +49,9 @@ pub(super) fn blueprint(change: &Online, known: &Known) -> Result<Blueprint> {
         fingerprint: fingerprint.clone(),
         key: key.columns.clone(),
         compare: compared(before, after, &trial.pairs, &columns)?,
+        compare_back: compared_back(before, &back)?,
         columns,
-        back: backward(before, after, &trial.pairs, &old_schema)?,
+        back,
         create,
         key_index,
         indexes: shadow::indexes(after, &place, Some(&key.index))?,

@@ -9,6 +9,10 @@ use super::way::prepare;
 /// A type, and two values of it that are equal, or alike, and not the same.
 const ALIKE: &[(&str, &str, &str)] = &[
     ("numeric", "1.0", "1.00"),
+    ("numeric", "-1", "1"),
+    ("numeric", "NaN", "0"),
+    ("numeric", "NaN", "Infinity"),
+    ("numeric", "Infinity", "-Infinity"),
     ("float8", "0", "-0"),
     ("float4", "0", "-0"),
     ("interval", "1 day", "24 hours"),
@@ -49,7 +53,12 @@ async fn what_is_equal_but_not_the_same_is_told_apart() {
     }
     // An hour that comes twice, if times were compared as they are shown.
     run(&client, "SET timezone = 'Europe/Berlin'").await;
+    let newer = text(&client, "SELECT (current_setting('server_version_num')::int >= 140000)::text").await;
     for (ty, one, other) in ALIKE {
+        // The server does not know them before version 14.
+        if other.contains("Infinity") && newer != "true" {
+            continue;
+        }
         run(&client, &format!("CREATE TABLE s.t (id int PRIMARY KEY, v {ty})")).await;
         let value = |v: &str| if v == "NULL" { v.to_owned() } else { format!("'{v}'") };
         run(&client, &format!("INSERT INTO s.t VALUES (1, {}), (2, {})", value(one), value(other))).await;
