@@ -67,10 +67,11 @@ const DAMAGES: &[(&str, &str, &str)] = &[
     ("a lost parent", "SET session_replication_role = replica; DELETE FROM parent WHERE id = 64", "parent: differs"),
     (
         "an index without an entry",
-        // The server is told that the index needs no entries, so that writing leaves it behind.
-        "SET allow_system_table_mods = on;
+        // The server is told that the index needs no entries, so that writing leaves it behind. Each value changes: of
+        // one that does not, the old entry may still lead to the new row.
+        "SET allow_system_table_mods = on; SET session_replication_role = replica;
          UPDATE pg_index SET indisready = false WHERE indexrelid = 'item_parent_idx'::regclass;
-         UPDATE item SET parent = parent + 0 WHERE parent IS NOT NULL;
+         UPDATE item SET parent = 1 + parent % 64 WHERE parent IS NOT NULL;
          UPDATE pg_index SET indisready = true WHERE indexrelid = 'item_parent_idx'::regclass",
         "item_parent_idx",
     ),
