@@ -190,3 +190,28 @@ fn trap_56_killed_on_the_way_back() {
         },
     );
 }
+
+/// The server process of a program that was killed still makes an index when the next one wants to: that one waits,
+/// and takes what was made.
+#[test]
+fn an_index_that_a_killed_runner_has_made_meanwhile() {
+    let place = Place::new("orphan", TABLE);
+    let alter = place.alter(WIDER, &["--cutover", "manual"]);
+    place.held(&alter, "online.copy.whole").kill();
+    let schema = place.one("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'cofferdam\\_new\\_%'");
+    let orphan = place.app();
+    orphan.run(&format!("BEGIN; CREATE INDEX t_n_idx ON {schema}.t (n)"));
+    let mut held = place.start(&alter);
+    held.until("it waits for the other", || {
+        place.one(
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'cofferdam index%'
+             AND wait_event_type = 'Lock' AND datname = current_database()",
+        ) == "1"
+    });
+    orphan.run("COMMIT");
+    held.until("it waits for the cutover", || place.doing().contains("waiting for the cutover"));
+    place.cut_over(held);
+    place.same("after the swap");
+    place.rollback();
+    place.nothing_left();
+}

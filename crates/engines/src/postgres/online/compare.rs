@@ -25,7 +25,7 @@ const NAMED: usize = 10;
 /// Compares what was not compared since [`forget`]; goes on from where an earlier runner stopped. The log is applied
 /// meanwhile.
 pub(super) async fn all(work: &Work<'_>) -> Result<()> {
-    let drainer = worker::connect(work.session, "apply").await?;
+    let drainer = worker::connect_to_begin(work, "apply").await?;
     loop {
         apply::drain(work, &drainer, NEAR).await?;
         if planted("no-compare") {
@@ -97,7 +97,7 @@ pub(super) async fn forget(work: &Work<'_>, client: &Client) -> Result<()> {
 
 /// `true`: the leading table was truncated.
 async fn one_worker(work: &Work<'_>, left: &[Chunk], next: &AtomicUsize, number: usize) -> Result<bool> {
-    let client = worker::connect(work.session, &format!("compare {}", number + 1)).await?;
+    let client = worker::connect_to_begin(work, &format!("compare {}", number + 1)).await?;
     worker::run(&client, worker::UNHURRIED, "setting up a connection").await?;
     loop {
         work.may_go_on(number).await?;

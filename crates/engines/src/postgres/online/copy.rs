@@ -51,7 +51,7 @@ async fn once(work: &Work<'_>) -> Result<Ended> {
 }
 
 async fn one_worker(work: &Work<'_>, chunks: &Chunks<'_>, number: usize) -> Result<Ended> {
-    let client = worker::connect(work.session, &format!("copy {}", number + 1)).await?;
+    let client = worker::connect_to_begin(work, &format!("copy {}", number + 1)).await?;
     worker::run(&client, worker::UNHURRIED, "setting up a connection").await?;
     loop {
         work.may_go_on(number).await?;

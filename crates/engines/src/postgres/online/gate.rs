@@ -12,7 +12,7 @@ const FRESH: Duration = Duration::from_secs(15 * 60);
 
 /// Returns when the tables may be swapped.
 pub(super) async fn wait(work: &Work<'_>) -> Result<()> {
-    let client = worker::connect(work.session, "apply").await?;
+    let client = worker::connect_to_begin(work, "apply").await?;
     let mut compared = Instant::now();
     while !open(&work.change.gate, work.valve().cutover, jiff::Timestamp::now()) {
         work.doing("waiting for the cutover", 0);

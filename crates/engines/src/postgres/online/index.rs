@@ -15,7 +15,7 @@ use crate::postgres::errors;
 
 /// Builds what is not there yet and adds the constraints.
 pub(super) async fn all(work: &Work<'_>) -> Result<()> {
-    let client = worker::connect(work.session, "constraints").await?;
+    let client = worker::connect_to_begin(work, "constraints").await?;
     let (first, others) = (vec![&work.print.key_index], work.print.indexes.iter().collect::<Vec<_>>());
     work.doing("building indexes", 1 + others.len() as u64);
     // The chunks are of different snapshots: a unique value that moved from one row to another may be in both. Once
@@ -61,6 +61,12 @@ async fn build(work: &Work<'_>, client: &Client, sql: &str) -> Result<()> {
         let Err(e) = client.batch_execute(sql).await else { return Ok(()) };
         match e.code() {
             Some(code) if *code == SqlState::DUPLICATE_TABLE => return Ok(()),
+            // An earlier runner was killed, and its server process went on building: it was waited for, and the name in
+            // the catalog is taken. The next try sees what became of it.
+            Some(code) if *code == SqlState::UNIQUE_VIOLATION && of_the_catalog(&e) && tries < 20 => {
+                tries += 1;
+                work.pause(1).await?;
+            }
             Some(code) if *code == SqlState::UNIQUE_VIOLATION => {
                 return Err(duplicates(work, client, &e).await);
             }
@@ -73,6 +79,10 @@ async fn build(work: &Work<'_>, client: &Client, sql: &str) -> Result<()> {
             _ => return Err(errors::fault(e, "building an index")),
         }
     }
+}
+
+fn of_the_catalog(e: &tokio_postgres::Error) -> bool {
+    e.as_db_error().is_some_and(|e| e.schema() == Some("pg_catalog"))
 }
 
 /// Which rows have one value where the new definition wants each to be alone. Their keys are named, not their values.

@@ -30,7 +30,7 @@ const TRIES: u32 = 240;
 
 /// Swaps, or swaps back, by the direction of the work's flow.
 pub(super) async fn swap(work: &Work<'_>) -> Result<()> {
-    let drainer = worker::connect(work.session, "apply").await?;
+    let drainer = worker::connect_to_begin(work, "apply").await?;
     wait_for_old_snapshots(work, &drainer).await?;
     let mut tries = 0;
     loop {
@@ -120,7 +120,7 @@ async fn attempt_open(work: &Work<'_>, client: &Client) -> Result<Opened> {
     let doing = "swapping the tables";
     let (flow, print) = (&work.flow, &work.print);
     let mut opening = format!(
-        "BEGIN; SET LOCAL search_path = ''; SET LOCAL row_security = off; SET LOCAL lock_timeout = {}; \
+        "BEGIN; SET LOCAL search_path = ''; SET LOCAL client_min_messages = warning; SET LOCAL row_security = off; SET LOCAL lock_timeout = {}; \
          SET LOCAL statement_timeout = {}; SET LOCAL idle_in_transaction_session_timeout = '2s'; {};",
         LOCK_TIMEOUT.as_millis(),
         STATEMENT_TIMEOUT.as_millis(),

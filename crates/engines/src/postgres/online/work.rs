@@ -176,7 +176,7 @@ impl<'s> Work<'s> {
         }
         let statements = capture::begin(&self.flow, &self.change.new_schema(), self.kind)?;
         let text = format!(
-            "BEGIN; SET LOCAL search_path = ''; SET LOCAL lock_timeout = '200ms';
+            "BEGIN; SET LOCAL search_path = ''; SET LOCAL client_min_messages = warning; SET LOCAL lock_timeout = '200ms';
              LOCK TABLE ONLY {} IN SHARE ROW EXCLUSIVE MODE; {}; {}",
             self.flow.source,
             statements.join("; "),
@@ -213,8 +213,9 @@ impl<'s> Work<'s> {
     async fn compare(&self) -> Result<()> {
         // Whoever plans a query a moment after the swap must find statistics.
         let analyse = format!("ANALYZE {}", self.flow.target);
-        worker::run(&self.session.client, &analyse, "analysing the new table").await?;
-        compare::all(self).await?;
+        let analysed = worker::run(&self.session.client, &analyse, "analysing the new table");
+        let compared = compare::all(self);
+        futures::try_join!(analysed, compared)?;
         for proof in &self.print.proofs {
             let found = worker::rows(&worker::run(&self.session.client, &proof.query, "proving").await?);
             if found.is_empty() {
@@ -232,7 +233,7 @@ impl<'s> Work<'s> {
 
     /// What was written since the swap is brought into the old table, and compared, before it is swapped back.
     async fn swap_back(&self) -> Result<()> {
-        let client = worker::connect(self.session, "apply").await?;
+        let client = worker::connect_to_begin(self, "apply").await?;
         apply::whole(self, &client).await?;
         swap::refuse_quarantined(&client, &self.flow).await?;
         compare::cut(self).await?;

@@ -1,12 +1,12 @@
 //! One connection of an online change beside the one that holds the run lock, and the transaction that all of its
 //! work is done in.
 
-use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, SimpleQueryMessage};
 
 use cofferdam_core::fault::Result;
 use cofferdam_core::{Code, Fault, Refusal, failpoint};
 
+use super::Work;
 use super::flow::Flow;
 use crate::postgres::session::PostgresSession;
 use crate::postgres::{connect, errors};
@@ -30,6 +30,15 @@ pub(super) async fn connect(session: &PostgresSession, what: &str) -> Result<Cli
     Ok(client)
 }
 
+/// The same for transactions that [`begin`] opens.
+pub(super) async fn connect_to_begin(work: &Work<'_>, what: &str) -> Result<Client> {
+    let client = connect(work.session, what).await?;
+    // Planning this look at a dozen catalogs takes longer than the look itself: it is planned once for a connection.
+    let prepare = format!("PREPARE {UNCHANGED} AS {}", work.flow.unchanged());
+    run(&client, &prepare, "setting up a connection").await?;
+    Ok(client)
+}
+
 /// What was found at the beginning of a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Opened {
@@ -40,21 +49,15 @@ pub(super) enum Opened {
 }
 
 /// Opens a transaction of one snapshot. The lock comes before the snapshot: a definition that is changed between the
-/// two would be read with a catalog that is newer than the rows. What is checked, is checked in that snapshot.
+/// two would be read with a catalog that is newer than the rows. What is checked, is checked in that snapshot. The
+/// connection is one of [`connect_to_begin`].
 pub(super) async fn begin(client: &Client, flow: &Flow, epoch: i64) -> Result<Opened> {
-    // Planning this look at a dozen catalogs takes longer than the look itself: it is planned once for a connection.
     let opening = format!(
         "BEGIN ISOLATION LEVEL REPEATABLE READ; LOCK TABLE ONLY {} IN ACCESS SHARE MODE; {}; EXECUTE {UNCHANGED}",
         flow.source,
         flow.fenced(epoch)
     );
-    let mut answer = client.simple_query(&opening).await;
-    if answer.as_ref().is_err_and(|e| e.code() == Some(&SqlState::INVALID_SQL_STATEMENT_NAME)) {
-        rollback(client).await;
-        run(client, &format!("PREPARE {UNCHANGED} AS {}", flow.unchanged()), "setting up a connection")
-            .await?;
-        answer = client.simple_query(&opening).await;
-    }
+    let answer = client.simple_query(&opening).await;
     let answer = answer.map_err(|e| errors::fault(e, "opening a transaction"));
     let opened = answer.and_then(|messages| checked(flow, &rows(&messages)));
     if !matches!(opened, Ok(Opened::Ready)) {
