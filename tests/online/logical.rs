@@ -55,6 +55,15 @@ fn trap_50_no_slot_is_left() {
         place.nothing_left();
         place.same("after it was aborted");
     }
+    // The slot is being read when it is to go.
+    for _ in 0..3 {
+        let held = place.at_gate(WIDER, &["--capture", "logical"]);
+        place.both("UPDATE {t} SET n = n + 1");
+        place.must(ABORT);
+        assert_eq!(held.end().code, 6, "given up, and nothing is left");
+        assert_eq!(slots(), "0", "aborted while it was at work");
+        place.nothing_left();
+    }
     place.must(&place.alter(WIDER, &["--capture", "logical"]));
     place.finalize();
     assert_eq!(slots(), "0", "finished");

@@ -18,6 +18,7 @@ mod locks;
 mod logical;
 mod moments;
 mod order;
+mod pace;
 mod place;
 mod sequences;
 mod snapshots;

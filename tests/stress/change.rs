@@ -41,7 +41,8 @@ impl Change {
         let mut command = bench.command(arguments);
         command.envs(environment.iter().copied());
         if !self.planted.is_empty() {
-            command.env("COFFERDAM_PLANTED", &self.planted);
+            let pace = if self.planted == "paced" { "" } else { "unpaced," };
+            command.env("COFFERDAM_PLANTED", format!("{pace}{}", self.planted));
         }
         command.stdout(File::create(&stdout).unwrap()).stderr(File::create(&stderr).unwrap());
         let child = Command::from(command).kill_on_drop(true).spawn().unwrap();

@@ -73,7 +73,8 @@ pub fn any(seed: u64, number: u64) -> Story {
         change: Change {
             clauses,
             flags: vec!["--capture", capture],
-            planted: String::new(),
+            // Not a mistake: some go as fast as a person would see them go.
+            planted: String::from(if dice.chance(20) { "paced" } else { "" }),
             kills: dice.below(8) as u32,
         },
         ending,

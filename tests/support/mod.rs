@@ -121,6 +121,8 @@ impl Bench {
             .env("COFFERDAM_URL", &self.url)
             .env("COFFERDAM_DIR", self.dir())
             .env("NO_COLOR", "1")
+            // Others are at work in most tests, and none is about how fast it goes.
+            .env("COFFERDAM_PLANTED", "unpaced")
             .current_dir(self.folder.path())
             .stdin(Stdio::null());
         command

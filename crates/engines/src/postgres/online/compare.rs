@@ -5,6 +5,7 @@
 //! back.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
 
 use tokio_postgres::Client;
 
@@ -102,6 +103,7 @@ async fn one_worker(work: &Work<'_>, left: &[Chunk], next: &AtomicUsize, number:
     loop {
         work.may_go_on(number).await?;
         let Some(chunk) = left.get(next.fetch_add(1, Ordering::SeqCst)) else { return Ok(false) };
+        let began = Instant::now();
         let mut tries = 0;
         loop {
             match compare(&client, work, chunk).await {
@@ -115,6 +117,7 @@ async fn one_worker(work: &Work<'_>, left: &[Chunk], next: &AtomicUsize, number:
             }
         }
         work.copied(1);
+        work.rest(began.elapsed()).await?;
     }
 }
 

@@ -74,8 +74,10 @@ async fn one_worker(work: &Work<'_>, chunks: &Chunks<'_>, number: usize) -> Resu
                 }
             }
         };
-        chunks.took(began.elapsed()).await;
+        let worked = began.elapsed();
+        chunks.took(worked).await;
         work.copied(rows);
+        work.rest(worked).await?;
     }
 }
 

@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use tokio_postgres::Client;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{ToSql, Type};
 
 use cofferdam_core::fault::Result;
@@ -30,6 +31,9 @@ use crate::postgres::errors;
 /// Changes that are read at once. Each reading begins where the oldest transaction began that had not ended when the
 /// server last noted those that run (every 15 s), so few large readings are cheaper than many small ones.
 const BATCH: i32 = 100_000;
+
+/// So often the dropping of a slot is tried that is being read, ten times a second.
+const DROP_TRIES: u32 = 150;
 
 /// The name of the slot and of the publication.
 pub(super) fn name(change: &Online) -> String {
@@ -119,15 +123,25 @@ pub(super) async fn begin(work: &Work<'_>, client: &Client) -> Result<()> {
     worker::crash_at("online.slot.made")
 }
 
-/// Ends it. The slot must not be left: the server keeps its write-ahead log for it.
+/// Ends it. The slot must not be left: the server keeps its write-ahead log for it. A reading of ours that was given up
+/// holds it until its server process notices, within a second or two.
 pub(super) async fn end(client: &Client, change: &Online) -> Result<()> {
+    let doing = "dropping the logical slot";
     let text = format!(
         "DO $cofferdam$ BEGIN PERFORM pg_catalog.pg_drop_replication_slot(slot_name) FROM pg_catalog.pg_replication_slots
            WHERE slot_name = {}; END $cofferdam$; DROP PUBLICATION IF EXISTS {}",
         literal(&name(change))?,
         QuotedIdent::new(&name(change))?
     );
-    worker::run(client, &text, "dropping the logical slot").await.map(|_| ())
+    let mut tries = 0;
+    loop {
+        let Err(e) = client.simple_query(&text).await else { return Ok(()) };
+        if e.code() != Some(&SqlState::OBJECT_IN_USE) || tries == DROP_TRIES {
+            return Err(errors::fault(e, doing));
+        }
+        tries += 1;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }
 
 /// Logs keys again and again. Never ends; it is dropped with the part that it feeds.
@@ -172,7 +186,7 @@ async fn once(work: &Work<'_>, client: &Client, upto: Option<&str>) -> Result<us
     let stream = match client.query_typed_raw(&query, no_parameters).await {
         Ok(stream) => stream,
         // A backend of an earlier runner still reads it.
-        Err(e) if e.code() == Some(&tokio_postgres::error::SqlState::OBJECT_IN_USE) => {
+        Err(e) if e.code() == Some(&SqlState::OBJECT_IN_USE) => {
             tokio::time::sleep(Duration::from_millis(20)).await;
             return Ok(1);
         }
@@ -185,7 +199,7 @@ async fn once(work: &Work<'_>, client: &Client, upto: Option<&str>) -> Result<us
     while let Some(row) = stream.next().await {
         let row = match row {
             Ok(row) => row,
-            Err(e) if e.code() == Some(&tokio_postgres::error::SqlState::OBJECT_IN_USE) => {
+            Err(e) if e.code() == Some(&SqlState::OBJECT_IN_USE) => {
                 tokio::time::sleep(Duration::from_millis(20)).await;
                 return Ok(1);
             }

@@ -13,6 +13,7 @@ use cofferdam_scratch::{Options, Server, find_or_fetch, skipped};
 use tokio_postgres::Client;
 
 use super::carry::{Compared, KeyColumn, Mapped};
+use super::disk::Room;
 use super::*;
 use crate::{Session, Target};
 
@@ -354,4 +355,16 @@ async fn an_older_runner_is_fenced_off() {
     assert_eq!(refused.refusal().unwrap().code, Code::Fenced);
     rig.session.claim.as_mut().unwrap().epoch = newer + 1;
     rig.perform(&[Part::Copy]).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_disk_of_a_server_on_this_machine_is_seen_by_those_who_may() {
+    let Some(rig) = Rig::new(10, Capture::Rows).await else { return };
+    let client = &rig.session.client;
+    let oid = worker::value(client, "SELECT 't'::regclass::oid", "").await.unwrap().unwrap().parse().unwrap();
+    let room = async |bytes: u64| disk::room(client, oid, bytes).await.unwrap();
+    assert_eq!(room(100 << 20).await, Room::Enough);
+    assert!(matches!(room(1 << 60).await, Room::Short(why) if why.contains("are free in /")));
+    client.batch_execute("CREATE ROLE other; GRANT ALL ON t TO other; SET ROLE other").await.unwrap();
+    assert!(matches!(room(1 << 60).await, Room::Unseen(_)));
 }

@@ -11,8 +11,9 @@ use cofferdam_core::{Code, Fault, Refusal};
 
 use super::carry::Blueprint;
 use super::flow::{Direction, Flow, literal};
+use super::pace::Pace;
 use super::state::Stored;
-use super::{apply, capture, clean, compare, copy, gate, index, logical, swap, throttle, worker};
+use super::{apply, capture, clean, compare, copy, gate, index, logical, pace, swap, throttle, worker};
 use crate::Holder;
 use crate::online::Progress;
 use crate::postgres::session::PostgresSession;
@@ -54,6 +55,7 @@ pub(super) struct Work<'s> {
     pub(super) kind: Capture,
     /// Held while logged keys are applied.
     pub(super) applying: tokio::sync::Mutex<()>,
+    pub(super) pace: Pace,
     /// Held while the slot is read.
     pub(super) decoding: tokio::sync::Mutex<()>,
     showing: Mutex<Showing>,
@@ -117,6 +119,7 @@ impl<'s> Work<'s> {
             kind,
             applying: tokio::sync::Mutex::new(()),
             decoding: tokio::sync::Mutex::new(()),
+            pace: Pace::default(),
             showing,
         })
     }
@@ -144,10 +147,12 @@ impl<'s> Work<'s> {
                 }
             }
         };
+        // Boxed: together they are larger than the stack of a thread should have to hold.
         let done = tokio::select! {
-            done = done => done,
-            stopped = throttle::look_after(self) => stopped,
-            stopped = self.pump(part) => stopped,
+            done = Box::pin(done) => done,
+            stopped = Box::pin(throttle::look_after(self)) => stopped,
+            stopped = Box::pin(self.pump(part)) => stopped,
+            stopped = Box::pin(self.keep_pace(part)) => stopped,
         };
         done?;
         // These wrote it down in their own last transaction.
@@ -161,6 +166,14 @@ impl<'s> Work<'s> {
     async fn pump(&self, part: Part) -> Result<()> {
         if self.kind == Capture::Logical && part != Part::Capture {
             return logical::pump(self).await;
+        }
+        std::future::pending().await
+    }
+
+    /// What reads or writes much goes slower where others are at work.
+    async fn keep_pace(&self, part: Part) -> Result<()> {
+        if matches!(part, Part::Copy | Part::Compare | Part::Gate | Part::SwapBack) {
+            return pace::keep(self).await;
         }
         std::future::pending().await
     }
@@ -321,11 +334,26 @@ impl<'s> Work<'s> {
         loop {
             self.check()?;
             let valve = self.valve();
-            let crowded = valve.workers.is_some_and(|most| number >= most);
+            let most = valve.workers.unwrap_or(usize::MAX).min(self.pace.allowed(self.workers()));
+            let crowded = number >= most;
             if !valve.paused && valve.throttled_by.is_none() && !crowded {
                 return Ok(());
             }
-            tokio::time::sleep(Duration::from_millis(200)).await;
+            let soon = if valve.paused || valve.throttled_by.is_some() { 200 } else { 20 };
+            tokio::time::sleep(Duration::from_millis(soon)).await;
+        }
+    }
+
+    /// Rests after a piece of work that took so long, as long as others are to be left alone.
+    pub(super) async fn rest(&self, worked: Duration) -> Result<()> {
+        let until = Instant::now() + self.pace.rest(self.workers(), worked);
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(());
+            }
+            self.check()?;
+            tokio::time::sleep(left.min(Duration::from_millis(200))).await;
         }
     }
 
@@ -383,7 +411,10 @@ impl<'s> Work<'s> {
             rows_per_second: (showing.done as f64 / seconds) as u64,
             lag: valve.lag,
             workers: u32::try_from(valve.workers.unwrap_or(self.workers()).min(self.workers())).unwrap_or(0),
-            throttled_by: if valve.paused { Some("paused".into()) } else { valve.throttled_by.clone() },
+            throttled_by: match valve.paused {
+                true => Some("paused".into()),
+                false => valve.throttled_by.clone().or_else(|| self.pace.reason()),
+            },
             blocked_by: showing.blocked_by.clone(),
             quarantined: valve.quarantined,
             ..Progress::default()

@@ -121,13 +121,14 @@ fn fast(base: &str, column: &Column, value: &str, position: usize) -> Option<Str
     Some(format!("pg_catalog.{function}({value}, {position})"))
 }
 
-/// Equal numbers that are written with as many digits are identical. What is no number (NaN, the infinities) has no
-/// digits, and one hash for all of them.
+/// Equal numbers that are written with as many digits are identical. The type's own hash knows neither the sign nor
+/// what is no number (NaN, the infinities, which have no digits behind the point).
 fn number(value: &str, position: usize) -> String {
+    let signed = format!("CASE WHEN {value} < 0 THEN {} ELSE {position} END", position + 1_000_000);
     let digits = format!("pg_catalog.hashint4extended(pg_catalog.scale({value}), {position})");
     format!(
         "CASE WHEN pg_catalog.scale({value}) IS NULL THEN {} \
-         ELSE pg_catalog.hash_numeric_extended({value}, {position}) # {digits} END",
+         ELSE pg_catalog.hash_numeric_extended({value}, {signed}) # {digits} END",
         text(value, position)
     )
 }

@@ -49,6 +49,7 @@ pub(in crate::postgres) use blueprint::Blueprint;
 pub(in crate::postgres) use blueprint::{Compared, KeyColumn, Mapped};
 pub(in crate::postgres) use fingerprint::fingerprint_query;
 
+use super::disk::{self, Room};
 use catalog::{Catalog, literal, qualified};
 use key::Key;
 use reading::Reading;
@@ -59,7 +60,15 @@ use trial::Trial;
 /// Refused (`Code::StatementFailed`, at its place) is what the server refuses.
 pub(in crate::postgres) async fn examine(client: &Client, change: &Online) -> Result<Examined> {
     let schema = format!("cofferdam_try_{}", change.id());
-    Ok(look(client, change, &schema).await?.0)
+    let (mut examined, known) = look(client, change, &schema).await?;
+    if let Some(known) = known {
+        match disk::room(client, known.before.table.oid, examined.bytes).await? {
+            Room::Enough => {}
+            Room::Short(why) => examined.obstacles.push(why),
+            Room::Unseen(what) => examined.notes.push(what),
+        }
+    }
+    Ok(examined)
 }
 
 /// Everything that the change needs to know and to say to the server. Refused is what cannot be done online.

@@ -10,6 +10,11 @@ use super::way::prepare;
 const ALIKE: &[(&str, &str, &str)] = &[
     ("numeric", "1.0", "1.00"),
     ("numeric", "-1", "1"),
+    ("numeric", "-0.00", "0"),
+    ("numeric", "10", "100"),
+    ("numeric", "10000", "1"),
+    ("numeric", "0.1", "0.01"),
+    ("numeric", "123456789012345678901234567890.5", "-123456789012345678901234567890.5"),
     ("numeric", "NaN", "0"),
     ("numeric", "NaN", "Infinity"),
     ("numeric", "Infinity", "-Infinity"),

@@ -1,0 +1,114 @@
+//! How much disk the server has left, where that can be seen from here: no SQL tells it.
+
+use std::path::PathBuf;
+
+use tokio_postgres::Client;
+
+use cofferdam_core::fault::Result;
+
+use super::worker;
+
+/// A new table with its indexes, and what is logged meanwhile, needs so many times what the old one has.
+const NEEDED: f64 = 1.2;
+/// Less than this is not worth a word.
+const SMALL: u64 = 64 << 20;
+
+/// What is known before the change.
+#[derive(Debug, PartialEq)]
+pub(super) enum Room {
+    /// There is enough, or the table is small.
+    Enough,
+    /// There is too little; the reason to refuse, for people.
+    Short(String),
+    /// It cannot be seen; what a person should know.
+    Unseen(String),
+}
+
+/// Whether a copy of the table with this OID and so many bytes fits.
+pub(super) async fn room(client: &Client, table: u32, bytes: u64) -> Result<Room> {
+    let free = match folder(client, table).await? {
+        Some(folder) => free(&folder).map(|free| (folder, free)),
+        None => None,
+    };
+    Ok(judged(bytes, free))
+}
+
+fn judged(bytes: u64, free: Option<(PathBuf, u64)>) -> Room {
+    let needed = (bytes as f64 * NEEDED) as u64;
+    match free {
+        _ if needed < SMALL && free.as_ref().is_none_or(|(_, free)| *free > needed) => Room::Enough,
+        None => Room::Unseen(format!(
+            "about {} of disk are needed until the old table is dropped; how much is free cannot be seen from here",
+            shown(needed)
+        )),
+        Some((_, free)) if free > needed => Room::Enough,
+        Some((folder, free)) => Room::Short(format!(
+            "there is not enough disk: about {} are needed for the new table, {} are free in {}: make room there first",
+            shown(needed),
+            shown(free),
+            folder.display()
+        )),
+    }
+}
+
+/// Where the server keeps the table, if the server is on this machine and says it: superusers and members of
+/// `pg_read_all_settings` are told.
+async fn folder(client: &Client, table: u32) -> Result<Option<PathBuf>> {
+    let query = format!(
+        "SELECT CASE WHEN pg_catalog.pg_tablespace_location(space) <> '' THEN pg_catalog.pg_tablespace_location(space)
+                     WHEN pg_catalog.pg_has_role(current_user, 'pg_read_all_settings', 'usage')
+                     THEN pg_catalog.current_setting('data_directory') END
+         FROM (SELECT CASE reltablespace WHEN 0 THEN
+                 (SELECT dattablespace FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())
+                 ELSE reltablespace END AS space FROM pg_catalog.pg_class WHERE oid = {table}) t
+         WHERE coalesce(pg_catalog.inet_server_addr() <<= '127.0.0.0/8' OR pg_catalog.inet_server_addr() = '::1', true)"
+    );
+    let found = worker::value(client, &query, "looking where the table is").await?;
+    Ok(found.map(PathBuf::from))
+}
+
+/// Free bytes for those who are not root. `None`: there is no such folder here, so the server is elsewhere after all.
+fn free(folder: &std::path::Path) -> Option<u64> {
+    let stat = rustix::fs::statvfs(folder).ok()?;
+    Some(stat.f_bavail.saturating_mul(stat.f_frsize))
+}
+
+fn shown(bytes: u64) -> String {
+    match bytes {
+        0..=0x3fff_ffff => format!("{} MiB", bytes.div_ceil(1 << 20)),
+        _ => format!("{:.1} GiB", bytes as f64 / f64::from(1u32 << 30)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GIB: u64 = 1 << 30;
+
+    #[test]
+    fn what_is_needed_and_what_is_there_is_said() {
+        let at = |free: u64| Some((PathBuf::from("/data"), free));
+        for (bytes, free, expected) in [
+            (10 * GIB, at(13 * GIB), Room::Enough),
+            (10 << 20, None, Room::Enough),
+            (
+                10 * GIB,
+                at(11 * GIB),
+                Room::Short("there is not enough disk: about 12.0 GiB are needed for the new table, 11.0 GiB are free in /data: make room there first".into()),
+            ),
+            (
+                10 << 20,
+                at(5 << 20),
+                Room::Short("there is not enough disk: about 12 MiB are needed for the new table, 5 MiB are free in /data: make room there first".into()),
+            ),
+            (
+                10 * GIB,
+                None,
+                Room::Unseen("about 12.0 GiB of disk are needed until the old table is dropped; how much is free cannot be seen from here".into()),
+            ),
+        ] {
+            assert_eq!(judged(bytes, free), expected);
+        }
+    }
+}

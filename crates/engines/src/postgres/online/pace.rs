@@ -1,0 +1,186 @@
+//! Going slower where somebody else uses the server.
+//!
+//! What others notice of us is how long their commits take, and a small commit of our own takes as long. How long is
+//! usual is measured while our workers stand still, from time to time; then they work for such a share of the time that
+//! it stays near that. Where nobody else is at work there is nobody to be kept waiting, and no share is too large.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio_postgres::Client;
+
+use cofferdam_core::fault::Result;
+
+use super::{Work, planted, worker};
+
+/// Probes of one judgement, and the pause between two of them.
+const PROBES: usize = 16;
+const BETWEEN: Duration = Duration::from_millis(12);
+/// How long others wait while we work, by how long they wait while we do not.
+const PATIENCE: f64 = 1.2;
+/// And so much may always be: what is shorter is noise.
+const NOISE: Duration = Duration::from_micros(300);
+/// The share in the beginning, and the least: a change must come to its end.
+const FIRST: f64 = 0.1;
+const LEAST: f64 = 0.03;
+/// What is usual is measured anew after this time: the load of a day has its ups and downs.
+const FRESH: Duration = Duration::from_secs(20);
+/// A chunk that was begun has ended by then, as a rule.
+const STILL: Duration = Duration::from_millis(120);
+/// Between two looks where nobody is there.
+const EMPTY: Duration = Duration::from_millis(500);
+
+/// The share of the time in which workers work.
+#[derive(Debug)]
+pub(super) struct Pace(Mutex<State>);
+
+#[derive(Debug, Clone, Copy)]
+struct State {
+    share: f64,
+    /// The workers stand still, so that what is usual can be measured.
+    still: bool,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self(Mutex::new(State { share: 1.0, still: false }))
+    }
+}
+
+impl Pace {
+    fn state(&self) -> State {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, share: f64, still: bool) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = State { share, still };
+    }
+
+    /// How many of so many workers may work.
+    pub(super) fn allowed(&self, workers: usize) -> usize {
+        let State { share, still } = self.state();
+        if still { 0 } else { (share * workers as f64).ceil() as usize }
+    }
+
+    /// How long one of them rests after it has worked for so long.
+    pub(super) fn rest(&self, workers: usize, worked: Duration) -> Duration {
+        let share = self.state().share;
+        let each = share * workers as f64 / self.allowed(workers).max(1) as f64;
+        worked.mul_f64((1.0 / each.clamp(LEAST, 1.0)) - 1.0)
+    }
+
+    /// Why it goes slower than it could, for people.
+    pub(super) fn reason(&self) -> Option<String> {
+        let share = self.state().share;
+        (share < 1.0).then(|| format!("others use the server: at {:.0} % of full speed", share * 100.0))
+    }
+}
+
+/// Judges again and again. Never ends; it is dropped with the part that it paces.
+pub(super) async fn keep(work: &Work<'_>) -> Result<()> {
+    // Tests of what is done are not to wait for others: how fast it is done is not what they are about.
+    if cfg!(test) || planted("unpaced") {
+        return std::future::pending().await;
+    }
+    work.pace.set(FIRST, true);
+    loop {
+        // Not to know how others fare is no reason to go on at full speed; what is wrong, the workers will say.
+        if keep_while_it_can(work).await.is_err() {
+            work.pace.set(LEAST, false);
+            tokio::time::sleep(EMPTY).await;
+        }
+    }
+}
+
+async fn keep_while_it_can(work: &Work<'_>) -> Result<()> {
+    let client = worker::connect(work.session, "pace").await?;
+    let mut usual: Option<(Duration, Instant)> = None;
+    let mut share = FIRST;
+    loop {
+        if !others(&client).await? {
+            work.pace.set(1.0, false);
+            (usual, share) = (None, FIRST);
+            tokio::time::sleep(EMPTY).await;
+            continue;
+        }
+        let known = usual.filter(|(_, since)| since.elapsed() < FRESH);
+        let Some((usual_wait, _)) = known else {
+            work.pace.set(share, true);
+            tokio::time::sleep(STILL).await;
+            usual = Some((wait(&client).await?, Instant::now()));
+            work.pace.set(share, false);
+            continue;
+        };
+        let now = wait(&client).await?;
+        share = next(share, usual_wait, now);
+        work.pace.set(share, false);
+    }
+}
+
+/// The share after one more judgement: less at once, more by and by.
+fn next(share: f64, usual: Duration, now: Duration) -> f64 {
+    let most = usual.mul_f64(PATIENCE).max(usual + NOISE);
+    if now > most { (share * 0.6).max(LEAST) } else { (share * 1.1).min(1.0) }
+}
+
+/// How long a commit takes that is slower than most: three of four are faster.
+async fn wait(client: &Client) -> Result<Duration> {
+    let mut waits = Vec::with_capacity(PROBES);
+    for _ in 0..PROBES {
+        let began = Instant::now();
+        // A message that nobody reads, in a commit that waits for the disk as everybody's does.
+        let message = "SELECT pg_catalog.pg_logical_emit_message(true, 'cofferdam', '')";
+        worker::run(client, message, "looking how long a commit takes").await?;
+        waits.push(began.elapsed());
+        tokio::time::sleep(BETWEEN).await;
+    }
+    waits.sort_unstable();
+    Ok(waits[PROBES * 3 / 4])
+}
+
+/// Somebody else is at work, or was a moment ago. Of sessions of others, a role that may not see more sees only that
+/// they are there: then they count.
+async fn others(client: &Client) -> Result<bool> {
+    let query = "SELECT EXISTS (SELECT FROM pg_catalog.pg_stat_activity
+        WHERE backend_type IS NOT DISTINCT FROM 'client backend' AND application_name NOT LIKE 'cofferdam%'
+          AND (state IS NULL OR state <> 'idle' OR state_change > pg_catalog.now() - pg_catalog.make_interval(secs => 2)))";
+    Ok(worker::value(client, query, "looking who else is there").await?.as_deref() != Some("f"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    #[test]
+    fn the_share_falls_at_once_and_rises_by_and_by() {
+        let mut share = 1.0;
+        for _ in 0..20 {
+            share = next(share, MS * 2, MS * 3);
+        }
+        assert_eq!(share, LEAST);
+        for _ in 0..100 {
+            share = next(share, MS * 2, MS * 2);
+        }
+        assert_eq!(share, 1.0);
+        assert_eq!(next(1.0, Duration::from_micros(100), Duration::from_micros(390)), 1.0, "noise");
+    }
+
+    #[test]
+    fn workers_rest_so_that_together_they_have_their_share() {
+        let pace = Pace::default();
+        assert_eq!((pace.allowed(2), pace.rest(2, MS)), (2, Duration::ZERO));
+        assert_eq!(pace.reason(), None);
+        for (share, workers, allowed, rest) in
+            [(0.5, 2, 1, 0), (0.25, 2, 1, 100), (0.75, 4, 3, 0), (0.1, 4, 1, 150)]
+        {
+            pace.set(share, false);
+            assert_eq!(pace.allowed(workers), allowed, "{share}");
+            assert_eq!(pace.rest(workers, MS * 100).as_millis(), rest, "{share}");
+        }
+        pace.set(0.5, true);
+        assert_eq!(pace.allowed(8), 0);
+        assert_eq!(pace.reason().as_deref(), Some("others use the server: at 50 % of full speed"));
+    }
+}

@@ -1,0 +1,34 @@
+//! Others are at work on the same server: the change goes slower, says so, and comes to its end.
+
+use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::place::{Place, TABLE, WIDER};
+use crate::support::{until, wait};
+
+#[test]
+fn others_are_left_time() {
+    let place = Place::new("pace", TABLE);
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|threads| {
+        threads.spawn(|| {
+            let app = place.app();
+            while !stop.load(Ordering::SeqCst) {
+                app.both("UPDATE {t} SET n = n + 1 WHERE id = 20");
+            }
+        });
+        let mut command = place.bench.command(&place.alter(WIDER, &[]));
+        command.env_remove("COFFERDAM_PLANTED").stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child = command.spawn().unwrap();
+        let shown = "SELECT count(*) FROM cofferdam.online WHERE progress->>'throttled_by' LIKE 'others use the server%'";
+        until("it says that it goes slower", || {
+            place.one("SELECT to_regclass('cofferdam.online')") != "NULL" && place.one(shown) == "1"
+        });
+        let ended = wait(child);
+        stop.store(true, Ordering::SeqCst);
+        assert_eq!(ended.code, 0, "{}", ended.stderr);
+    });
+    place.same("after the swap");
+    place.rollback();
+    place.same("after the swap was taken back");
+}
