@@ -112,3 +112,26 @@ fn what_an_older_snapshot_writes_after_a_swap_is_refused() {
     place.same("at the end");
     place.nothing_left();
 }
+
+/// The guard does not go before the last transaction that it is for, also where the revert window is ended at once.
+#[test]
+fn the_guard_outlives_the_snapshots_from_before_the_swap() {
+    let place = Place::new("guarded", TABLE);
+    let old = place.table();
+    let mut held = place.at_gate(WIDER, &["--finalize"]);
+    let app = place.app();
+    app.run("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM pg_class");
+    place.both("UPDATE {t} SET note = 'meanwhile' WHERE id = 10");
+    place.must(&["cutover", "t"]);
+    held.until("the tables are swapped", || place.table() != old);
+    // Long enough for the end of the change, were it not to wait.
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    assert!(held.running(), "it did not wait");
+    let answer = app.try_run("UPDATE t SET note = 'lost' WHERE id = 10");
+    assert!(matches!(&answer, Err(Trouble::Refused { state, .. }) if state == "40001"), "{answer:?}");
+    app.run("ROLLBACK");
+    let ended = held.end();
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    place.same("at the end");
+    place.nothing_left();
+}

@@ -190,7 +190,7 @@ impl<'s> Work<'s> {
         let statements = capture::begin(&self.flow, &self.change.new_schema(), self.kind)?;
         let text = format!(
             "BEGIN; SET LOCAL search_path = ''; SET LOCAL client_min_messages = warning; SET LOCAL lock_timeout = '200ms';
-             LOCK TABLE ONLY {} IN SHARE ROW EXCLUSIVE MODE; {}; {}",
+             SET LOCAL idle_in_transaction_session_timeout = '2s'; LOCK TABLE ONLY {} IN SHARE ROW EXCLUSIVE MODE; {}; {}",
             self.flow.source,
             statements.join("; "),
             self.stage_sql(Part::Capture.word())?
