@@ -155,7 +155,7 @@ fn an_interrupt_removes_everything() {
     }
     let folder = temporary_folder();
     let mut child = demo(folder.path(), FEW, &[]).spawn().unwrap();
-    until("the server runs", || left_over(folder.path()).len() > 1);
+    until("the server runs", &mut child, || left_over(folder.path()).len() > 1);
     signal(&child, "INT");
     assert_eq!(child.wait().unwrap().code(), Some(130));
     assert_eq!(left_over(folder.path()), Vec::<PathBuf>::new());
@@ -171,8 +171,7 @@ fn what_is_kept_goes_with_the_signal_that_ends_it() {
     let told = folder.path().join("told");
     command.stderr(std::fs::File::create(&told).unwrap());
     let mut child = command.spawn().unwrap();
-    until("it is kept", || std::fs::read_to_string(&told).unwrap().contains("is left running"));
-    assert!(child.try_wait().unwrap().is_none());
+    until("it is kept", &mut child, || std::fs::read_to_string(&told).unwrap().contains("is left running"));
     let said = std::fs::read_to_string(&told).unwrap();
     let url = said.split('\'').find(|word| word.starts_with("postgres:")).unwrap();
     let status = Command::new(env!("CARGO_BIN_EXE_cofferdam")).args(["wait", "--url", url]).output().unwrap();
@@ -198,11 +197,15 @@ fn signal(child: &Child, name: &str) {
     assert!(sent.success());
 }
 
-/// A minute is no measurement: it is when waiting has become pointless.
-fn until(what: &str, so: impl Fn() -> bool) {
+/// Fails when the process ends before that. Ten minutes are no measurement: a process that hangs is to be ended.
+fn until(what: &str, child: &mut Child, so: impl Fn() -> bool) {
     let began = Instant::now();
     while !so() {
-        assert!(began.elapsed() < Duration::from_secs(60), "waited in vain until {what}");
+        assert_eq!(child.try_wait().unwrap(), None, "it ended before {what}");
+        if began.elapsed() > Duration::from_secs(600) {
+            child.kill().unwrap();
+            panic!("waited in vain until {what}");
+        }
         std::thread::sleep(Duration::from_millis(20));
     }
 }

@@ -12,6 +12,7 @@ mod support;
 mod back;
 mod carried;
 mod crash;
+mod disk;
 mod foreign;
 mod keys;
 mod locks;

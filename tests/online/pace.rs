@@ -17,13 +17,19 @@ fn others_are_left_time() {
                 app.both("UPDATE {t} SET n = n + 1 WHERE id = 20");
             }
         });
-        let mut command = place.bench.command(&place.alter(WIDER, &[]));
+        let mut command = place.bench.command(&place.alter(WIDER, &["--cutover", "manual"]));
         command.env_remove("COFFERDAM_PLANTED").stdout(Stdio::piped()).stderr(Stdio::piped());
         let child = command.spawn().unwrap();
-        let shown = "SELECT count(*) FROM cofferdam.online WHERE progress->>'throttled_by' LIKE 'others use the server%'";
+        let slower = || place.one("SELECT progress->>'throttled_by' FROM cofferdam.online");
         until("it says that it goes slower", || {
-            place.one("SELECT to_regclass('cofferdam.online')") != "NULL" && place.one(shown) == "1"
+            place.one("SELECT to_regclass('cofferdam.online')") != "NULL"
+                && slower().starts_with("others use the server")
         });
+        // Somebody is in a hurry.
+        place.must(&["throttle", "t", "--pace", "full"]);
+        until("it goes at full speed", || slower() == "NULL");
+        until("it waits for the cutover", || place.doing() == "waiting for the cutover");
+        place.must(&["cutover", "t"]);
         let ended = wait(child);
         stop.store(true, Ordering::SeqCst);
         assert_eq!(ended.code, 0, "{}", ended.stderr);

@@ -29,6 +29,7 @@ mod planted;
 mod quiet;
 mod row;
 mod session;
+mod stage;
 mod stories;
 mod story;
 mod turn;

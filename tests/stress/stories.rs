@@ -5,8 +5,9 @@ use std::time::Duration;
 use crate::change::Change;
 use crate::dice::Dice;
 use crate::quiet::block_on;
+use crate::stage::Stage;
 use crate::story::{Ending, Outcome, Story};
-use crate::support::{Bench, each};
+use crate::support::each;
 use crate::world::Traffic;
 
 /// Changes of the table that the server rewrites it for, or that it must be read for.
@@ -32,8 +33,7 @@ fn case(number: u64, clauses: &'static str, flags: &[&'static str], kills: u32, 
 }
 
 fn told(name: &str, story: &Story) -> Outcome {
-    let bench = Bench::new(name);
-    block_on(story.tell(&bench))
+    block_on(story.tell(&Stage::of(name, story).bench))
 }
 
 /// A short run of every kind. Long runs are `cargo xtask stress`.
@@ -42,6 +42,7 @@ fn no_write_is_lost_in_a_change() {
     let stories = [
         ("bigint", case(11, CLAUSES[0].1, &["--capture", "rows"], 3, Ending::Rollback)),
         ("varchar", case(12, CLAUSES[1].1, &["--capture", "statements"], 2, Ending::Finalize)),
+        ("decoded", case(15, CLAUSES[3].1, &["--capture", "logical"], 2, Ending::Rollback)),
         ("several", case(13, CLAUSES[5].1, &[], 2, Ending::Rollback)),
         ("truncated", {
             let mut story = case(14, CLAUSES[2].1, &[], 0, Ending::Rollback);
@@ -60,7 +61,7 @@ fn no_write_is_lost_in_a_change() {
 pub fn any(seed: u64, number: u64) -> Story {
     let mut dice = Dice::of(seed, 10_000 + number);
     let (_, clauses) = *dice.pick(CLAUSES);
-    let capture = *dice.pick(&["auto", "rows", "statements"]);
+    let capture = *dice.pick(&["auto", "rows", "statements", "logical"]);
     let ending = *dice.pick(&[Ending::Rollback, Ending::Finalize]);
     Story {
         traffic: Traffic {
@@ -101,20 +102,14 @@ fn any_story_ends_well() {
             "story {number} of seed {seed}: {:?} {:?}, {:?}",
             story.change, story.ending, story.traffic
         );
-        // The database goes with its story: a long run must not fill the disk.
-        let bench = Bench::new("long");
-        match block_on(story.tell(&bench)) {
-            Outcome::Sound => {}
+        let stage = Stage::of("long", &story);
+        match block_on(story.tell(&stage.bench)) {
+            Outcome::Sound => stage.clear(),
             outcome => {
-                let kept = bench.folder.path().to_owned();
-                std::mem::forget(bench);
+                let kept = stage.bench.folder.path().to_owned();
+                std::mem::forget(stage);
                 panic!("story {number} of seed {seed}: {outcome:#?}\nits journal: {}", kept.display());
             }
-        }
-        let database = &bench.database;
-        let sql = format!("DROP DATABASE {database}_plain; DROP DATABASE {database} WITH (FORCE)");
-        for statement in sql.split("; ") {
-            crate::support::server().query("postgres", statement).unwrap();
         }
         stories += 1;
     }

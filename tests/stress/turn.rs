@@ -1,5 +1,7 @@
 //! One transaction of a writer while it is open: what is sent and what the book must say then.
 
+use std::collections::BTreeSet;
+
 use crate::book::Book;
 use crate::dice::Dice;
 use crate::journal::Entry;
@@ -79,7 +81,12 @@ impl Turn<'_> {
 
     /// A key of this writer that no row has.
     pub fn fresh(&mut self) -> i64 {
-        let places = self.world.traffic.rows as i64 * 2;
+        self.fresh_beside(&BTreeSet::new())
+    }
+
+    /// One that is not among these either.
+    fn fresh_beside(&mut self, taken: &BTreeSet<i64>) -> i64 {
+        let mut places = self.world.traffic.rows as i64 * 2;
         loop {
             let place = match self.dice.below(10) {
                 // Between the rows of the beginning, ahead of them, and after them.
@@ -88,22 +95,21 @@ impl Turn<'_> {
                 _ => self.dice.between(places, places * 3),
             };
             let id = place * ROUND + self.writer;
-            if self.book.row(id).is_none() {
+            if !taken.contains(&id) && self.book.row(id).is_none() {
                 return id;
             }
+            // In a long story the places fill up.
+            places += 1 + places / 8;
         }
     }
 
     /// Several of them.
     pub fn fresh_many(&mut self, count: u64) -> Vec<i64> {
-        let mut ids = Vec::new();
+        let mut ids = BTreeSet::new();
         while (ids.len() as u64) < count {
-            let id = self.fresh();
-            if !ids.contains(&id) {
-                ids.push(id);
-            }
+            ids.insert(self.fresh_beside(&ids));
         }
-        ids
+        ids.into_iter().collect()
     }
 
     /// Keys of rows that are there, each once.

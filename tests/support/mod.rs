@@ -210,11 +210,11 @@ pub fn wait(child: Child) -> Ended {
     }
 }
 
-/// Waits until something is so. Half a minute is no measurement: it is when waiting has become pointless.
+/// Waits until something is so. Five minutes are no measurement: it is when waiting has become pointless.
 pub fn until(what: &str, so: impl Fn() -> bool) {
     let began = Instant::now();
     while !so() {
-        assert!(began.elapsed() < Duration::from_secs(30), "waited in vain until {what}");
+        assert!(began.elapsed() < Duration::from_secs(300), "waited in vain until {what}");
         std::thread::sleep(Duration::from_millis(20));
     }
 }

@@ -27,6 +27,8 @@ pub struct OnlineState {
     pub abort: bool,
     /// At most so many connections, where somebody asked for a limit.
     pub workers_limit: Option<u32>,
+    /// Somebody asked it not to go slower for others.
+    pub full_speed: bool,
     /// Why it must not be swapped: a comparison failed.
     pub poisoned: Option<String>,
     /// When it began, RFC 3339 in UTC.
@@ -98,6 +100,11 @@ pub enum Asked {
         /// So many.
         workers: u32,
     },
+    /// Go at full speed also where others use the server, or give way to them again.
+    Pace {
+        /// At full speed.
+        full: bool,
+    },
 }
 
 impl Asked {
@@ -108,7 +115,7 @@ impl Asked {
             Asked::Resume => "resume",
             Asked::Cutover => "cutover",
             Asked::Abort => "abort",
-            Asked::Throttle { .. } => "throttle",
+            Asked::Throttle { .. } | Asked::Pace { .. } => "throttle",
         }
     }
 }
@@ -146,6 +153,7 @@ mod tests {
             cutover: false,
             abort: false,
             workers_limit: None,
+            full_speed: false,
             poisoned: None,
             began_at: String::new(),
             updated_at: String::new(),

@@ -107,16 +107,17 @@ async fn asked(harness: &dyn Harness) -> Outcome {
     // By another session, which has no run lock.
     let mut other = bench.session("contract two").await?;
     let id = change.id();
-    for asked in [Asked::Pause, Asked::Throttle { workers: 3 }, Asked::Cutover] {
+    for asked in [Asked::Pause, Asked::Throttle { workers: 3 }, Asked::Pace { full: true }, Asked::Cutover] {
         other.control(&id, &asked).await?;
     }
     let state = other.online().await?.pop().ok_or_else(|| Broken("nothing is open".into()))?;
     equal("asked", (state.paused, state.cutover, state.abort), (true, true, false))?;
-    equal("workers", state.workers_limit, Some(3))?;
+    equal("speed", (state.workers_limit, state.full_speed), (Some(3), true))?;
+    other.control(&id, &Asked::Pace { full: false }).await?;
     other.control(&id, &Asked::Throttle { workers: 0 }).await?;
     other.control(&id, &Asked::Resume).await?;
     let state = other.online().await?.pop().ok_or_else(|| Broken("nothing is open".into()))?;
-    equal("resumed", (state.paused, state.workers_limit), (false, None))?;
+    equal("resumed", (state.paused, state.workers_limit, state.full_speed), (false, None, false))?;
     other.control(&id, &Asked::Abort).await?;
     refused("the copy", perform(session.as_mut(), &change, Part::Copy).await, Code::Aborted)?;
     perform(session.as_mut(), &change, Part::Release).await?;

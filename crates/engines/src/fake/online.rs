@@ -42,6 +42,7 @@ struct Control {
     cutover: bool,
     abort: bool,
     workers: Option<u32>,
+    full_speed: bool,
 }
 
 /// Waits while the change is paused or its gate is closed.
@@ -183,6 +184,7 @@ pub(super) fn states(server: &Server) -> Vec<OnlineState> {
         cutover: change.asked.cutover,
         abort: change.asked.abort,
         workers_limit: change.asked.workers,
+        full_speed: change.asked.full_speed,
         poisoned: None,
         began_at: String::new(),
         updated_at: String::new(),
@@ -201,6 +203,7 @@ pub(super) fn control(server: &mut Server, id: &str, asked: &Asked) -> Result<()
         Asked::Cutover => change.asked.cutover = true,
         Asked::Abort => change.asked.abort = true,
         Asked::Throttle { workers } => change.asked.workers = Some(*workers).filter(|n| *n > 0),
+        Asked::Pace { full } => change.asked.full_speed = *full,
     }
     Ok(())
 }

@@ -12,6 +12,10 @@ use super::worker;
 const NEEDED: f64 = 1.2;
 /// Less than this is not worth a word.
 const SMALL: u64 = 64 << 20;
+/// While a change is at work, so much of the disk is left to others: a twentieth of it, within these bounds. Nothing is
+/// copied where less is free; and with a quarter of it the change is given up, because a server that cannot write its
+/// log stops.
+const RESERVE: std::ops::RangeInclusive<u64> = (64 << 20)..=(10 << 30);
 
 /// What is known before the change.
 #[derive(Debug, PartialEq)]
@@ -24,10 +28,42 @@ pub(super) enum Room {
     Unseen(String),
 }
 
+/// What is free while a change is at work.
+#[derive(Debug, PartialEq)]
+pub(super) enum Left {
+    /// Enough, or it cannot be seen.
+    Enough,
+    /// So little that nothing should be added; for people.
+    Low(String),
+    /// So little that what was added should go; for people.
+    Out(String),
+}
+
+/// How much disk is left where the table with this OID is.
+pub(super) async fn left(client: &Client, table: u32) -> Result<Left> {
+    let folder = folder(client, table).await?;
+    Ok(folder.and_then(|folder| space(&folder).map(|space| (folder, space))).map_or(
+        Left::Enough,
+        |(folder, space)| {
+            let said = format!("{} of disk are free in {}", shown(space.free), folder.display());
+            judged_now(&space, said)
+        },
+    ))
+}
+
+fn judged_now(space: &Space, said: String) -> Left {
+    let reserve = (space.total / 20).clamp(*RESERVE.start(), *RESERVE.end());
+    match space.free {
+        free if free < reserve / 4 => Left::Out(said),
+        free if free < reserve => Left::Low(format!("only {said}")),
+        _ => Left::Enough,
+    }
+}
+
 /// Whether a copy of the table with this OID and so many bytes fits.
 pub(super) async fn room(client: &Client, table: u32, bytes: u64) -> Result<Room> {
     let free = match folder(client, table).await? {
-        Some(folder) => free(&folder).map(|free| (folder, free)),
+        Some(folder) => space(&folder).map(|space| (folder, space.free)),
         None => None,
     };
     Ok(judged(bytes, free))
@@ -67,10 +103,17 @@ async fn folder(client: &Client, table: u32) -> Result<Option<PathBuf>> {
     Ok(found.map(PathBuf::from))
 }
 
-/// Free bytes for those who are not root. `None`: there is no such folder here, so the server is elsewhere after all.
-fn free(folder: &std::path::Path) -> Option<u64> {
+/// Bytes of a file system; `free` are those for everybody, not only for root.
+struct Space {
+    total: u64,
+    free: u64,
+}
+
+/// `None`: there is no such folder here, so the server is elsewhere after all.
+fn space(folder: &std::path::Path) -> Option<Space> {
     let stat = rustix::fs::statvfs(folder).ok()?;
-    Some(stat.f_bavail.saturating_mul(stat.f_frsize))
+    let bytes = |blocks: u64| blocks.saturating_mul(stat.f_frsize);
+    Some(Space { total: bytes(stat.f_blocks), free: bytes(stat.f_bavail) })
 }
 
 fn shown(bytes: u64) -> String {
@@ -85,6 +128,21 @@ mod tests {
     use super::*;
 
     const GIB: u64 = 1 << 30;
+
+    #[test]
+    fn a_part_of_the_disk_is_left_to_others() {
+        for (total, free, expected) in [
+            (100 * GIB, 6 * GIB, Left::Enough),
+            (100 * GIB, 4 * GIB, Left::Low("only x".into())),
+            (100 * GIB, GIB, Left::Out("x".into())),
+            (1000 * GIB, 11 * GIB, Left::Enough),
+            (GIB / 2, GIB / 8, Left::Enough),
+            (GIB / 2, 60 << 20, Left::Low("only x".into())),
+            (GIB / 2, 15 << 20, Left::Out("x".into())),
+        ] {
+            assert_eq!(judged_now(&Space { total, free }, "x".into()), expected, "{free} of {total}");
+        }
+    }
 
     #[test]
     fn what_is_needed_and_what_is_there_is_said() {

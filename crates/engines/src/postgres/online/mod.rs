@@ -30,6 +30,7 @@ mod misfit;
 mod outside;
 mod pace;
 mod plant;
+mod snapshots;
 mod state;
 mod swap;
 #[cfg(test)]

@@ -52,6 +52,7 @@ CREATE TABLE IF NOT EXISTS cofferdam.control (
     cutover boolean NOT NULL DEFAULT false,
     abort boolean NOT NULL DEFAULT false,
     workers integer,
+    full_speed boolean NOT NULL DEFAULT false,
     at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
     by text NOT NULL DEFAULT ''
 );
@@ -62,7 +63,8 @@ pub(in crate::postgres) async fn states(client: &Client) -> Result<Vec<OnlineSta
     let sql = format!(
         "SELECT o.id, o.run, o.change, o.stage, o.progress, o.poisoned, {began}, {updated}, {swapped},
                 greatest(0, extract(epoch FROM pg_catalog.clock_timestamp() - o.updated_at))::bigint,
-                coalesce(c.paused, false), coalesce(c.cutover, false), coalesce(c.abort, false), c.workers
+                coalesce(c.paused, false), coalesce(c.cutover, false), coalesce(c.abort, false), c.workers,
+                coalesce(c.full_speed, false)
          FROM cofferdam.online o LEFT JOIN cofferdam.control c ON c.id = o.id ORDER BY o.began_at, o.id",
         began = reading::time("o.began_at"),
         updated = reading::time("o.updated_at"),
@@ -96,6 +98,7 @@ fn state(row: &Row) -> Result<OnlineState> {
         cutover: row.get(11),
         abort: row.get(12),
         workers_limit: row.get::<_, Option<i32>>(13).and_then(|n| u32::try_from(n).ok()),
+        full_speed: row.get(14),
         id,
     })
 }
@@ -114,6 +117,7 @@ pub(in crate::postgres) async fn control(client: &Client, id: &str, asked: &Aske
         Asked::Abort => ("abort", "true".to_owned()),
         Asked::Throttle { workers: 0 } => ("workers", "NULL".to_owned()),
         Asked::Throttle { workers } => ("workers", workers.to_string()),
+        Asked::Pace { full } => ("full_speed", full.to_string()),
     };
     let sql = "SELECT 1 FROM cofferdam.online WHERE id = $1";
     if reading::read(client, sql, &[(&id, Type::TEXT)]).await?.is_empty() {

@@ -11,6 +11,7 @@ use tokio_postgres::Client;
 
 use cofferdam_core::fault::Result;
 
+use super::flow::Direction;
 use super::{Work, planted, worker};
 
 /// Probes of one judgement, and the pause between two of them.
@@ -21,14 +22,22 @@ const PATIENCE: f64 = 1.2;
 /// And so much may always be: what is shorter is noise.
 const NOISE: Duration = Duration::from_micros(300);
 /// The share in the beginning, and the least: a change must come to its end.
-const FIRST: f64 = 0.1;
-const LEAST: f64 = 0.03;
+const FORWARD: Shares = Shares { first: 0.1, least: 0.03 };
+/// Who takes a change back has others in mind who suffer from it already: it is not to take long.
+const BACK: Shares = Shares { first: 0.5, least: 0.5 };
 /// What is usual is measured anew after this time: the load of a day has its ups and downs.
 const FRESH: Duration = Duration::from_secs(20);
 /// A chunk that was begun has ended by then, as a rule.
 const STILL: Duration = Duration::from_millis(120);
 /// Between two looks where nobody is there.
 const EMPTY: Duration = Duration::from_millis(500);
+
+/// Within which bounds the share moves.
+#[derive(Debug, Clone, Copy)]
+struct Shares {
+    first: f64,
+    least: f64,
+}
 
 /// The share of the time in which workers work.
 #[derive(Debug)]
@@ -66,7 +75,7 @@ impl Pace {
     pub(super) fn rest(&self, workers: usize, worked: Duration) -> Duration {
         let share = self.state().share;
         let each = share * workers as f64 / self.allowed(workers).max(1) as f64;
-        worked.mul_f64((1.0 / each.clamp(LEAST, 1.0)) - 1.0)
+        worked.mul_f64((1.0 / each.clamp(FORWARD.least, 1.0)) - 1.0)
     }
 
     /// Why it goes slower than it could, for people.
@@ -82,24 +91,25 @@ pub(super) async fn keep(work: &Work<'_>) -> Result<()> {
     if cfg!(test) || planted("unpaced") {
         return std::future::pending().await;
     }
-    work.pace.set(FIRST, true);
+    let shares = if work.flow.direction == Direction::Forward { FORWARD } else { BACK };
+    work.pace.set(shares.first, true);
     loop {
         // Not to know how others fare is no reason to go on at full speed; what is wrong, the workers will say.
-        if keep_while_it_can(work).await.is_err() {
-            work.pace.set(LEAST, false);
+        if keep_while_it_can(work, shares).await.is_err() {
+            work.pace.set(shares.least, false);
             tokio::time::sleep(EMPTY).await;
         }
     }
 }
 
-async fn keep_while_it_can(work: &Work<'_>) -> Result<()> {
+async fn keep_while_it_can(work: &Work<'_>, shares: Shares) -> Result<()> {
     let client = worker::connect(work.session, "pace").await?;
     let mut usual: Option<(Duration, Instant)> = None;
-    let mut share = FIRST;
+    let mut share = shares.first;
     loop {
-        if !others(&client).await? {
+        if work.valve().full_speed || !others(&client).await? {
             work.pace.set(1.0, false);
-            (usual, share) = (None, FIRST);
+            (usual, share) = (None, shares.first);
             tokio::time::sleep(EMPTY).await;
             continue;
         }
@@ -112,15 +122,15 @@ async fn keep_while_it_can(work: &Work<'_>) -> Result<()> {
             continue;
         };
         let now = wait(&client).await?;
-        share = next(share, usual_wait, now);
+        share = next(share, shares.least, usual_wait, now);
         work.pace.set(share, false);
     }
 }
 
 /// The share after one more judgement: less at once, more by and by.
-fn next(share: f64, usual: Duration, now: Duration) -> f64 {
+fn next(share: f64, least: f64, usual: Duration, now: Duration) -> f64 {
     let most = usual.mul_f64(PATIENCE).max(usual + NOISE);
-    if now > most { (share * 0.6).max(LEAST) } else { (share * 1.1).min(1.0) }
+    if now > most { (share * 0.6).max(least) } else { (share * 1.1).min(1.0) }
 }
 
 /// How long a commit takes that is slower than most: three of four are faster.
@@ -157,14 +167,16 @@ mod tests {
     fn the_share_falls_at_once_and_rises_by_and_by() {
         let mut share = 1.0;
         for _ in 0..20 {
-            share = next(share, MS * 2, MS * 3);
+            share = next(share, FORWARD.least, MS * 2, MS * 3);
         }
-        assert_eq!(share, LEAST);
+        assert_eq!(share, FORWARD.least);
         for _ in 0..100 {
-            share = next(share, MS * 2, MS * 2);
+            share = next(share, FORWARD.least, MS * 2, MS * 2);
         }
         assert_eq!(share, 1.0);
-        assert_eq!(next(1.0, Duration::from_micros(100), Duration::from_micros(390)), 1.0, "noise");
+        assert_eq!(next(1.0, 0.5, MS * 2, MS * 3), 0.6);
+        assert_eq!(next(0.6, 0.5, MS * 2, MS * 3), 0.5, "the way back");
+        assert_eq!(next(1.0, 0.1, Duration::from_micros(100), Duration::from_micros(390)), 1.0, "noise");
     }
 
     #[test]

@@ -15,7 +15,7 @@ use cofferdam_core::{Code, Fault, Refusal};
 
 use super::flow::{Direction, Flow, literal};
 use super::worker::{self, Opened, passing, rollback};
-use super::{Work, apply, capture, copy, guard, logical, planted};
+use super::{Work, apply, capture, copy, guard, logical, planted, snapshots};
 use crate::postgres::{errors, watch};
 use crate::{Holder, Tick};
 
@@ -31,7 +31,7 @@ const TRIES: u32 = 240;
 /// Swaps, or swaps back, by the direction of the work's flow.
 pub(super) async fn swap(work: &Work<'_>) -> Result<()> {
     let drainer = worker::connect_to_begin(work, "apply").await?;
-    wait_for_old_snapshots(work, &drainer).await?;
+    snapshots::from_before_the_copy_end(work, &drainer, LEFT).await?;
     let mut tries = 0;
     loop {
         work.check()?;
@@ -66,39 +66,6 @@ pub(super) async fn swap(work: &Work<'_>) -> Result<()> {
             }
             Err(fault) => return Err(fault),
         }
-    }
-}
-
-/// Waits until nobody has a snapshot from before the last row was copied: such a transaction would find the new
-/// table empty, without an error.
-async fn wait_for_old_snapshots(work: &Work<'_>, client: &Client) -> Result<()> {
-    loop {
-        let query = format!(
-            "SELECT {} FROM pg_catalog.pg_stat_activity a, cofferdam.online o
-             WHERE o.id = {} AND o.copied_xid IS NOT NULL AND a.backend_xmin IS NOT NULL
-               AND a.datname = pg_catalog.current_database() AND a.pid <> pg_catalog.pg_backend_pid()
-               AND a.application_name NOT LIKE 'cofferdam %'
-               AND pg_catalog.age(a.backend_xmin) > pg_catalog.age(o.copied_xid::xid)",
-            watch::HOLDER_COLUMNS,
-            literal(&work.change.id())?
-        );
-        let old: Vec<Holder> = client
-            .query_typed(&query, &[])
-            .await
-            .map_err(|e| errors::fault(e, "looking for old snapshots"))?
-            .iter()
-            .map(watch::holder_of)
-            .collect();
-        if old.is_empty() {
-            work.blocked_by(None);
-            return Ok(());
-        }
-        work.doing("waiting for transactions that began before the copy ended", 0);
-        work.blocked_by(old.first());
-        (work.session.ticker)(Tick::WaitingFor(old));
-        work.check()?;
-        apply::drain(work, client, LEFT).await?;
-        tokio::time::sleep(Duration::from_millis(500)).await;
     }
 }
 

@@ -8,6 +8,7 @@ use tokio_postgres::Client;
 
 use cofferdam_core::fault::Result;
 
+use super::disk::{self, Left};
 use super::worker;
 use super::{Valve, Work};
 
@@ -53,7 +54,7 @@ pub(super) async fn look_after(work: &Work<'_>) -> Result<()> {
 
 async fn look(work: &Work<'_>, client: &Client) -> Result<Valve> {
     let query = format!(
-        "SELECT coalesce(c.paused, false), coalesce(c.cutover, false), coalesce(c.abort, false), c.workers,
+        "SELECT coalesce(c.paused, false), coalesce(c.cutover, false), coalesce(c.abort, false), c.workers, coalesce(c.full_speed, false),
             (SELECT count(*) FROM pg_catalog.pg_stat_replication WHERE state IS NULL),
             (SELECT coalesce(max(pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_lsn(),
                                                             coalesce(replay_lsn, flush_lsn))), 0)::bigint
@@ -75,25 +76,31 @@ async fn look(work: &Work<'_>, client: &Client) -> Result<Valve> {
     let row = found.into_iter().next().unwrap_or_default();
     let yes = |n: usize| row.get(n).cloned().flatten().as_deref() == Some("t");
     let number = |n: usize| row.get(n).cloned().flatten().and_then(|v| v.parse::<i64>().ok());
-    let mut throttled_by = None;
-    if number(4).unwrap_or(1) > 0 {
+    let (mut throttled_by, no_disk) = match disk::left(client, work.print.table_oid).await? {
+        Left::Enough => (None, None),
+        Left::Low(why) => (Some(why), None),
+        Left::Out(why) => (Some(why.clone()), Some(why)),
+    };
+    if number(5).unwrap_or(1) > 0 {
         throttled_by =
             Some("how far the standbys are cannot be read: GRANT pg_monitor to this role".to_owned());
-    } else if number(5).unwrap_or(i64::MAX) > BEHIND {
-        throttled_by = Some(format!("a standby is {} MiB behind", number(5).unwrap_or(0) >> 20));
-    } else if number(6).unwrap_or(i64::MAX) > BEHIND * 4 {
-        throttled_by = Some(format!("a logical slot is {} MiB behind", number(6).unwrap_or(0) >> 20));
-    } else if number(7).unwrap_or(i64::MAX) > WAITERS {
-        throttled_by = Some(format!("{} sessions wait for us", number(7).unwrap_or(0)));
+    } else if number(6).unwrap_or(i64::MAX) > BEHIND {
+        throttled_by = Some(format!("a standby is {} MiB behind", number(6).unwrap_or(0) >> 20));
+    } else if number(7).unwrap_or(i64::MAX) > BEHIND * 4 {
+        throttled_by = Some(format!("a logical slot is {} MiB behind", number(7).unwrap_or(0) >> 20));
+    } else if number(8).unwrap_or(i64::MAX) > WAITERS {
+        throttled_by = Some(format!("{} sessions wait for us", number(8).unwrap_or(0)));
     }
     let valve = Valve {
         paused: yes(0),
         cutover: yes(1),
         abort: yes(2),
         workers: number(3).and_then(|n| usize::try_from(n).ok()),
+        full_speed: yes(4),
         throttled_by,
-        lag: number(8).and_then(|n| u64::try_from(n).ok()).unwrap_or(0),
-        quarantined: number(9).and_then(|n| u64::try_from(n).ok()).unwrap_or(0),
+        no_disk,
+        lag: number(9).and_then(|n| u64::try_from(n).ok()).unwrap_or(0),
+        quarantined: number(10).and_then(|n| u64::try_from(n).ok()).unwrap_or(0),
     };
     let progress = work.progress(&valve);
     let note = format!(

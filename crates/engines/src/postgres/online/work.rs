@@ -26,8 +26,12 @@ pub(super) struct Valve {
     pub(super) abort: bool,
     /// At most so many connections.
     pub(super) workers: Option<usize>,
+    /// Nobody is given way to.
+    pub(super) full_speed: bool,
     /// Why nothing is copied or compared for the moment.
     pub(super) throttled_by: Option<String>,
+    /// So little disk is left that the change should be given up; for people.
+    pub(super) no_disk: Option<String>,
     /// Rows in the log.
     pub(super) lag: u64,
     pub(super) quarantined: u64,
@@ -313,7 +317,18 @@ impl<'s> Work<'s> {
 
     /// Whether we were asked to stop or to give up.
     pub(super) fn check(&self) -> Result<()> {
-        if self.valve().abort && self.flow.direction == Direction::Forward {
+        let valve = self.valve();
+        let forward = self.flow.direction == Direction::Forward;
+        if let Some(why) = valve.no_disk.filter(|_| forward) {
+            return Err(Refusal::new(
+                Code::Aborted,
+                format!("the change of {} was given up", self.change.table),
+            )
+            .cause(format!("{why}: a server that cannot write its log stops"))
+            .help("make room and start again; nothing of it is left")
+            .into());
+        }
+        if valve.abort && forward {
             return Err(Refusal::new(
                 Code::Aborted,
                 format!("the change of {} was aborted", self.change.table),
