@@ -2,7 +2,7 @@
 
 use cofferdam_scratch::{Options, Server};
 
-use crate::story::Story;
+use crate::story::{Story, plain};
 use crate::support::{Bench, binaries, server};
 
 pub struct Stage {
@@ -26,9 +26,10 @@ impl Stage {
 
     /// Removes the databases: a long run must not fill the disk.
     pub fn clear(self) {
-        let database = &self.bench.database;
-        server().query("postgres", &format!("DROP DATABASE {database}_plain")).unwrap();
-        if self.own.is_none() {
+        if self.own.is_some() {
+            return;
+        }
+        for database in [&plain(&self.bench), &self.bench.database] {
             server().query("postgres", &format!("DROP DATABASE {database} WITH (FORCE)")).unwrap();
         }
     }

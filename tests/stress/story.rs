@@ -46,7 +46,7 @@ impl Story {
         let world = World::create(&bench.url, self.traffic, bench.folder.path()).await;
         let owner = Session::open(&bench.url, "postgres").await.unwrap();
         let original = dump(bench);
-        let altered = altered(bench, self.change.clauses);
+        let altered = altered(bench, &owner, self.change.clauses).await;
         let writers = world.start();
         tokio::time::sleep(self.breath).await;
         let outcome = self.steps(bench, &world, &owner, &original, &altered).await;
@@ -221,13 +221,18 @@ fn without_capture(dump: &str) -> String {
     dump.lines().filter(|line| !line.contains("\"cofferdam capture")).collect::<Vec<_>>().join("\n")
 }
 
-/// What the plain ALTER makes of the empty schema.
-fn altered(bench: &Bench, clauses: &str) -> String {
-    let name = format!("{}_plain", bench.database);
-    let url = crate::support::server().create_database(&name).unwrap();
-    let text = format!("{SCHEMA}; ALTER TABLE item {clauses}");
-    crate::support::server().query(&name, &text).unwrap();
+/// What the plain ALTER makes of the empty schema, on the same server.
+async fn altered(bench: &Bench, owner: &Session, clauses: &str) -> String {
+    owner.ask(&format!("CREATE DATABASE {}", plain(bench))).await.unwrap();
+    let url = bench.url.replace(&format!("/{}", bench.database), &format!("/{}", plain(bench)));
+    let session = Session::open(&url, "postgres").await.unwrap();
+    session.ask(&format!("{SCHEMA}; ALTER TABLE item {clauses}")).await.unwrap();
     dump_of(&url)
+}
+
+/// The name of the database beside a bench's own.
+pub fn plain(bench: &Bench) -> String {
+    format!("{}_plain", bench.database)
 }
 
 fn differ(what: &str, really: &str, expected: &str) -> Vec<String> {

@@ -22,6 +22,8 @@ use crate::postgres::errors;
 
 /// Log rows that one transaction takes.
 const BATCH: u32 = 2_000;
+/// Batches after which a log that does not become shorter is left as it is.
+const ROUNDS: usize = 12;
 
 /// Keys, as texts by column.
 pub(super) type Keys = BTreeSet<Vec<String>>;
@@ -35,16 +37,18 @@ pub(super) enum Applied {
     Truncated,
 }
 
-/// Applies what is logged until at most `left` rows are left.
+/// Applies what is logged until at most `left` rows are left. Where others write as fast as we apply, that never comes:
+/// after some batches whoever wanted it goes on with what there is.
 pub(super) async fn drain(work: &Work<'_>, client: &Client, left: usize) -> Result<()> {
-    loop {
+    for _ in 0..ROUNDS {
         if waiting(client, &work.flow).await? <= left {
-            return Ok(());
+            break;
         }
         work.check()?;
         let _applying = work.applying.lock().await;
         batch(work, client).await?;
     }
+    Ok(())
 }
 
 /// How many rows the log holds, counted up to 100,000.

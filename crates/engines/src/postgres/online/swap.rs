@@ -23,8 +23,10 @@ use crate::{Holder, Tick};
 const LOCK_TIMEOUT: Duration = Duration::from_millis(150);
 /// A statement in the locked transaction that takes longer is given up: a late swap is better than a long one.
 const STATEMENT_TIMEOUT: Duration = Duration::from_millis(2_000);
-/// More logged keys than this are not applied under the lock.
+/// More logged keys than this are not applied under the lock. Where others write so fast that there are always more, a
+/// longer lock is better than no swap: it becomes twice as many with every so many tries.
 const LEFT: usize = 1_000;
+const DOUBLED: u32 = 6;
 /// After so many tries the swap is given up for now.
 const TRIES: u32 = 240;
 
@@ -38,7 +40,7 @@ pub(super) async fn swap(work: &Work<'_>) -> Result<()> {
         if !planted("swap-before-drain") {
             apply::drain(work, &drainer, LEFT / 4).await?;
         }
-        match attempt(work).await {
+        match attempt(work, LEFT << (tries / DOUBLED).min(5)).await {
             Ok(Opened::Ready) => return Ok(()),
             Ok(Opened::Truncated) => copy::anew(work).await?,
             // A unique value on its way from one row to another, or a row that cannot be taken back: that is settled
@@ -69,10 +71,10 @@ pub(super) async fn swap(work: &Work<'_>) -> Result<()> {
     }
 }
 
-async fn attempt(work: &Work<'_>) -> Result<Opened> {
+async fn attempt(work: &Work<'_>, most: usize) -> Result<Opened> {
     let client = &work.session.client;
     let began = Instant::now();
-    let result = attempt_open(work, client).await;
+    let result = attempt_open(work, client, most).await;
     match &result {
         Ok(Opened::Ready) => {
             let ms = began.elapsed().as_millis();
@@ -83,7 +85,7 @@ async fn attempt(work: &Work<'_>) -> Result<Opened> {
     result
 }
 
-async fn attempt_open(work: &Work<'_>, client: &Client) -> Result<Opened> {
+async fn attempt_open(work: &Work<'_>, client: &Client, most: usize) -> Result<Opened> {
     let doing = "swapping the tables";
     let (flow, print) = (&work.flow, &work.print);
     let mut opening = format!(
@@ -99,7 +101,7 @@ async fn attempt_open(work: &Work<'_>, client: &Client) -> Result<Opened> {
     if worker::checked(flow, &found)? == Opened::Truncated {
         return Ok(Opened::Truncated);
     }
-    if apply::waiting(client, flow).await? > LEFT && !planted("swap-before-drain") {
+    if apply::waiting(client, flow).await? > most && !planted("swap-before-drain") {
         return Err(too_much_came_in());
     }
     if work.kind == Capture::Logical {
