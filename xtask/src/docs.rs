@@ -38,11 +38,16 @@ fn write() -> Outcome {
         fs::write(&path, (page.text)()).map_err(|e| format!("cannot write {}: {e}", path.display()))?;
         println!("docs: {}", page.path);
     }
-    // The rules' pages are checked by a test of the crate that has the rules; asked so, it writes them.
-    stream(cargo().args(["test", "--quiet", "--package", "cofferdam-lint", "docs"]).env("UPDATE_DOCS", "1"))
+    // The rules' pages, and those of the kinds in Kubernetes with their CustomResourceDefinitions, are checked by tests
+    // of the crates that have them; asked so, the tests write them.
+    stream(
+        cargo()
+            .args(["test", "--quiet", "--package", "cofferdam-lint", "--package", "cofferdam-api", "docs"])
+            .env("UPDATE_DOCS", "1"),
+    )
 }
 
-/// The rules' pages are not among them: their own test compares them.
+/// The pages of the rules and of the kinds are not among them: their own tests compare them.
 fn check() -> u8 {
     let stale: Vec<&Page> = PAGES
         .iter()

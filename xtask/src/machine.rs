@@ -1,6 +1,7 @@
 //! The machine that a task runs on.
 
 use std::env;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -37,9 +38,15 @@ pub(crate) fn output(command: &mut Command) -> Result<String, String> {
 
 /// Whether a program is on the search path or, as servers of Debian are, beside it.
 pub(crate) fn has_program(name: &str) -> bool {
+    env::split_paths(&wide_path()).any(|folder| folder.join(name).is_file())
+}
+
+/// The search path, with the folders of programs for root that a user's lacks.
+pub(crate) fn wide_path() -> OsString {
     let path = env::var_os("PATH").unwrap_or_default();
     let beside = ["/usr/sbin", "/sbin", "/usr/local/sbin"].map(PathBuf::from);
-    env::split_paths(&path).chain(beside).any(|folder| folder.join(name).is_file())
+    // What has a colon cannot be in a search path, and these have none.
+    env::join_paths(env::split_paths(&path).chain(beside)).unwrap_or(path)
 }
 
 /// Whether we are root.

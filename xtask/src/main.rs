@@ -3,10 +3,12 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "its output is for the person at the terminal")]
 
 mod bench;
+mod cluster;
 mod docs;
 mod machine;
 mod peers;
 mod setup;
+mod shelf;
 mod stress;
 mod test;
 mod tidy;
@@ -46,6 +48,14 @@ static TASKS: &[Task] = &[
         about: "Changes a table under writers of every kind, with kills at random moments, and looks after each \
                 step whether a write was lost. A failure names the story; --from that number repeats it",
         run: stress::run,
+    },
+    Task {
+        name: "cluster",
+        arguments: "up [--install] | down | status | env [--existing] | with COMMAND..",
+        about: "A real Kubernetes of one node on this machine, as root on Debian: `up` starts it, with --install \
+                our image and chart too; `env` says how to reach it, with --existing the cluster of KUBECONFIG; \
+                `with` has it for the time of one command",
+        run: cluster::run,
     },
     Task { name: "tidy", arguments: "", about: "Holds the invariants of ARCHITECTURE.md", run: tidy::run },
     Task {

@@ -75,7 +75,20 @@ fn install(missing: &[&Need]) -> Result<(), String> {
     apt(&["update", "--quiet", "--quiet"])?;
     let packages: Vec<&str> = missing.iter().filter_map(|need| first_known(need.packages)).collect();
     println!("setup: installing {} with apt-get", packages.join(" "));
-    apt(&[&["install", "--yes", "--quiet", "--quiet", "--no-install-recommends"], &packages[..]].concat())
+    apt_install(&packages)
+}
+
+/// Installs packages.
+pub(crate) fn install_packages(packages: &[&str]) -> Result<(), String> {
+    if !has_program("apt-get") {
+        return Err(format!("{} is not here, and there is no apt-get", packages.join(" ")));
+    }
+    apt(&["update", "--quiet", "--quiet"])?;
+    apt_install(packages)
+}
+
+fn apt_install(packages: &[&str]) -> Result<(), String> {
+    apt(&[&["install", "--yes", "--quiet", "--quiet", "--no-install-recommends"], packages].concat())
 }
 
 /// Installs a package beside what is there: a version of it for which nothing else has to change.

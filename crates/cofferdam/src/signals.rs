@@ -64,6 +64,16 @@ impl Halt {
     }
 }
 
+/// Ends when somebody asks the process to end.
+pub(crate) async fn terminated() {
+    match Signals::new() {
+        Some(mut signals) => {
+            signals.next().await;
+        }
+        None => std::future::pending().await,
+    }
+}
+
 fn end() -> ! {
     std::process::exit(i32::from(Code::Interrupted.exit()))
 }

@@ -5,12 +5,11 @@
 
 mod flyway;
 mod go;
-mod shelf;
 
 use std::env;
 use std::path::{Path, PathBuf};
 
-use crate::Outcome;
+use crate::{Outcome, shelf};
 
 /// A tool that Cofferdam is measured against.
 pub(crate) struct Peer {
@@ -51,7 +50,7 @@ impl Peer {
             let version = format!("${}", self.variable);
             return Ok(Ready { program: named, version, named: true });
         }
-        let folder = shelf::once(self.name, self.version, |folder| {
+        let folder = shelf::once("peers", self.name, self.version, |folder| {
             if let Some(missing) = self.needs.iter().find(|need| !crate::machine::has_program(need)) {
                 return Err(format!("`{missing}` is not on this machine; it makes {}", self.name));
             }

@@ -13,6 +13,7 @@ pub(super) static CHECK: Check = Check {
 const FLOORS: &[(&str, u8)] = &[
     ("cofferdam-core", 1),
     ("cofferdam-dialects", 2),
+    (KINDS, 2),
     ("cofferdam-formats", 3),
     ("cofferdam-lint", 3),
     ("cofferdam-strategies", 3),
@@ -20,8 +21,15 @@ const FLOORS: &[(&str, u8)] = &[
     ("cofferdam-engines", 4),
     ("cofferdam-adapters", 4),
     ("cofferdam-runner", 5),
+    (OPERATOR, 6),
     ("cofferdam", 7),
 ];
+
+/// The words of Kubernetes. Only what stands above the runner knows that there is a cluster.
+const KINDS: &str = "cofferdam-api";
+
+/// It speaks to Kubernetes only, and never opens a database.
+const OPERATOR: &str = "cofferdam-operator";
 
 /// A leaf beside the house, which needs none of it: tests of every floor may use it, the `demo`, and
 /// the benches among the tasks.
@@ -54,6 +62,12 @@ fn allowed(from: &str, to: &str, for_tests: bool) -> bool {
     if to == SCRATCH {
         return for_tests || from == "cofferdam" || from == TASKS;
     }
+    if from == OPERATOR {
+        return to == "cofferdam-core" || to == KINDS;
+    }
+    if to == KINDS {
+        return floor(from) > floor("cofferdam-runner");
+    }
     match (floor(from), floor(to)) {
         (Some(from), Some(to)) => to < from,
         (None, Some(to)) => from == TASKS && to == 1,
@@ -81,6 +95,16 @@ mod tests {
             ("xtask", "*cofferdam-core", true),
             ("xtask", "*cofferdam-scratch", true),
             ("xtask", "*cofferdam-lint", false),
+            ("cofferdam-api", "*cofferdam-core", true),
+            ("cofferdam-api", "*cofferdam-dialects", false),
+            ("cofferdam-core", "*cofferdam-api", false),
+            ("cofferdam", "*cofferdam-api", true),
+            ("cofferdam-operator", "*cofferdam-api", true),
+            ("cofferdam-operator", "*cofferdam-engines", false),
+            ("cofferdam-operator", "*cofferdam-runner", false),
+            ("cofferdam-runner", "*cofferdam-api", false),
+            ("cofferdam-adapters", "*cofferdam-api", false),
+            ("xtask", "*cofferdam-api", false),
             ("cofferdam-core", "serde", true),
             ("cofferdam-new", "serde", false),
         ];

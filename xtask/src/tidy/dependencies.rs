@@ -5,7 +5,7 @@ use super::{Check, House};
 
 pub(super) static CHECK: Check = Check {
     name: "dependencies",
-    about: "drivers in engines only, the pure crates without input and output",
+    about: "drivers in engines only, Kubernetes in api and operator only, the pure crates without input and output",
     problems: |house: &House| Ok(problems(&house.packages)),
 };
 
@@ -19,13 +19,23 @@ const MAY_HAVE_DRIVERS: &[&str] = &[
     "cofferdam",
 ];
 
+/// The crates of Kubernetes, and who may have them: nothing below the operator knows that there is a cluster.
+const KUBERNETES: &[&str] = &["kube", "kube-core", "kube-client", "kube-runtime", "k8s-openapi"];
+const MAY_KNOW_KUBERNETES: &[&str] = &["cofferdam-api", "cofferdam-operator", "cofferdam"];
+
 /// Their functions are of data to data; a test that runs a thousand of them takes a second.
-const PURE: &[&str] =
-    &["cofferdam-core", "cofferdam-dialects", "cofferdam-formats", "cofferdam-lint", "cofferdam-strategies"];
+const PURE: &[&str] = &[
+    "cofferdam-core",
+    "cofferdam-dialects",
+    "cofferdam-api",
+    "cofferdam-formats",
+    "cofferdam-lint",
+    "cofferdam-strategies",
+];
 
 /// What a pure crate does not need, besides drivers.
 const IMPURE: &[&str] =
-    &["tokio", "async-trait", "futures", "kube", "k8s-openapi", "reqwest", "hyper", "rustls"];
+    &["tokio", "async-trait", "futures", "kube-client", "kube-runtime", "reqwest", "hyper", "rustls"];
 
 fn problems(packages: &[Package]) -> Vec<String> {
     let mut problems = Vec::new();
@@ -36,6 +46,10 @@ fn problems(packages: &[Package]) -> Vec<String> {
             if DRIVERS.contains(&needed) && !MAY_HAVE_DRIVERS.contains(&name) {
                 problems
                     .push(format!("{name} must not depend on the driver {needed}: go through the engine"));
+            }
+            if KUBERNETES.contains(&needed) && !MAY_KNOW_KUBERNETES.contains(&name) {
+                problems
+                    .push(format!("{name} must not depend on {needed}: only the operator knows Kubernetes"));
             }
             if PURE.contains(&name) && IMPURE.contains(&needed) {
                 problems.push(format!("{name} is pure and must not depend on {needed}"));
@@ -59,6 +73,11 @@ mod tests {
             ("cofferdam-runner", "tokio", 0),
             ("cofferdam-lint", "tokio", 1),
             ("cofferdam-strategies", "kube", 1),
+            ("cofferdam-runner", "k8s-openapi", 1),
+            ("cofferdam-api", "k8s-openapi", 0),
+            ("cofferdam-api", "kube", 0),
+            ("cofferdam-api", "tokio", 1),
+            ("cofferdam-operator", "kube", 0),
             ("cofferdam-core", "mongodb", 1),
             ("cofferdam-core", "serde", 0),
         ];

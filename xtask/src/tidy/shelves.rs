@@ -74,6 +74,13 @@ const SHELVES: &[Shelf] = &[
         only_siblings: false,
         unlisted: &[],
     },
+    Shelf {
+        folder: "xtask/src/cluster/component/",
+        table: "xtask/src/cluster/component/mod.rs",
+        marker: ": Component =",
+        only_siblings: true,
+        unlisted: &[],
+    },
 ];
 
 fn problems(shelf: &Shelf, sources: &[Source]) -> Vec<String> {

@@ -15,6 +15,7 @@ mod init;
 mod lint;
 mod man;
 mod new;
+mod operator;
 mod parse;
 mod pause;
 mod plan;
@@ -86,6 +87,7 @@ pub(crate) static COMMANDS: &[&Command] = &[
     &verify::COMMAND,
     &wait::COMMAND,
     &doctor::COMMAND,
+    &operator::COMMAND,
     &explain::COMMAND,
     &completion::COMMAND,
     &man::COMMAND,

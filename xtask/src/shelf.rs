@@ -14,14 +14,15 @@ fn test_cache() -> Result<PathBuf, String> {
         .ok_or_else(|| "neither COFFERDAM_TEST_CACHE, XDG_CACHE_HOME nor HOME is set".to_owned())
 }
 
-/// The folder of a thing at a version. Where it is not there yet, `make` fills it; others that want the same
+/// The folder of a thing at a version, on the shelf of that name. Where it is not there yet, `make` fills it; others that want the same
 /// thing wait meanwhile. A failed `make` leaves nothing.
-pub(super) fn once(
+pub(crate) fn once(
+    shelf: &str,
     name: &str,
     version: &str,
     make: impl FnOnce(&Path) -> Result<(), String>,
 ) -> Result<PathBuf, String> {
-    once_in(&test_cache()?.join("peers"), name, version, make)
+    once_in(&test_cache()?.join(shelf), name, version, make)
 }
 
 fn once_in(
@@ -53,7 +54,7 @@ fn once_in(
 }
 
 /// Held until it is dropped or the process ends.
-fn lock(path: &Path) -> Result<File, String> {
+pub(crate) fn lock(path: &Path) -> Result<File, String> {
     let at = |e: std::io::Error| format!("{}: {e}", path.display());
     let file = File::options().create(true).append(true).open(path).map_err(at)?;
     file.lock().map_err(at)?;

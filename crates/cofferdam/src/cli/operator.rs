@@ -1,0 +1,34 @@
+//! `operator`: watches DatabaseMigrations in a cluster and has a runner carry each of them out.
+
+use cofferdam_core::{Code, Refusal, Result};
+use cofferdam_operator::settings::Settings;
+
+use super::{Command, Exit};
+use crate::context::Context;
+use crate::signals;
+
+#[derive(Debug, clap::Args)]
+struct Flags {}
+
+pub(crate) static COMMAND: Command = Command {
+    name: "operator",
+    aliases: &[],
+    about: "Run the operator in a Kubernetes cluster",
+    more: "The Helm chart runs it and sets its environment: COFFERDAM_NAMESPACE, COFFERDAM_POD_NAME and \
+           COFFERDAM_RUNNER_IMAGE must be there, COFFERDAM_WATCH_NAMESPACES says where it looks (all namespaces \
+           without it). It needs no database and reads no Secret. /metrics, /healthz and /readyz are on \
+           COFFERDAM_HTTP_PORT, 8080.",
+    examples: &[("helm install cofferdam charts/cofferdam", "how it is run")],
+    arguments: <Flags as clap::Args>::augment_args,
+    run: |context, _| Box::pin(async move { operator(&context).await }),
+};
+
+async fn operator(_: &Context) -> Result<Exit> {
+    let refused = |why: String| Refusal::new(Code::BadConfig, "the operator cannot run").cause(why);
+    let settings = Settings::read(&|name| std::env::var(name).ok().filter(|v| !v.is_empty()))
+        .map_err(|why| refused(why).help("install the chart: helm install cofferdam charts/cofferdam"))?;
+    cofferdam_operator::run(settings, signals::terminated()).await.map_err(|why| {
+        refused(why).help("look at what it wrote before; it is started again by Kubernetes")
+    })?;
+    Ok(Exit::DONE)
+}

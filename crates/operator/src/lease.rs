@@ -1,0 +1,152 @@
+//! Leader election by a Lease, as client-go does it: whoever holds it renews it; whoever does not takes it once it has not
+//! been renewed for its duration, as the local clock saw that. Two that both think they lead do no harm: a Job's name
+//! follows from what it is for, and a runner holds a lock and an epoch in the database.
+
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
+use kube::Client;
+use kube::api::{Api, ObjectMeta, PostParams};
+
+use crate::log::log;
+use crate::settings::Settings;
+
+/// The lease of this replica.
+pub struct Election {
+    api: Api<Lease>,
+    name: String,
+    identity: String,
+    duration: Duration,
+}
+
+/// What was seen of a lease that somebody else holds.
+struct Watched {
+    /// Changes with every renewal.
+    version: Option<String>,
+    since: Instant,
+}
+
+impl Election {
+    /// That of the settings.
+    pub fn new(client: Client, settings: &Settings) -> Self {
+        Self {
+            api: Api::namespaced(client, &settings.own_namespace),
+            name: settings.lease.clone(),
+            identity: settings.identity.clone(),
+            duration: settings.lease_duration,
+        }
+    }
+
+    /// Waits until this replica leads.
+    pub async fn won(&self) {
+        let mut watched: Option<Watched> = None;
+        loop {
+            match self.try_for(&mut watched).await {
+                Ok(true) => return,
+                Ok(false) => {}
+                Err(error) => log("warning", &self.name, &format!("the lease cannot be asked for: {error}")),
+            }
+            tokio::time::sleep(self.duration / 6).await;
+        }
+    }
+
+    /// Renews as long as that can be done; ends when this replica does not lead any more.
+    pub async fn lost(&self) {
+        let mut renewed = Instant::now();
+        loop {
+            tokio::time::sleep(self.duration / 6).await;
+            match self.renew().await {
+                Ok(true) => renewed = Instant::now(),
+                Ok(false) => return,
+                Err(error) => log("warning", &self.name, &format!("the lease cannot be renewed: {error}")),
+            }
+            // Sooner than another may take it.
+            if renewed.elapsed() > self.duration * 2 / 3 {
+                return;
+            }
+        }
+    }
+
+    /// Gives it back, so that another need not wait.
+    pub async fn give_back(&self) {
+        let Ok(Some(mut lease)) = self.api.get_opt(&self.name).await else { return };
+        if self.holder(&lease) != Some(&self.identity) {
+            return;
+        }
+        if let Some(spec) = &mut lease.spec {
+            spec.holder_identity = None;
+        }
+        let _ = self.api.replace(&self.name, &PostParams::default(), &lease).await;
+    }
+
+    fn holder<'a>(&self, lease: &'a Lease) -> Option<&'a String> {
+        lease.spec.as_ref()?.holder_identity.as_ref().filter(|holder| !holder.is_empty())
+    }
+
+    async fn try_for(&self, watched: &mut Option<Watched>) -> Result<bool, kube::Error> {
+        let Some(lease) = self.api.get_opt(&self.name).await? else {
+            let made = self.api.create(&PostParams::default(), &self.mine(None)).await;
+            return won_or_not(made);
+        };
+        let free = match self.holder(&lease) {
+            None => true,
+            Some(holder) if *holder == self.identity => true,
+            Some(_) => {
+                let version = lease.metadata.resource_version.clone();
+                match watched {
+                    Some(seen) if seen.version == version => seen.since.elapsed() > self.duration,
+                    _ => {
+                        *watched = Some(Watched { version, since: Instant::now() });
+                        false
+                    }
+                }
+            }
+        };
+        if !free {
+            return Ok(false);
+        }
+        // With the version that was read: of two that try only one succeeds.
+        won_or_not(self.api.replace(&self.name, &PostParams::default(), &self.mine(Some(lease))).await)
+    }
+
+    async fn renew(&self) -> Result<bool, kube::Error> {
+        let Some(lease) = self.api.get_opt(&self.name).await? else { return Ok(false) };
+        if self.holder(&lease) != Some(&self.identity) {
+            return Ok(false);
+        }
+        won_or_not(self.api.replace(&self.name, &PostParams::default(), &self.mine(Some(lease))).await)
+    }
+
+    fn mine(&self, old: Option<Lease>) -> Lease {
+        let now = MicroTime(Timestamp::now());
+        let metadata = old.as_ref().map_or_else(
+            || ObjectMeta { name: Some(self.name.clone()), ..ObjectMeta::default() },
+            |lease| lease.metadata.clone(),
+        );
+        let spec = old.and_then(|lease| lease.spec).unwrap_or_default();
+        let mine = spec.holder_identity.as_ref() == Some(&self.identity);
+        let transitions = spec.lease_transitions.unwrap_or(0);
+        Lease {
+            metadata,
+            spec: Some(LeaseSpec {
+                holder_identity: Some(self.identity.clone()),
+                lease_duration_seconds: i32::try_from(self.duration.as_secs()).ok(),
+                acquire_time: if mine { spec.acquire_time } else { Some(now.clone()) },
+                lease_transitions: Some(if mine { transitions } else { transitions + 1 }),
+                renew_time: Some(now),
+                ..LeaseSpec::default()
+            }),
+        }
+    }
+}
+
+/// A conflict means that somebody else was faster.
+fn won_or_not(result: Result<Lease, kube::Error>) -> Result<bool, kube::Error> {
+    match result {
+        Ok(_) => Ok(true),
+        Err(kube::Error::Api(status)) if status.code == 409 => Ok(false),
+        Err(error) => Err(error),
+    }
+}

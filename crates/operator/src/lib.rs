@@ -1,0 +1,78 @@
+//! The operator: it watches DatabaseMigrations and has a runner carry each of them out in a Job.
+//!
+//! It talks to Kubernetes only and never opens a database. What a Secret holds it cannot read either: the kubelet
+//! mounts it into the Pod of the runner.
+
+pub mod contract;
+pub mod http;
+pub mod lease;
+mod log;
+pub mod metrics;
+pub mod migration;
+pub mod mirror;
+pub mod outcome;
+pub mod settings;
+
+use std::future::Future;
+use std::sync::Arc;
+
+use kube::Client;
+use kube::runtime::events::{Recorder, Reporter};
+
+use lease::Election;
+use log::log;
+use metrics::Metrics;
+use settings::Settings;
+
+/// A client of the cluster that the process runs in, or that `KUBECONFIG` names.
+///
+/// # Errors
+/// What is wrong with the cluster's configuration.
+pub async fn client() -> Result<Client, String> {
+    // Where one is chosen already, it is this one: the lock file has no other.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Client::try_default().await.map_err(|e| format!("the cluster cannot be reached: {e}"))
+}
+
+/// Runs the operator until `stop` ends, then gives the lease back.
+///
+/// # Errors
+/// The cluster cannot be reached at all, the port is taken, or the lease was lost: then the process should end, and be
+/// started again as one of those that wait for it.
+pub async fn run(settings: Settings, stop: impl Future<Output = ()>) -> Result<(), String> {
+    let client = client().await?;
+    let metrics = Arc::new(Metrics::default());
+    let reporter =
+        Reporter { controller: "cofferdam-operator".into(), instance: Some(settings.identity.clone()) };
+    let recorder = Recorder::new(client.clone(), reporter);
+    let election = Election::new(client.clone(), &settings);
+    let lead = async {
+        log("info", "", "waiting for the lease");
+        election.won().await;
+        metrics.leads(true);
+        log("info", "", "leading");
+        let all = [None];
+        let named: Vec<Option<&str>> = settings.namespaces.iter().map(|n| Some(n.as_str())).collect();
+        let namespaces = if named.is_empty() { &all[..] } else { &named[..] };
+        let controllers = namespaces.iter().map(|namespace| {
+            migration::run(client.clone(), *namespace, &settings, recorder.clone(), metrics.clone())
+        });
+        tokio::select! {
+            _ = futures::future::join_all(controllers) => Err("the controllers ended".to_owned()),
+            () = election.lost() => Err("the lease was lost".to_owned()),
+        }
+    };
+    let result = tokio::select! {
+        result = http::serve(settings.port, metrics.clone()) => {
+            result.map_err(|e| format!("port {}: {e}", settings.port))
+        }
+        result = lead => result,
+        () = stop => Ok(()),
+    };
+    metrics.leads(false);
+    if result.is_ok() {
+        log("info", "", "stopped");
+        election.give_back().await;
+    }
+    result
+}

@@ -1,0 +1,181 @@
+//! The Job of a runner. Pure.
+
+use k8s_openapi::api::batch::v1::Job;
+use kube::{Resource, ResourceExt};
+use serde_json::{Value, json};
+
+use cofferdam_api::DatabaseMigration;
+use cofferdam_api::names::{LABEL_GENERATION, LABEL_MIGRATION};
+
+use super::work::{self, Work};
+use crate::contract;
+use crate::settings::RunnerSettings;
+
+/// A runner that was lost is replaced so often.
+const TRIES: u32 = 6;
+/// Seconds that a runner has for stopping at a safe point.
+const GRACE: u32 = 60;
+/// The user that runners run as: nobody's.
+const USER: u32 = 65532;
+
+/// The Job that carries the work out.
+///
+/// # Errors
+/// Where the spec holds what does not fit into a Job; for people.
+pub fn job(migration: &DatabaseMigration, work: &Work, settings: &RunnerSettings) -> Result<Job, String> {
+    let spec = &migration.spec.runner;
+    let owner = migration.controller_owner_ref(&()).ok_or("the object has no UID")?;
+    let generation = migration.metadata.generation.unwrap_or(0).to_string();
+    let labels = json!({
+        "app.kubernetes.io/name": "cofferdam",
+        "app.kubernetes.io/component": "runner",
+        "app.kubernetes.io/managed-by": "cofferdam-operator",
+        LABEL_MIGRATION: migration.name_any(),
+        LABEL_GENERATION: generation,
+        work::DATABASE: work::database(migration),
+    });
+    let mut annotations = json!({ work::BASE: work::base(migration), work::KIND: work.kind.word() });
+    if let Some(approved) = &work.approved {
+        annotations[work::APPROVED] = json!(approved);
+    }
+    let (volumes, mounts) = volumes(migration);
+    let mut pull: Vec<Value> = settings.pull_secrets.iter().map(|name| json!({ "name": name })).collect();
+    pull.extend(spec.image_pull_secrets.iter().map(|secret| json!({ "name": secret.name })));
+    let mut arguments = vec!["runner".to_owned(), "--work".to_owned(), work.kind.word().to_owned()];
+    if let Some(approved) = &work.approved {
+        arguments.extend(["--approved".to_owned(), approved.clone()]);
+    }
+    let environment = [
+        (contract::NAMESPACE, migration.namespace().unwrap_or_default()),
+        (contract::NAME, migration.name_any()),
+        (contract::UID, migration.uid().unwrap_or_default()),
+    ];
+    let job = json!({
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {
+            "name": work.job_name(migration),
+            "namespace": migration.namespace(),
+            "labels": labels,
+            "annotations": annotations,
+            "ownerReferences": [owner],
+        },
+        "spec": {
+            "backoffLimit": TRIES,
+            "activeDeadlineSeconds": spec.active_deadline_seconds,
+            // Never two runners at once, as far as it is in our hands; the lock in the database sees to the rest.
+            "podReplacementPolicy": "Failed",
+            "podFailurePolicy": { "rules": rules() },
+            "template": {
+                "metadata": { "labels": labels },
+                "spec": {
+                    "restartPolicy": "Never",
+                    "serviceAccountName": settings.service_account,
+                    "automountServiceAccountToken": true,
+                    "enableServiceLinks": false,
+                    "terminationGracePeriodSeconds": GRACE,
+                    "imagePullSecrets": pull,
+                    "nodeSelector": spec.node_selector,
+                    "tolerations": spec.tolerations,
+                    "securityContext": {
+                        "runAsNonRoot": true,
+                        "runAsUser": USER,
+                        "runAsGroup": USER,
+                        "fsGroup": USER,
+                        "seccompProfile": { "type": "RuntimeDefault" },
+                    },
+                    "volumes": volumes,
+                    "containers": [{
+                        "name": "runner",
+                        "image": settings.image,
+                        "imagePullPolicy": settings.pull_policy,
+                        "args": arguments,
+                        "env": environment.map(|(name, value)| json!({ "name": name, "value": value })),
+                        "resources": resources(migration, settings)?,
+                        "volumeMounts": mounts,
+                        "terminationMessagePolicy": "File",
+                        "securityContext": {
+                            "allowPrivilegeEscalation": false,
+                            "readOnlyRootFilesystem": true,
+                            "capabilities": { "drop": ["ALL"] },
+                        },
+                    }],
+                },
+            },
+        },
+    });
+    serde_json::from_value(job).map_err(|e| e.to_string())
+}
+
+/// A runner that was sent away is replaced and not counted; one that gave up has said why, and another would say the
+/// same; one that was lost is replaced some times.
+fn rules() -> Value {
+    json!([
+        { "action": "Ignore", "onPodConditions": [{ "type": "DisruptionTarget", "status": "True" }] },
+        { "action": "Ignore", "onExitCodes": { "containerName": "runner", "operator": "In", "values": [130] } },
+        { "action": "FailJob", "onExitCodes": {
+            "containerName": "runner", "operator": "In", "values": [1, 2, 3, 4, 6, 7, 8, 9, 124],
+        } },
+    ])
+}
+
+/// What is given in the spec beats what the administrator set.
+fn resources(migration: &DatabaseMigration, settings: &RunnerSettings) -> Result<Value, String> {
+    let mut all = settings.resources.clone();
+    let given = serde_json::to_value(&migration.spec.runner.resources).map_err(|e| e.to_string())?;
+    for kind in ["requests", "limits"] {
+        let Some(amounts) = given.get(kind).and_then(Value::as_object) else { continue };
+        for (name, amount) in amounts {
+            all[kind][name] = amount.clone();
+        }
+    }
+    Ok(all)
+}
+
+fn volumes(migration: &DatabaseMigration) -> (Vec<Value>, Vec<Value>) {
+    let (mut volumes, mut mounts) = (Vec::new(), Vec::new());
+    let mut add = |name: String, at: String, source: (&str, Value)| {
+        volumes.push(json!({ "name": name, source.0: source.1 }));
+        mounts.push(json!({ "name": name, "mountPath": at, "readOnly": true }));
+    };
+    let database = &migration.spec.database;
+    // Readable for the runner's group, which is its own.
+    const MODE: u32 = 0o440;
+    if let Some(secret) = &database.connection_secret {
+        let source = json!({ "secretName": secret, "defaultMode": MODE });
+        add("database".into(), contract::DATABASE.into(), ("secret", source));
+    } else if let Some(connection) = &database.connection {
+        let reference = &connection.url_secret_ref;
+        let items = json!([{ "key": reference.key, "path": "url" }]);
+        let source = json!({ "secretName": reference.name, "defaultMode": MODE, "items": items });
+        add("database".into(), contract::DATABASE.into(), ("secret", source));
+    }
+    let source = &migration.spec.migration;
+    if let Some(scripts) = &source.scripts {
+        let projected: Vec<Value> = scripts
+            .iter()
+            .filter_map(|script| {
+                let (name, key) = script.source.parse().ok().map(|s| (s.name, s.key))?;
+                let items = json!([{ "key": key, "path": format!("{}.sql", script.name) }]);
+                Some(json!({ "configMap": { "name": name, "items": items } }))
+            })
+            .collect();
+        let source = json!({ "sources": projected, "defaultMode": MODE });
+        add("scripts".into(), contract::SCRIPTS.into(), ("projected", source));
+    }
+    for (number, reference) in source.config_maps.iter().flatten().enumerate() {
+        let source = json!({ "name": reference.name, "defaultMode": MODE });
+        add(
+            format!("directory-{number}"),
+            format!("{}/{number}", contract::DIRECTORY),
+            ("configMap", source),
+        );
+    }
+    if source.image.is_some() {
+        for (number, reference) in migration.spec.runner.image_pull_secrets.iter().enumerate() {
+            let source = json!({ "secretName": reference.name, "defaultMode": MODE, "optional": true });
+            add(format!("pull-{number}"), format!("{}/{number}", contract::PULL), ("secret", source));
+        }
+    }
+    (volumes, mounts)
+}

@@ -1,0 +1,281 @@
+//! What to do next, from what was seen. Pure: the same seen gives the same decision, so a decision that was lost half-way
+//! is made again.
+
+use std::time::Duration;
+
+use k8s_openapi::api::batch::v1::Job;
+use kube::ResourceExt;
+
+use cofferdam_api::approval::Decision as Agreed;
+use cofferdam_api::rollback::RollbackTrigger;
+use cofferdam_api::{ConditionType, MigrationApproval, Phase, Reason, Stage, conditions};
+
+use super::pending;
+use super::seen::{Finished, Seen, finished, kind_of};
+use super::work::{self, Work};
+use crate::contract::Kind;
+use crate::outcome::{Ended, Outcome};
+
+/// Until the next look where something outside is waited for.
+const SOON: Duration = Duration::from_secs(5);
+/// And where a runner is at work: its Job and its Pod tell when something happens, but not what it does.
+const WORKING: Duration = Duration::from_secs(10);
+
+/// What to do next, and what to say.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decision {
+    /// Where it is, in a word.
+    pub phase: Phase,
+    /// Why.
+    pub reason: Reason,
+    /// Why, for people.
+    pub message: String,
+    /// The Job that it is about.
+    pub job: Option<String>,
+    /// A Job to make.
+    pub start: Option<Work>,
+    /// A Job to remove: it is for an older spec, and no runner of it ever began.
+    pub stop: Option<String>,
+    /// A run that ended: for the history and the metrics.
+    pub ended: Option<Outcome>,
+    /// When to look again, where nothing else would tell.
+    pub again: Option<Duration>,
+}
+
+impl Decision {
+    fn new(phase: Phase, reason: Reason, message: impl Into<String>) -> Self {
+        Self {
+            phase,
+            reason,
+            message: message.into(),
+            job: None,
+            start: None,
+            stop: None,
+            ended: None,
+            again: None,
+        }
+    }
+
+    fn of(mut self, job: &Job) -> Self {
+        self.job = Some(job.name_any());
+        self
+    }
+
+    fn again(mut self, after: Duration) -> Self {
+        self.again = Some(after);
+        self
+    }
+}
+
+/// Decides. `None`: everything is as it was said before.
+pub fn decide(seen: &Seen) -> Option<Decision> {
+    if let Some((job, current)) = seen.active() {
+        return Some(if current { at_work(seen, job) } else { of_an_older_spec(seen, job) });
+    }
+    for kind in [Kind::Rollback, Kind::Finalize, Kind::Apply] {
+        if let Some(job) = seen.jobs_of(kind).next_back() {
+            return Some(after(seen, job, kind));
+        }
+    }
+    if keeps(seen) {
+        return None;
+    }
+    Some(begin(seen, Kind::Apply, None))
+}
+
+/// It ended for this spec, and somebody, or the time, has removed its Job since.
+fn keeps(seen: &Seen) -> bool {
+    let migration = &seen.migration;
+    let Some(status) = &migration.status else { return false };
+    status.observed_generation == migration.metadata.generation
+        && matches!(status.phase, Some(Phase::Succeeded | Phase::Failed | Phase::RolledBack))
+        && !migration.annotations().contains_key(work::RETRY)
+        && status.revertible_until.is_none()
+}
+
+/// A Job for an older spec is at work.
+fn of_an_older_spec(seen: &Seen, job: &Job) -> Decision {
+    if seen.began(job) {
+        let message = "a run for an older spec is at work; one for this spec comes after it";
+        return Decision::new(Phase::Running, Reason::MigrationInProgress, message).of(job).again(SOON);
+    }
+    // Nothing was done, and perhaps what kept it from beginning is what was corrected.
+    let message = "the spec was changed before its runner began";
+    let mut decision = Decision::new(Phase::Pending, Reason::Initializing, message).of(job).again(SOON);
+    decision.stop = Some(job.name_any());
+    decision
+}
+
+fn at_work(seen: &Seen, job: &Job) -> Decision {
+    let status = seen.migration.status.clone().unwrap_or_default();
+    let back = kind_of(job) == Some(Kind::Rollback) || status.stage == Some(Stage::RollingBack);
+    let phase = match (seen.began(job), back) {
+        (_, true) => Phase::RollingBack,
+        (true, false) => Phase::Running,
+        (false, false) => Phase::Pending,
+    };
+    let tell = |reason, message: String| Decision::new(phase, reason, message).of(job).again(WORKING);
+    if let Some((reason, message)) = pending::why(seen, job) {
+        return tell(reason, message).again(SOON);
+    }
+    let progress = status.progress.unwrap_or_default();
+    let summary = progress.summary.unwrap_or_default();
+    if back {
+        return tell(Reason::RollingBack, "the change is being taken back".into());
+    }
+    if let Some(by) = progress.blocked_by {
+        return tell(Reason::WaitingForBlocker, by);
+    }
+    if status.stage == Some(Stage::Ready) {
+        return match seen.migration.spec.cutover.mode {
+            cofferdam_api::cutover::CutoverMode::Manual => {
+                tell(Reason::AwaitingCutover, "both sides hold the same and are kept so".into())
+            }
+            cofferdam_api::cutover::CutoverMode::Window => {
+                tell(Reason::AwaitingWindow, "both sides hold the same and are kept so".into())
+            }
+            cofferdam_api::cutover::CutoverMode::Auto => tell(Reason::MigrationInProgress, summary),
+        };
+    }
+    if let Some(by) = progress.throttled_by {
+        return tell(Reason::Throttled, by);
+    }
+    let step = progress.current_step.unwrap_or_else(|| "the runner is at work".into());
+    tell(Reason::MigrationInProgress, format!("{summary} {step}").trim().to_owned())
+}
+
+/// A Job for this spec has ended and none is at work.
+fn after(seen: &Seen, job: &Job, kind: Kind) -> Decision {
+    let outcome = outcome(seen, job);
+    if kind == Kind::Apply
+        && work::asked(&seen.migration, Kind::Rollback)
+        && seen.jobs_of(Kind::Rollback).next().is_none()
+    {
+        return begin(seen, Kind::Rollback, None);
+    }
+    let mut decision = match outcome.ended {
+        Ended::Stopped => return begin(seen, kind, None),
+        Ended::WaitsForApproval => return approval(seen, job, &outcome),
+        Ended::Succeeded if kind == Kind::Rollback => {
+            Decision::new(Phase::RolledBack, Reason::RolledBack, outcome.message.clone())
+        }
+        Ended::Succeeded => return succeeded(seen, job, kind, outcome),
+        Ended::RolledBack => Decision::new(Phase::RolledBack, outcome.reason(), outcome.message.clone()),
+        Ended::Refused | Ended::Stuck | Ended::Failed => {
+            if outcome.reason() == Reason::DeadlineExceeded
+                && kind == Kind::Apply
+                && taken_back_for_time(seen)
+            {
+                return begin(seen, Kind::Rollback, None);
+            }
+            Decision::new(Phase::Failed, outcome.reason(), outcome.message.clone())
+        }
+    };
+    decision.ended = Some(outcome);
+    decision.of(job)
+}
+
+fn taken_back_for_time(seen: &Seen) -> bool {
+    let rollback = &seen.migration.spec.rollback;
+    rollback.automatic && rollback.conditions.contains(&RollbackTrigger::Timeout)
+}
+
+fn succeeded(seen: &Seen, job: &Job, kind: Kind, outcome: Outcome) -> Decision {
+    let window = outcome.revertible_until.filter(|_| kind == Kind::Apply);
+    let Some(until) = window else {
+        let mut decision =
+            Decision::new(Phase::Succeeded, Reason::MigrationComplete, outcome.message.clone());
+        decision.ended = Some(outcome);
+        return decision.of(job);
+    };
+    let left = Duration::try_from(until.duration_since(seen.now)).unwrap_or_default();
+    if left.is_zero() || work::asked(&seen.migration, Kind::Finalize) {
+        return begin(seen, Kind::Finalize, None);
+    }
+    let mut decision = Decision::new(Phase::Succeeded, Reason::RevertWindowOpen, outcome.message.clone());
+    decision.ended = Some(outcome);
+    decision.of(job).again(left + Duration::from_secs(1))
+}
+
+/// What a Job that has ended left behind.
+fn outcome(seen: &Seen, job: &Job) -> Outcome {
+    if let Some(outcome) = seen.outcome(job)
+        && !matches!(finished(job), Some(Finished::Failed("DeadlineExceeded", _)))
+    {
+        return outcome;
+    }
+    match finished(job) {
+        Some(Finished::Failed("DeadlineExceeded", _)) => Outcome::new(
+            Ended::Failed,
+            Reason::DeadlineExceeded,
+            "the run took longer than spec.runner.activeDeadlineSeconds and stopped at a safe point",
+        ),
+        Some(Finished::Failed(reason, message)) => {
+            let memory = seen
+                .pods_of(job)
+                .filter_map(super::seen::terminated)
+                .any(|t| t.reason.as_deref() == Some("OOMKilled"));
+            let hint = if memory { "; the runner used more memory than its limit" } else { "" };
+            Outcome::new(Ended::Failed, Reason::JobFailed, format!("{reason}: {message}{hint}"))
+        }
+        // Its Pod is gone with what it had to say; that it ended well is known.
+        _ => Outcome::new(Ended::Succeeded, Reason::MigrationComplete, "the Job ended well"),
+    }
+}
+
+fn approval(seen: &Seen, job: &Job, outcome: &Outcome) -> Decision {
+    let plan = outcome.plan_digest.as_ref().map(|d| d.as_str().to_owned()).unwrap_or_default();
+    if !seen.migration.spec.approval.required {
+        return begin(seen, Kind::Apply, Some(plan));
+    }
+    let of_this: Vec<&MigrationApproval> =
+        seen.approvals.iter().filter(|a| a.spec.plan_digest.as_str() == plan).collect();
+    let wait = |reason, message: String| Decision::new(Phase::Pending, reason, message).of(job);
+    if let Some(no) = of_this.iter().find(|a| a.spec.decision == Agreed::Reject) {
+        return wait(
+            Reason::ApprovalRejected,
+            format!("MigrationApproval {} rejects plan {plan}", no.name_any()),
+        );
+    }
+    if of_this.is_empty() {
+        return wait(outcome.reason(), outcome.message.clone());
+    }
+    // A plan that was approved and is another one by now was said to be so by the runner.
+    if job.annotations().get(work::APPROVED) == Some(&plan) {
+        return wait(Reason::PlanChanged, outcome.message.clone());
+    }
+    begin(seen, Kind::Apply, Some(plan))
+}
+
+/// A Job is to be made, unless something stands in its way.
+fn begin(seen: &Seen, kind: Kind, approved: Option<String>) -> Decision {
+    let migration = &seen.migration;
+    if migration.spec.suspend {
+        return Decision::new(Phase::Pending, Reason::Suspended, "spec.suspend is true");
+    }
+    if let Some(name) = &migration.spec.migration.previous
+        && kind == Kind::Apply
+    {
+        let done = seen.previous.as_ref().is_some_and(|previous| {
+            let generation = previous.metadata.generation.unwrap_or(0);
+            let said = previous.status.as_ref().map(|s| s.conditions.as_slice()).unwrap_or_default();
+            conditions::holds(said, ConditionType::Ready, generation)
+        });
+        if !done {
+            let what = if seen.previous.is_some() { "has not succeeded" } else { "is not there" };
+            let message = format!("DatabaseMigration {name}, which comes before, {what}");
+            return Decision::new(Phase::Pending, Reason::PreviousNotDone, message).again(SOON);
+        }
+    }
+    if let Some(other) = &seen.other {
+        let message =
+            format!("DatabaseMigration {other} works on the same database; this one comes after it");
+        return Decision::new(Phase::Pending, Reason::LockHeldByOther, message).again(SOON);
+    }
+    let work = Work { kind, approved, before: seen.jobs_of(kind).count() };
+    let phase = if kind == Kind::Rollback { Phase::RollingBack } else { Phase::Pending };
+    let mut decision = Decision::new(phase, Reason::JobPending, "the Job is being made");
+    decision.job = Some(work.job_name(migration));
+    decision.start = Some(work);
+    decision
+}

@@ -1,0 +1,208 @@
+//! The controller of DatabaseMigrations: observe, decide, build, apply, report.
+
+pub mod build;
+pub mod decide;
+pub mod observe;
+pub mod pending;
+pub mod report;
+pub mod seen;
+pub mod work;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{Api, DeleteParams, PostParams};
+use kube::core::DeserializeGuard;
+use kube::runtime::controller::{Action, Config, Controller};
+use kube::runtime::events::{Event, EventType, Recorder};
+use kube::runtime::reflector::ObjectRef;
+use kube::runtime::watcher;
+use kube::{Client, Resource, ResourceExt};
+
+use cofferdam_api::names::LABEL_MIGRATION;
+use cofferdam_api::{ConditionType, DatabaseMigration, MigrationApproval, Reason, conditions};
+
+use crate::log::log;
+use crate::metrics::Metrics;
+use crate::settings::{RunnerSettings, Settings};
+use decide::{Decision, decide};
+use report::Report;
+
+/// A look at everything, also where nothing tells: missed events must not matter.
+const RESYNC: Duration = Duration::from_secs(15 * 60);
+/// Until the next try after the API refused something.
+const RETRY: Duration = Duration::from_secs(5);
+
+/// What every reconciliation needs.
+pub struct Context {
+    client: Client,
+    recorder: Recorder,
+    runner: RunnerSettings,
+    metrics: Arc<Metrics>,
+}
+
+/// An object that may not be readable: one such must not stop the others.
+type Guarded = DeserializeGuard<DatabaseMigration>;
+
+/// Reconciles the objects of one namespace, or of all, until the future is dropped.
+pub async fn run(
+    client: Client,
+    namespace: Option<&str>,
+    settings: &Settings,
+    recorder: Recorder,
+    metrics: Arc<Metrics>,
+) {
+    let context =
+        Arc::new(Context { client: client.clone(), recorder, runner: settings.runner.clone(), metrics });
+    fn api<K>(client: &Client, namespace: Option<&str>) -> Api<K>
+    where
+        K: Resource<Scope = kube::core::NamespaceResourceScope>,
+        K::DynamicType: Default,
+    {
+        match namespace {
+            Some(namespace) => Api::namespaced(client.clone(), namespace),
+            None => Api::all(client.clone()),
+        }
+    }
+    let labelled = watcher::Config::default().labels(LABEL_MIGRATION);
+    let of_label = |namespace: Option<String>, labels: &std::collections::BTreeMap<String, String>| {
+        let name = labels.get(LABEL_MIGRATION)?;
+        Some(ObjectRef::<Guarded>::new(name).within(&namespace?))
+    };
+    Controller::new(api::<Guarded>(&client, namespace), watcher::Config::default())
+        .with_config(Config::default().concurrency(settings.concurrency))
+        .watches(api::<Job>(&client, namespace), labelled.clone(), move |job: Job| {
+            of_label(job.namespace(), job.labels())
+        })
+        .watches(api::<Pod>(&client, namespace), labelled, move |pod: Pod| {
+            of_label(pod.namespace(), pod.labels())
+        })
+        .watches(
+            api::<MigrationApproval>(&client, namespace),
+            watcher::Config::default(),
+            |approval: MigrationApproval| {
+                let name = approval.spec.migration_ref.name.as_str().to_owned();
+                Some(ObjectRef::<Guarded>::new(&name).within(&approval.namespace()?))
+            },
+        )
+        .run(reconcile, again, context)
+        .for_each(|_| std::future::ready(()))
+        .await;
+}
+
+async fn reconcile(object: Arc<Guarded>, context: Arc<Context>) -> Result<Action, kube::Error> {
+    let timer = context.metrics.reconciling();
+    let result = match &object.0 {
+        Ok(migration) => one(migration, &context).await,
+        Err(invalid) => {
+            // What the schema of the apiserver took and this version cannot read; the next version of it may do.
+            let name = invalid.metadata.name.clone().unwrap_or_default();
+            log("error", &name, &format!("the object cannot be read: {}", invalid.error));
+            Ok(Action::await_change())
+        }
+    };
+    timer.ended(&result);
+    result
+}
+
+fn again(object: Arc<Guarded>, error: &kube::Error, context: Arc<Context>) -> Action {
+    let _ = context;
+    log("error", &object.meta().name.clone().unwrap_or_default(), &error.to_string());
+    Action::requeue(RETRY)
+}
+
+async fn one(known: &DatabaseMigration, context: &Context) -> Result<Action, kube::Error> {
+    let Some(seen) = observe::observe(&context.client, known).await? else {
+        context.metrics.forget(known);
+        return Ok(Action::await_change());
+    };
+    let Some(mut decision) = decide(&seen) else {
+        context.metrics.stands(&seen.migration);
+        return Ok(Action::requeue(RESYNC));
+    };
+    carry_out(&seen.migration, &mut decision, context).await?;
+    let report = Report::of(&seen.migration, &decision, seen.now);
+    let new_run = report.history.first().map(|run| &run.run_id)
+        != seen.migration.status.as_ref().and_then(|s| s.history.first()).map(|run| &run.run_id);
+    if report::write(&context.client, &seen.migration, &report).await? {
+        tell(&seen.migration, &decision, context).await;
+        if new_run && let Some(outcome) = &decision.ended {
+            context.metrics.ran(outcome);
+        }
+    }
+    context.metrics.is(&seen.migration, &decision);
+    Ok(Action::requeue(decision.again.unwrap_or(RESYNC).min(RESYNC)))
+}
+
+/// Makes and removes Jobs. What the API refuses for good becomes what is said.
+async fn carry_out(
+    migration: &DatabaseMigration,
+    decision: &mut Decision,
+    context: &Context,
+) -> Result<(), kube::Error> {
+    let jobs: Api<Job> = Api::namespaced(context.client.clone(), &migration.namespace().unwrap_or_default());
+    if let Some(name) = &decision.stop {
+        match jobs.delete(name, &DeleteParams::background()).await {
+            Ok(_) => {}
+            Err(kube::Error::Api(status)) if status.is_not_found() => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let Some(work) = &decision.start else { return Ok(()) };
+    let job = match build::job(migration, work, &context.runner) {
+        Ok(job) => job,
+        Err(why) => {
+            (decision.reason, decision.message) = (Reason::SpecInvalid, why);
+            return Ok(());
+        }
+    };
+    match jobs.create(&PostParams::default(), &job).await {
+        Ok(_) => Ok(()),
+        // Made by an operator that did not live to say so.
+        Err(kube::Error::Api(status)) if status.is_already_exists() => Ok(()),
+        Err(kube::Error::Api(status)) if status.code == 403 || status.code == 422 => {
+            decision.reason = match &status.message {
+                m if m.contains("being terminated") => Reason::NamespaceTerminating,
+                m if m.contains("exceeded quota") => Reason::QuotaExceeded,
+                m if m.contains("admission webhook") => Reason::PodRejected,
+                _ if status.code == 422 => Reason::SpecInvalid,
+                _ => Reason::OperatorForbidden,
+            };
+            decision.message.clone_from(&status.message);
+            decision.again = Some(RETRY);
+            Ok(())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// An event where the reason is another one than before.
+async fn tell(migration: &DatabaseMigration, decision: &Decision, context: &Context) {
+    let said = migration.status.as_ref().map(|s| s.conditions.as_slice()).unwrap_or_default();
+    let before = conditions::find(said, ConditionType::Ready).map(|c| c.reason.as_str());
+    if before == Some(decision.reason.word()) {
+        return;
+    }
+    log(
+        if decision.reason.warns() { "warning" } else { "info" },
+        &migration.name_any(),
+        &format!("{}: {}", decision.reason, decision.message),
+    );
+    let event = Event {
+        type_: if decision.reason.warns() { EventType::Warning } else { EventType::Normal },
+        reason: decision.reason.word().to_owned(),
+        note: Some(crate::outcome::cut(&decision.message, 1000)),
+        action: decision.phase.word().to_owned(),
+        secondary: None,
+    };
+    // Nobody must wait for an event that cannot be written.
+    if let Err(error) = context.recorder.publish(&event, &migration.object_ref(&())).await {
+        log("warning", &migration.name_any(), &format!("an event could not be written: {error}"));
+    }
+}

@@ -1,0 +1,419 @@
+//! What is decided of what is seen, and what Job comes of it.
+
+use jiff::Timestamp;
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
+use serde_json::{Value, json};
+
+use cofferdam_api::{DatabaseMigration, MigrationApproval, Phase, Reason};
+
+use super::build;
+use super::decide::{Decision, decide};
+use super::report::Report;
+use super::seen::Seen;
+use super::work::{self, Work};
+use crate::contract::Kind;
+use crate::outcome::{Ended, Outcome};
+use crate::settings::RunnerSettings;
+
+const PLAN: &str = "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+
+fn migration(change: impl FnOnce(&mut Value)) -> DatabaseMigration {
+    let mut value = json!({
+        "apiVersion": "cofferdam.dev/v1alpha1",
+        "kind": "DatabaseMigration",
+        "metadata": { "name": "users", "namespace": "shop", "uid": "u-1", "generation": 3 },
+        "spec": {
+            "database": {
+                "type": "postgresql", "connectionSecret": "db", "host": "db.shop.svc", "database": "shop",
+            },
+            "migration": { "scripts": [{ "name": "one", "source": "configmap://migrations/1.sql" }] },
+        },
+    });
+    change(&mut value);
+    serde_json::from_value(value).unwrap()
+}
+
+fn settings() -> RunnerSettings {
+    RunnerSettings {
+        image: "registry.example/cofferdam@sha256:1".into(),
+        pull_policy: "IfNotPresent".into(),
+        pull_secrets: vec!["own".into()],
+        service_account: "cofferdam-runner".into(),
+        resources: json!({ "limits": { "memory": "256Mi" } }),
+    }
+}
+
+fn seen(migration: DatabaseMigration) -> Seen {
+    Seen {
+        migration,
+        jobs: vec![],
+        pods: vec![],
+        warnings: vec![],
+        previous: None,
+        approvals: vec![],
+        other: None,
+        now: "2026-11-21T10:00:00Z".parse().unwrap(),
+    }
+}
+
+fn decided(seen: &Seen) -> Decision {
+    decide(seen).unwrap()
+}
+
+/// What a decision says, for tables.
+fn said(seen: &Seen) -> (Phase, Reason, Option<Kind>) {
+    let decision = decided(seen);
+    (decision.phase, decision.reason, decision.start.map(|work| work.kind))
+}
+
+impl Seen {
+    /// With the Job that the decision asks for, as the apiserver would have it.
+    fn started(mut self) -> Self {
+        let work = decided(&self).start.expect("a Job is to be made");
+        let mut job = build::job(&self.migration, &work, &settings()).unwrap();
+        job.metadata.uid = Some(format!("job-{}", self.jobs.len()));
+        self.jobs.push(job);
+        self
+    }
+
+    /// With a Pod of the newest Job, in this state.
+    fn pod(mut self, state: Value) -> Self {
+        let owner = self.jobs.last().unwrap();
+        let pod: Pod = serde_json::from_value(json!({
+            "metadata": {
+                "name": format!("pod-{}", self.pods.len()),
+                "ownerReferences": [{
+                    "apiVersion": "batch/v1", "kind": "Job", "name": owner.name_any(),
+                    "uid": owner.uid(), "controller": true,
+                }],
+            },
+            "status": { "phase": "Pending", "containerStatuses": [{
+                "name": "runner", "image": "", "imageID": "", "ready": false, "restartCount": 0, "state": state,
+            }] },
+        }))
+        .unwrap();
+        self.pods.push(pod);
+        self
+    }
+
+    fn runs(self) -> Self {
+        self.pod(json!({ "running": {} }))
+    }
+
+    /// The newest Job has ended, and its Pod left this behind.
+    fn left(self, outcome: &Outcome) -> Self {
+        let code =
+            i32::from(!matches!(outcome.ended, Ended::Succeeded | Ended::Stopped | Ended::WaitsForApproval));
+        let seen = self.pod(json!({ "terminated": { "exitCode": code, "message": outcome.text() } }));
+        match code {
+            0 => seen.ended("Complete", "", ""),
+            _ => seen.ended("Failed", "PodFailurePolicy", "a container failed"),
+        }
+    }
+
+    fn ended(mut self, condition: &str, reason: &str, message: &str) -> Self {
+        let status = json!({ "conditions": [
+            { "type": condition, "status": "True", "reason": reason, "message": message },
+        ] });
+        self.jobs.last_mut().unwrap().status = Some(serde_json::from_value(status).unwrap());
+        self
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Value)) -> Self {
+        let mut value = serde_json::to_value(&self.migration).unwrap();
+        change(&mut value);
+        self.migration = serde_json::from_value(value).unwrap();
+        self
+    }
+}
+
+fn ended(ended: Ended, reason: Reason) -> Outcome {
+    let mut outcome = Outcome::new(ended, reason, "as the runner said");
+    outcome.run_id = Some("run-1".into());
+    outcome.plan_digest = Some(PLAN.into());
+    outcome
+}
+
+#[test]
+fn a_job_is_made_once() {
+    let new = seen(migration(|_| {}));
+    assert_eq!(said(&new), (Phase::Pending, Reason::JobPending, Some(Kind::Apply)));
+    // The same again, as after a crash between the decision and the Job: the same Job.
+    let name = |seen: &Seen| decided(seen).start.unwrap().job_name(&seen.migration);
+    assert_eq!(name(&new), name(&new.clone()));
+    assert!(name(&new).len() <= 63 && name(&new).starts_with("users-apply-"));
+    let started = new.clone().started();
+    assert_eq!(said(&started), (Phase::Pending, Reason::JobPending, None));
+    assert_eq!(said(&started.clone().runs()), (Phase::Running, Reason::MigrationInProgress, None));
+    // An object of the same name that was made later has another Job.
+    let later = new.with(|m| m["metadata"]["uid"] = json!("u-2"));
+    assert_ne!(name(&later), name(&seen(migration(|_| {}))));
+}
+
+#[test]
+fn how_a_run_ends_is_what_its_runner_said() {
+    for (outcome, phase, reason) in [
+        (ended(Ended::Succeeded, Reason::MigrationComplete), Phase::Succeeded, Reason::MigrationComplete),
+        (
+            ended(Ended::RolledBack, Reason::VerificationMismatch),
+            Phase::RolledBack,
+            Reason::VerificationMismatch,
+        ),
+        (ended(Ended::Refused, Reason::LintBlocked), Phase::Failed, Reason::LintBlocked),
+        (ended(Ended::Stuck, Reason::OutcomeUnknown), Phase::Failed, Reason::OutcomeUnknown),
+        (ended(Ended::Failed, Reason::JobFailed), Phase::Failed, Reason::JobFailed),
+    ] {
+        let seen = seen(migration(|_| {})).started().left(&outcome);
+        assert_eq!(said(&seen), (phase, reason, None), "{outcome:?}");
+        let decision = decided(&seen);
+        let report = Report::of(&seen.migration, &decision, seen.now);
+        assert_eq!(report.history.len(), 1);
+        assert_eq!(report.history[0].reason, reason.word());
+        assert_eq!(report.observed_generation, Some(3));
+        // Said twice it is one run.
+        let again = seen.with(|m| m["status"] = serde_json::to_value(&report).unwrap());
+        assert_eq!(Report::of(&again.migration, &decided(&again), again.now), report);
+    }
+}
+
+#[test]
+fn a_job_whose_pod_is_gone_is_judged_by_its_conditions() {
+    let started = || seen(migration(|_| {})).started();
+    let complete = started().ended("Complete", "", "");
+    assert_eq!(said(&complete), (Phase::Succeeded, Reason::MigrationComplete, None));
+    let failed =
+        started().ended("Failed", "BackoffLimitExceeded", "Job has reached the specified backoff limit");
+    assert_eq!(said(&failed), (Phase::Failed, Reason::JobFailed, None));
+    let killed = started().pod(json!({ "terminated": { "exitCode": 137, "reason": "OOMKilled" } })).ended(
+        "Failed",
+        "BackoffLimitExceeded",
+        "Job has reached the specified backoff limit",
+    );
+    assert!(decided(&killed).message.contains("more memory than its limit"), "{killed:?}");
+}
+
+#[test]
+fn a_run_that_takes_too_long_is_taken_back_where_the_spec_says_so() {
+    let late = |automatic: bool| {
+        seen(migration(|m| m["spec"]["rollback"] = json!({ "automatic": automatic }))).started().runs().ended(
+            "Failed",
+            "DeadlineExceeded",
+            "Job was active longer than specified deadline",
+        )
+    };
+    assert_eq!(said(&late(false)), (Phase::Failed, Reason::DeadlineExceeded, None));
+    let back = late(true);
+    assert_eq!(said(&back), (Phase::RollingBack, Reason::JobPending, Some(Kind::Rollback)));
+    let back = back.started().left(&ended(Ended::Succeeded, Reason::RolledBack));
+    assert_eq!(said(&back), (Phase::RolledBack, Reason::RolledBack, None));
+}
+
+#[test]
+fn why_no_runner_begins_is_said() {
+    let started = || seen(migration(|_| {})).started();
+    let warned = |text: &str| Seen { warnings: vec![text.into()], ..started() };
+    let creating = |text: &str| Seen {
+        warnings: vec![text.into()],
+        ..started().pod(json!({ "waiting": { "reason": "ContainerCreating" } }))
+    };
+    for (seen, reason) in [
+        (warned(r#"Error creating: pods "x" is forbidden: exceeded quota: q"#), Reason::QuotaExceeded),
+        (
+            warned(r#"Error creating: pods "x" is forbidden: violates PodSecurity "restricted""#),
+            Reason::PodRejected,
+        ),
+        (
+            creating(r#"MountVolume.SetUp failed for volume "database" : secret "db" not found"#),
+            Reason::SecretNotFound,
+        ),
+        (
+            creating(r#"MountVolume.SetUp failed for volume "scripts" : configmap "migrations" not found"#),
+            Reason::SourceNotFound,
+        ),
+        (
+            started().pod(json!({ "waiting": { "reason": "ImagePullBackOff", "message": "not found" } })),
+            Reason::ImagePullFailed,
+        ),
+        (
+            started().pod(json!({ "terminated": { "exitCode": 137, "reason": "OOMKilled" } })),
+            Reason::OutOfMemory,
+        ),
+        (started().pod(json!({ "terminated": { "exitCode": 143 } })), Reason::PodEvicted),
+    ] {
+        assert_eq!(decided(&seen).reason, reason, "{:?}", decided(&seen));
+        assert_eq!(decided(&seen).start, None);
+    }
+}
+
+#[test]
+fn what_stands_in_the_way_is_waited_for() {
+    let free = seen(migration(|_| {}));
+    let suspended = free.clone().with(|m| m["spec"]["suspend"] = json!(true));
+    let after = free.clone().with(|m| m["spec"]["migration"]["previous"] = json!("before"));
+    let before = |status: &str, generation: i64| {
+        Some(migration(|m| {
+            m["status"] = json!({ "conditions": [{
+                "type": "Ready", "status": status, "reason": "MigrationComplete", "message": "",
+                "lastTransitionTime": "2026-11-21T09:00:00Z", "observedGeneration": generation,
+            }] });
+        }))
+    };
+    for (seen, reason) in [
+        (suspended, Reason::Suspended),
+        (after.clone(), Reason::PreviousNotDone),
+        (Seen { previous: before("False", 3), ..after.clone() }, Reason::PreviousNotDone),
+        (Seen { previous: before("True", 2), ..after.clone() }, Reason::PreviousNotDone),
+        (Seen { other: Some("orders".into()), ..free }, Reason::LockHeldByOther),
+    ] {
+        assert_eq!(said(&seen), (Phase::Pending, reason, None));
+    }
+    assert_eq!(said(&Seen { previous: before("True", 3), ..after }).2, Some(Kind::Apply));
+}
+
+#[test]
+fn a_run_that_was_stopped_goes_on() {
+    let stopped = seen(migration(|_| {})).started().left(&ended(Ended::Stopped, Reason::Suspended));
+    assert_eq!(said(&stopped).2, Some(Kind::Apply));
+    // With a Job of another name than the one that ended.
+    let first = stopped.jobs[0].name_any();
+    assert_ne!(decided(&stopped).start.unwrap().job_name(&stopped.migration), first);
+    let suspended = stopped.with(|m| m["spec"]["suspend"] = json!(true));
+    assert_eq!(said(&suspended), (Phase::Pending, Reason::Suspended, None));
+}
+
+#[test]
+fn a_person_agrees_to_one_plan() {
+    let asks = seen(migration(|m| m["spec"]["approval"] = json!({ "required": true })))
+        .started()
+        .left(&ended(Ended::WaitsForApproval, Reason::ApprovalPending));
+    assert_eq!(said(&asks), (Phase::Pending, Reason::ApprovalPending, None));
+    let approval = |plan: &str, decision: &str| -> MigrationApproval {
+        serde_json::from_value(json!({
+            "metadata": { "name": "yes" },
+            "spec": { "migrationRef": { "name": "users" }, "planDigest": plan, "decision": decision },
+        }))
+        .unwrap()
+    };
+    let with = |approvals| Seen { approvals, ..asks.clone() };
+    let other = PLAN.replace('a', "b");
+    assert_eq!(said(&with(vec![approval(&other, "Approve")])).1, Reason::ApprovalPending);
+    assert_eq!(said(&with(vec![approval(PLAN, "Reject")])).1, Reason::ApprovalRejected);
+    let both = vec![approval(PLAN, "Approve"), approval(PLAN, "Reject")];
+    assert_eq!(said(&with(both)).1, Reason::ApprovalRejected);
+    let yes = with(vec![approval(PLAN, "Approve")]);
+    let work = decided(&yes).start.unwrap();
+    assert_eq!(work.approved.as_deref(), Some(PLAN));
+    let changed = yes.started().left(&ended(Ended::WaitsForApproval, Reason::PlanChanged));
+    assert_eq!(said(&changed), (Phase::Pending, Reason::PlanChanged, None));
+    // Nobody needs to agree any more.
+    let free = asks.with(|m| m["spec"]["approval"]["required"] = json!(false));
+    assert_eq!(said(&free).2, Some(Kind::Apply));
+}
+
+#[test]
+fn the_revert_window_ends_by_itself_or_by_word() {
+    let mut outcome = ended(Ended::Succeeded, Reason::RevertWindowOpen);
+    outcome.revertible_until = Some("2026-11-21T11:00:00Z".parse().unwrap());
+    let open = seen(migration(|m| m["status"] = json!({ "planDigest": PLAN }))).started().left(&outcome);
+    assert_eq!(said(&open), (Phase::Succeeded, Reason::RevertWindowOpen, None));
+    assert_eq!(decided(&open).again.unwrap().as_secs(), 3601);
+    let over = Seen { now: "2026-11-21T11:00:00Z".parse::<Timestamp>().unwrap(), ..open.clone() };
+    assert_eq!(said(&over).2, Some(Kind::Finalize));
+    let over = over.started().left(&ended(Ended::Succeeded, Reason::MigrationComplete));
+    assert_eq!(said(&over), (Phase::Succeeded, Reason::MigrationComplete, None));
+    let asked = |annotation: &'static str, digest: &'static str| {
+        open.clone().with(move |m| m["metadata"]["annotations"] = json!({ annotation: digest }))
+    };
+    assert_eq!(said(&asked(work::FINALIZE, PLAN)).2, Some(Kind::Finalize));
+    let back = asked("cofferdam.dev/rollback", PLAN);
+    assert_eq!(said(&back).2, Some(Kind::Rollback));
+    let back = back.started().left(&ended(Ended::Succeeded, Reason::RolledBack));
+    assert_eq!(said(&back), (Phase::RolledBack, Reason::RolledBack, None));
+    // It names a plan, and this is another one.
+    assert_eq!(said(&asked("cofferdam.dev/rollback", "sha256:b")).2, None);
+}
+
+#[test]
+fn what_is_changed_while_a_run_is_active_begins_no_other_run() {
+    let active = seen(migration(|_| {})).started().runs();
+    let throttled = active.clone().with(|m| {
+        m["metadata"]["generation"] = json!(4);
+        m["spec"]["throttle"] = json!({ "workers": 1 });
+        m["spec"]["cutover"] = json!({ "mode": "auto" });
+    });
+    assert_eq!(said(&throttled), (Phase::Running, Reason::MigrationInProgress, None));
+    let done = throttled.left(&ended(Ended::Succeeded, Reason::MigrationComplete));
+    assert_eq!(said(&done), (Phase::Succeeded, Reason::MigrationComplete, None));
+}
+
+#[test]
+fn another_spec_begins_another_run() {
+    let script = |m: &mut Value| {
+        m["metadata"]["generation"] = json!(4);
+        m["spec"]["migration"]["scripts"][0]["source"] = json!("configmap://migrations/2.sql");
+    };
+    let done = seen(migration(|_| {})).started().left(&ended(Ended::Refused, Reason::LintBlocked));
+    assert_eq!(said(&done.with(script)), (Phase::Pending, Reason::JobPending, Some(Kind::Apply)));
+    // The old one is waited for where it has begun, and removed where it has not.
+    let begun = seen(migration(|_| {})).started().runs().with(script);
+    assert_eq!(said(&begun), (Phase::Running, Reason::MigrationInProgress, None));
+    assert_eq!(decided(&begun).stop, None);
+    let waits = seen(migration(|_| {})).started().pod(json!({ "waiting": { "reason": "ImagePullBackOff" } }));
+    let waits = waits.with(script);
+    assert_eq!(decided(&waits).stop, Some(waits.jobs[0].name_any()));
+    // To try again is a wish of its own.
+    let again = seen(migration(|_| {})).started().left(&ended(Ended::Failed, Reason::JobFailed));
+    let again = again.with(|m| m["metadata"]["annotations"] = json!({ work::RETRY: "1" }));
+    assert_eq!(said(&again).2, Some(Kind::Apply));
+}
+
+#[test]
+fn a_job_that_was_removed_is_not_made_again_for_what_has_ended() {
+    let done = seen(migration(|m| {
+        m["status"] = json!({ "observedGeneration": 3, "phase": "Succeeded", "conditions": [] });
+    }));
+    assert_eq!(decide(&done), None);
+    let active = done.clone().with(|m| m["status"]["phase"] = json!("Running"));
+    assert_eq!(said(&active).2, Some(Kind::Apply));
+    let changed = done.with(|m| m["metadata"]["generation"] = json!(4));
+    assert_eq!(said(&changed).2, Some(Kind::Apply));
+}
+
+fn made(change: impl FnOnce(&mut Value), kind: Kind) -> Job {
+    let work = Work { kind, approved: Some(PLAN.into()), before: 0 };
+    build::job(&migration(change), &work, &settings()).unwrap()
+}
+
+#[test]
+fn the_job() {
+    let job = made(
+        |m| {
+            m["spec"]["runner"] = json!({
+                "activeDeadlineSeconds": 900,
+                "resources": { "limits": { "cpu": "1" } },
+                "imagePullSecrets": [{ "name": "theirs" }],
+                "nodeSelector": { "kubernetes.io/arch": "amd64" },
+            });
+        },
+        Kind::Apply,
+    );
+    insta::assert_json_snapshot!(job);
+}
+
+#[test]
+fn other_sources_are_mounted_too() {
+    let job = made(
+        |m| {
+            m["spec"]["database"] = json!({
+                "type": "postgresql",
+                "connection": { "urlSecretRef": { "name": "db", "key": "dsn" } },
+            });
+            m["spec"]["migration"] = json!({ "configMaps": [{ "name": "a" }, { "name": "b" }] });
+        },
+        Kind::Rollback,
+    );
+    let pod = job.spec.unwrap().template.spec.unwrap();
+    insta::assert_json_snapshot!((pod.volumes, &pod.containers[0].volume_mounts));
+}

@@ -1,0 +1,94 @@
+//! What is to be carried out for a DatabaseMigration, and the name of the Job that does it.
+
+use sha2::{Digest, Sha256};
+
+use kube::ResourceExt;
+
+use cofferdam_api::DatabaseMigration;
+use cofferdam_api::names::ANNOTATION_ROLLBACK;
+
+use crate::contract::Kind;
+
+/// Annotation of a Job: the digest of the parts of the spec that stand still while a run is active.
+pub const BASE: &str = "cofferdam.dev/work";
+/// Annotation of a Job: the kind of its work.
+pub const KIND: &str = "cofferdam.dev/kind";
+/// Annotation of a Job: the digest of the plan that was agreed to.
+pub const APPROVED: &str = "cofferdam.dev/approved";
+/// Label of a Job: the database that it works on, as a digest.
+pub const DATABASE: &str = "cofferdam.dev/database";
+/// Annotation of a DatabaseMigration: end the revert window of the change whose plan has this digest.
+pub const FINALIZE: &str = "cofferdam.dev/finalize";
+/// Annotation of a DatabaseMigration: try what failed again. Any value; another one asks again.
+pub const RETRY: &str = "cofferdam.dev/retry";
+
+/// Something that a runner is to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Work {
+    /// What.
+    pub kind: Kind,
+    /// The plan that was agreed to.
+    pub approved: Option<String>,
+    /// How many Jobs for the same came before.
+    pub before: usize,
+}
+
+/// The digest of what stands still while a run is active: a Job that carries the same is a Job for this spec, also where
+/// its generation is an older one, because only a throttle was changed since.
+pub fn base(migration: &DatabaseMigration) -> String {
+    let spec = &migration.spec;
+    let parts = (
+        (&spec.database, &spec.migration, &spec.validation, &spec.checks),
+        (&spec.rollback, &spec.backup, &spec.runner, migration.annotations().get(RETRY)),
+    );
+    digest(&[&serde_json::to_string(&parts).unwrap_or_default()])
+}
+
+/// The digest of which database it is, as far as the spec says it.
+pub fn database(migration: &DatabaseMigration) -> String {
+    let database = &migration.spec.database;
+    let parts = (
+        (database.r#type, &database.host, database.port, &database.database),
+        (&database.connection_secret, &database.connection, &database.aws),
+    );
+    digest(&[&serde_json::to_string(&parts).unwrap_or_default()])
+}
+
+/// A person asked for this of the change that was made.
+pub fn asked(migration: &DatabaseMigration, kind: Kind) -> bool {
+    let annotation = match kind {
+        Kind::Apply => return false,
+        Kind::Finalize => FINALIZE,
+        Kind::Rollback => ANNOTATION_ROLLBACK,
+    };
+    let plan = migration.status.as_ref().and_then(|s| s.plan_digest.as_ref());
+    let asked = migration.annotations().get(annotation);
+    asked.is_some_and(|asked| plan.is_some_and(|plan| plan.as_str() == asked))
+}
+
+impl Work {
+    /// The name of its Job. It follows from what the work is, so making it twice makes one.
+    pub fn job_name(&self, migration: &DatabaseMigration) -> String {
+        let approved = self.approved.as_deref().unwrap_or_default();
+        let hash = digest(&[
+            &migration.uid().unwrap_or_default(),
+            &migration.metadata.generation.unwrap_or(0).to_string(),
+            &base(migration),
+            self.kind.word(),
+            approved,
+            &self.before.to_string(),
+        ]);
+        // A Job's name becomes a label of its Pod: 63 characters at most.
+        let name: String = migration.name_any().chars().take(40).collect();
+        format!("{}-{}-{}", name.trim_end_matches(['-', '.']), self.kind.word(), &hash[..10])
+    }
+}
+
+fn digest(parts: &[&str]) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part.as_bytes());
+    }
+    hex::encode(&hash.finalize()[..16])
+}

@@ -1,0 +1,128 @@
+//! What the administrator sets, by environment variables: the chart fills them.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+/// All of it.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The namespaces that are watched; empty: all.
+    pub namespaces: Vec<String>,
+    /// Where the lease and the operator itself are.
+    pub own_namespace: String,
+    /// What tells this process from the other replicas.
+    pub identity: String,
+    /// Name of the lease.
+    pub lease: String,
+    /// How long a leader that does not answer is waited for.
+    pub lease_duration: Duration,
+    /// The port of `/metrics`, `/healthz` and `/readyz`.
+    pub port: u16,
+    /// How many objects are looked at side by side.
+    pub concurrency: u16,
+    /// The runner's Job.
+    pub runner: RunnerSettings,
+}
+
+/// What is the same in every runner's Job.
+#[derive(Debug, Clone)]
+pub struct RunnerSettings {
+    /// The image, which is the operator's own.
+    pub image: String,
+    /// When it is pulled.
+    pub pull_policy: String,
+    /// Secrets for pulling it.
+    pub pull_secrets: Vec<String>,
+    /// The service account of runners, in the namespace of each DatabaseMigration.
+    pub service_account: String,
+    /// `requests` and `limits`, where a spec does not say others.
+    pub resources: Value,
+}
+
+impl Settings {
+    /// Reads them. `variable` gives the value of an environment variable, if it is there and not empty.
+    ///
+    /// # Errors
+    /// Which variable is missing or wrong, and what it should be.
+    pub fn read(variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, String> {
+        let list = |name: &str| -> Vec<String> {
+            let text = variable(name).unwrap_or_default();
+            text.split(',').map(str::trim).filter(|word| !word.is_empty()).map(str::to_owned).collect()
+        };
+        let number = |name: &str, usual: u16| match variable(name) {
+            None => Ok(usual),
+            Some(text) => text.parse().map_err(|_| format!("{name}={text} is not a number from 0 to 65535")),
+        };
+        let needed = |name: &str, what: &str| {
+            variable(name).ok_or_else(|| format!("{name} is not set: it says {what}; the chart sets it"))
+        };
+        let resources = match variable("COFFERDAM_RUNNER_RESOURCES") {
+            None => json!({}),
+            Some(text) => serde_json::from_str(&text)
+                .ok()
+                .filter(Value::is_object)
+                .ok_or_else(|| format!("COFFERDAM_RUNNER_RESOURCES={text} is not a JSON object"))?,
+        };
+        Ok(Self {
+            namespaces: list("COFFERDAM_WATCH_NAMESPACES"),
+            own_namespace: needed("COFFERDAM_NAMESPACE", "in which namespace the operator runs")?,
+            identity: needed("COFFERDAM_POD_NAME", "what the operator's Pod is called")?,
+            lease: variable("COFFERDAM_LEASE_NAME").unwrap_or_else(|| "cofferdam-operator".into()),
+            lease_duration: Duration::from_secs(15),
+            port: number("COFFERDAM_HTTP_PORT", 8080)?,
+            concurrency: number("COFFERDAM_CONCURRENCY", 16)?.max(1),
+            runner: RunnerSettings {
+                image: needed("COFFERDAM_RUNNER_IMAGE", "which image runners use")?,
+                pull_policy: variable("COFFERDAM_RUNNER_PULL_POLICY")
+                    .unwrap_or_else(|| "IfNotPresent".into()),
+                pull_secrets: list("COFFERDAM_RUNNER_PULL_SECRETS"),
+                service_account: variable("COFFERDAM_RUNNER_SERVICE_ACCOUNT")
+                    .unwrap_or_else(|| "cofferdam-runner".into()),
+                resources,
+            },
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NEEDED: &[(&str, &str)] = &[
+        ("COFFERDAM_NAMESPACE", "cofferdam-system"),
+        ("COFFERDAM_POD_NAME", "cofferdam-0"),
+        ("COFFERDAM_RUNNER_IMAGE", "example.org/cofferdam:1"),
+    ];
+
+    fn read(more: &[(&str, &str)]) -> Result<Settings, String> {
+        Settings::read(&|name| {
+            let found = more.iter().chain(NEEDED).find(|(n, _)| *n == name);
+            found.map(|(_, value)| (*value).to_owned()).filter(|value| !value.is_empty())
+        })
+    }
+
+    #[test]
+    fn what_is_not_set_has_a_default_or_is_named() {
+        let settings = read(&[]).unwrap();
+        assert_eq!((settings.port, settings.concurrency), (8080, 16));
+        assert!(settings.namespaces.is_empty());
+        for (name, _) in NEEDED {
+            assert!(read(&[(name, "")]).unwrap_err().contains(name));
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (name, value) in [
+            ("COFFERDAM_HTTP_PORT", "http"),
+            ("COFFERDAM_CONCURRENCY", "-1"),
+            ("COFFERDAM_RUNNER_RESOURCES", "[]"),
+            ("COFFERDAM_RUNNER_RESOURCES", "limits"),
+        ] {
+            assert!(read(&[(name, value)]).unwrap_err().contains(name), "{name}");
+        }
+        let settings = read(&[("COFFERDAM_WATCH_NAMESPACES", "a, b,")]).unwrap();
+        assert_eq!(settings.namespaces, ["a", "b"]);
+    }
+}
