@@ -32,6 +32,12 @@ static NEEDS: &[Need] = &[
         packages: &["pgbouncer"],
         without: "tests of connections through a pooler are skipped",
     },
+    Need {
+        what: "Docker registry",
+        here: || has_program("docker-registry"),
+        packages: &["docker-registry"],
+        without: "tests that pull images from a real registry are skipped",
+    },
 ];
 
 /// Only the setting up.

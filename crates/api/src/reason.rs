@@ -274,7 +274,11 @@ impl From<Code> for Reason {
     fn from(code: Code) -> Self {
         use Code as C;
         match code {
-            C::NoSuchDirectory | C::EmptyDirectory => Reason::SourceDirectoryMissing,
+            C::NoSuchDirectory | C::EmptyDirectory | C::ImageNoDirectory => Reason::SourceDirectoryMissing,
+            C::ImageNotFound | C::ImageAuth | C::RegistryUnavailable => Reason::ImageNotFound,
+            C::ImageDigest => Reason::DigestMismatch,
+            C::ImageSignature => Reason::SignatureInvalid,
+            C::ImageUnsupported | C::ImageHostile => Reason::SourceRefused,
             C::UnreadableFile
             | C::NotUtf8
             | C::DuplicateVersion
@@ -306,6 +310,7 @@ impl From<Code> for Reason {
             | C::BadIdentifier
             | C::WrongFact
             | C::Usage
+            | C::BadImageReference
             | C::NotOnline => Reason::SpecInvalid,
             C::ConnectFailed
             | C::AuthFailed

@@ -2,5 +2,7 @@
 //! is in them is for the formats to say.
 
 pub mod directory;
+pub mod image;
 
 pub use directory::read_directory;
+pub use image::read_image;
