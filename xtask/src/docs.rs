@@ -38,16 +38,14 @@ fn write() -> Outcome {
         fs::write(&path, (page.text)()).map_err(|e| format!("cannot write {}: {e}", path.display()))?;
         println!("docs: {}", page.path);
     }
-    // The rules' pages, and those of the kinds in Kubernetes with their CustomResourceDefinitions, are checked by tests
-    // of the crates that have them; asked so, the tests write them.
-    stream(
-        cargo()
-            .args(["test", "--quiet", "--package", "cofferdam-lint", "--package", "cofferdam-api", "docs"])
-            .env("UPDATE_DOCS", "1"),
-    )
+    // The rules' pages, those of the kinds in Kubernetes with their CustomResourceDefinitions, and what is printed from
+    // the charts are checked by tests of the crates that have them; asked so, the tests write them.
+    let of_tests = ["cofferdam-lint", "cofferdam-api", "cofferdam-operator"];
+    let packages = of_tests.iter().flat_map(|package| ["--package", package]);
+    stream(cargo().args(["test", "--quiet"]).args(packages).arg("docs").env("UPDATE_DOCS", "1"))
 }
 
-/// The pages of the rules and of the kinds are not among them: their own tests compare them.
+/// The pages of the rules, the kinds and the charts are not among them: their own tests compare them.
 fn check() -> u8 {
     let stale: Vec<&Page> = PAGES
         .iter()

@@ -30,8 +30,9 @@ struct Task {
 static TASKS: &[Task] = &[
     Task {
         name: "test",
-        arguments: "[--require-all] [WORD..]",
-        about: "Sets up what is needed and runs every test (or those whose name contains a WORD). A test that \
+        arguments: "[--require-all] [e2e] [WORD..]",
+        about: "Sets up what is needed and runs every test (or those whose name contains a WORD; with e2e only those \
+                in a Kubernetes cluster, which is brought up for them and taken down). A test that \
                 lacks something is skipped and listed at the end; with --require-all or CI=true it fails",
         run: test::run,
     },

@@ -27,6 +27,12 @@ static NEEDS: &[Need] = &[
         without: "tests use the portable build, which is fetched once, or are skipped",
     },
     Need {
+        what: "Lua 5.1",
+        here: || has_program("lua5.1"),
+        packages: &["lua5.1"],
+        without: "the health script for Argo CD is not tried",
+    },
+    Need {
         what: "PgBouncer",
         here: || has_program("pgbouncer"),
         packages: &["pgbouncer"],

@@ -3,9 +3,10 @@
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use crate::machine::{cargo, on_build_server, root, stream, user_cache};
-use crate::{Outcome, setup};
+use crate::{Outcome, cluster, setup};
 
 /// Failpoints are compiled in, because the crash tests are made of them; a release never has them.
 pub(crate) const FEATURES: &str = "cofferdam/failpoints";
@@ -20,17 +21,31 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
     let skips = target.join(format!("skips-{}.txt", std::process::id()));
     let _ = fs::remove_file(&skips);
 
-    let mut command = cargo();
-    command
-        .args(["test", "--workspace", "--no-fail-fast", "--features", FEATURES])
-        .args((!asked.words.is_empty()).then_some("--"))
-        .args(&asked.words)
-        .env("CARGO_TARGET_DIR", &target)
-        .env("COFFERDAM_SKIPS", &skips);
+    let mut command = tests(&target);
+    if asked.only_cluster {
+        command.args(["--package", "cofferdam", "--test", "e2e"]);
+    }
+    command.args((!asked.words.is_empty()).then_some("--")).args(&asked.words).env("COFFERDAM_SKIPS", &skips);
     if asked.require_all || on_build_server() {
         command.env("COFFERDAM_REQUIRE_ALL", "1");
     }
+    // The program that Pods run is the one that the tests run.
+    let mut build = tests(&target);
+    let code = stream(build.arg("--no-run"))?;
+    if code != 0 {
+        return Ok(code);
+    }
+    let cluster = match asked.only_cluster || asked.words.is_empty() {
+        true => {
+            cluster::for_tests(&target.join("debug/cofferdam")).map_err(|why| println!("cluster: {why}")).ok()
+        }
+        false => None,
+    };
+    if let Some(cluster) = &cluster {
+        command.envs(cluster.variables());
+    }
     let code = stream(&mut command)?;
+    drop(cluster);
     let skipped = fs::read_to_string(&skips).unwrap_or_default();
     // After a failure an empty list says nothing: perhaps no test ran at all.
     if code == 0 || !skipped.is_empty() {
@@ -40,19 +55,31 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
     Ok(code)
 }
 
+/// All tests, before the words that choose among them.
+fn tests(target: &Path) -> Command {
+    let mut command = cargo();
+    command
+        .args(["test", "--workspace", "--no-fail-fast", "--features", FEATURES])
+        .env("CARGO_TARGET_DIR", target);
+    command
+}
+
 /// What was typed.
 #[derive(Debug, PartialEq)]
 struct Asked {
     require_all: bool,
+    /// The word `e2e`: of the tests that need a cluster.
+    only_cluster: bool,
     words: Vec<String>,
 }
 
 impl Asked {
     fn read(arguments: &[String]) -> Result<Self, String> {
-        let mut asked = Self { require_all: false, words: Vec::new() };
+        let mut asked = Self { require_all: false, only_cluster: false, words: Vec::new() };
         for argument in arguments {
             match argument.as_str() {
                 "--require-all" => asked.require_all = true,
+                "e2e" => asked.only_cluster = true,
                 flag if flag.starts_with('-') => return Err(format!("does not take `{flag}`")),
                 word => asked.words.push(word.to_owned()),
             }
@@ -92,7 +119,10 @@ mod tests {
         let read =
             |arguments: &[&str]| Asked::read(&arguments.iter().map(|a| (*a).to_owned()).collect::<Vec<_>>());
         let words = vec!["crash".to_owned(), "lint".to_owned()];
-        assert_eq!(read(&["crash", "--require-all", "lint"]), Ok(Asked { require_all: true, words }));
+        let expected = Asked { require_all: true, only_cluster: false, words };
+        assert_eq!(read(&["crash", "--require-all", "lint"]), Ok(expected));
+        let expected = Asked { require_all: false, only_cluster: true, words: vec!["quota".into()] };
+        assert_eq!(read(&["e2e", "quota"]), Ok(expected));
         assert!(read(&["--requireall"]).is_err());
     }
 

@@ -20,7 +20,7 @@ fn docs_and_crds_are_printed_from_the_types() {
     let mut files: Vec<(String, String)> = crds_yaml()
         .unwrap()
         .into_iter()
-        .map(|(name, text)| (format!("charts/cofferdam/crds/{name}"), text))
+        .map(|(name, text)| (format!("charts/cofferdam/files/crds/{name}"), text))
         .collect();
     files.push(("docs/reference-crd.md".to_owned(), page::reference().unwrap()));
     for (path, text) in &files {
@@ -35,9 +35,9 @@ fn docs_and_crds_are_printed_from_the_types() {
             "{path} is not up to date: run UPDATE_DOCS=1 cargo test -p cofferdam-api"
         );
     }
-    let folder: HashSet<String> = fs::read_dir(root().join("charts/cofferdam/crds"))
+    let folder: HashSet<String> = fs::read_dir(root().join("charts/cofferdam/files/crds"))
         .unwrap()
-        .map(|entry| format!("charts/cofferdam/crds/{}", entry.unwrap().file_name().to_string_lossy()))
+        .map(|entry| format!("charts/cofferdam/files/crds/{}", entry.unwrap().file_name().to_string_lossy()))
         .collect();
     for path in &folder {
         assert!(files.iter().any(|(printed, _)| printed == path), "{path} is of no kind");

@@ -30,6 +30,7 @@ pub struct Metrics {
     duration: Histogram,
     active: Gauge<i64, AtomicI64>,
     runs: Family<Labels, Counter<u64, AtomicU64>>,
+    run_duration: Family<Labels, Histogram>,
     migrations: Family<Labels, Gauge<i64, AtomicI64>>,
     /// Phase and reason of each object, by its UID.
     known: Mutex<HashMap<String, Labels>>,
@@ -51,6 +52,10 @@ impl Default for Metrics {
             duration: Histogram::new((0..14).map(|n| 0.002 * f64::from(1 << n))),
             active: Gauge::default(),
             runs: Family::default(),
+            // From a second to nine hours.
+            run_duration: Family::new_with_constructor(|| {
+                Histogram::new((0..16).map(|n| f64::from(1_u32 << n)))
+            }),
             migrations: Family::default(),
             known: Mutex::default(),
             registry: Registry::default(),
@@ -66,6 +71,11 @@ impl Default for Metrics {
         );
         registry.register("operator_reconciles_active", "Looks at work", metrics.active.clone());
         registry.register("runs", "Runs that ended, by result and reason", metrics.runs.clone());
+        registry.register(
+            "run_duration_seconds",
+            "How long runs took, by result",
+            metrics.run_duration.clone(),
+        );
         registry.register(
             "migrations",
             "DatabaseMigrations, by phase and reason",
@@ -94,9 +104,12 @@ impl Metrics {
         Timer(self, Instant::now())
     }
 
-    /// A run ended.
-    pub(crate) fn ran(&self, outcome: &Outcome) {
+    /// A run ended, after so many seconds, where that is known.
+    pub(crate) fn ran(&self, outcome: &Outcome, seconds: Option<f64>) {
         let Some(result) = outcome.ended.result() else { return };
+        if let Some(seconds) = seconds {
+            self.run_duration.get_or_create(&vec![("result", result.word().to_owned())]).observe(seconds);
+        }
         let labels =
             vec![("result", result.word().to_owned()), ("reason", outcome.reason().word().to_owned())];
         self.runs.get_or_create(&labels).inc();
@@ -166,9 +179,9 @@ mod tests {
         let metrics = Metrics::default();
         metrics.leads(true);
         metrics.reconciling().ended(&Ok(Action::await_change()));
-        metrics.ran(&Outcome::new(Ended::Succeeded, Reason::MigrationComplete, ""));
+        metrics.ran(&Outcome::new(Ended::Succeeded, Reason::MigrationComplete, ""), Some(90.0));
         // What waits has not ended.
-        metrics.ran(&Outcome::new(Ended::WaitsForApproval, Reason::ApprovalPending, ""));
+        metrics.ran(&Outcome::new(Ended::WaitsForApproval, Reason::ApprovalPending, ""), None);
         let text = metrics.text();
         for line in [
             "cofferdam_operator_up 1",
@@ -176,6 +189,7 @@ mod tests {
             "cofferdam_operator_reconciles_total{result=\"ok\"} 1",
             "cofferdam_operator_reconcile_duration_seconds_count 1",
             "cofferdam_operator_reconciles_active 0",
+            "cofferdam_run_duration_seconds_sum{result=\"Succeeded\"} 90.0",
             "cofferdam_runs_total{result=\"Succeeded\",reason=\"MigrationComplete\"} 1",
         ] {
             assert!(text.lines().any(|l| l == line), "{line}\n{text}");

@@ -21,9 +21,9 @@ pub(crate) struct Cluster {
     _using: File,
 }
 
-/// The cluster for tests, with our image of this working tree in its registry; one that a person started is used,
+/// The cluster for tests, with an image of this program of ours in its registry; one that a person started is used,
 /// and stays. Others that want one wait until we are done.
-pub(crate) fn for_tests() -> Result<Cluster, String> {
+pub(crate) fn for_tests(program: &Path) -> Result<Cluster, String> {
     lifecycle::needs_root()?;
     let using = shelf::lock(Path::new("/run/cofferdam-cluster-tests.lock"))?;
     let keeper = if lifecycle::is_healthy() { None } else { Some(keeper(&using)?) };
@@ -32,7 +32,7 @@ pub(crate) fn for_tests() -> Result<Cluster, String> {
     if lifecycle::up()? == Found::Running {
         cluster.leave();
     }
-    cluster.image = image::push_ours()?;
+    cluster.image = image::push_ours(program)?;
     Ok(cluster)
 }
 
@@ -111,6 +111,6 @@ pub(super) fn keep() -> Outcome {
 /// Runs a command that finds the cluster in its environment.
 pub(super) fn run_with(command: &[String]) -> Outcome {
     let (program, arguments) = command.split_first().ok_or("with: name a command")?;
-    let cluster = for_tests()?;
+    let cluster = for_tests(&image::build()?)?;
     crate::machine::stream(Command::new(program).args(arguments).envs(cluster.variables()))
 }

@@ -36,13 +36,12 @@ static ACCOUNTS: &[(&str, &str)] = &[
 /// For outgoing TLS.
 const AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
 
-/// Builds the program and pushes an image of it.
-pub(super) fn push_ours() -> Result<Image, String> {
-    let program = build()?;
+/// Pushes an image of our program.
+pub(super) fn push_ours(program: &Path) -> Result<Image, String> {
     let files = Files::new()?;
     let inside = "/usr/local/bin/cofferdam";
-    files.put_stripped(&program, inside)?;
-    for library in libraries(&program)? {
+    files.put_stripped(program, inside)?;
+    for library in libraries(program)? {
         files.put(&library, &library)?;
     }
     files.put(AUTHORITIES, AUTHORITIES)?;
@@ -62,7 +61,8 @@ pub(super) fn push_pause(program: &Path) -> Result<(), String> {
     oci::push(files.root(), &Settings { user: "65535:65535", entrypoint: "/pause" }, PAUSE).map(|_| ())
 }
 
-fn build() -> Result<PathBuf, String> {
+/// Builds our program.
+pub(super) fn build() -> Result<PathBuf, String> {
     println!("cluster: building our program: a few minutes the first time");
     let target = target_dir();
     let code = stream(

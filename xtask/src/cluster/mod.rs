@@ -19,6 +19,8 @@ mod place;
 mod probe;
 mod programs;
 
+pub(crate) use guard::for_tests;
+
 use crate::Outcome;
 
 /// What was asked for.
@@ -77,7 +79,7 @@ fn up(install: bool) -> Outcome {
         println!("cluster: running");
     }
     if install {
-        install::install(&image::push_ours()?)?;
+        install::install(&image::push_ours(&image::build()?)?)?;
     }
     println!("cluster: next: export $(cargo xtask cluster env); $KUBECTL get nodes");
     Ok(0)

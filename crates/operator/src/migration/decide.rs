@@ -7,8 +7,9 @@ use k8s_openapi::api::batch::v1::Job;
 use kube::ResourceExt;
 
 use cofferdam_api::approval::Decision as Agreed;
+use cofferdam_api::names::ANNOTATION_ROLLBACK;
 use cofferdam_api::rollback::RollbackTrigger;
-use cofferdam_api::{ConditionType, MigrationApproval, Phase, Reason, Stage, conditions};
+use cofferdam_api::{ConditionType, DatabaseMigration, MigrationApproval, Phase, Reason, Stage, conditions};
 
 use super::pending;
 use super::seen::{Finished, Seen, finished, kind_of};
@@ -77,20 +78,22 @@ pub fn decide(seen: &Seen) -> Option<Decision> {
             return Some(after(seen, job, kind));
         }
     }
-    if keeps(seen) {
+    if settled(&seen.migration) {
         return None;
     }
     Some(begin(seen, Kind::Apply, None))
 }
 
-/// It ended for this spec, and somebody, or the time, has removed its Job since.
-fn keeps(seen: &Seen) -> bool {
-    let migration = &seen.migration;
+/// By its own status it ended for this spec, and nothing is asked of it since. Whether its Job is still there does not
+/// matter.
+pub fn settled(migration: &DatabaseMigration) -> bool {
     let Some(status) = &migration.status else { return false };
     status.observed_generation == migration.metadata.generation
         && matches!(status.phase, Some(Phase::Succeeded | Phase::Failed | Phase::RolledBack))
-        && !migration.annotations().contains_key(work::RETRY)
         && status.revertible_until.is_none()
+        && [work::RETRY, work::FINALIZE, ANNOTATION_ROLLBACK]
+            .iter()
+            .all(|asked| !migration.annotations().contains_key(*asked))
 }
 
 /// A Job for an older spec is at work.

@@ -118,6 +118,11 @@ fn again(object: Arc<Guarded>, error: &kube::Error, context: Arc<Context>) -> Ac
 }
 
 async fn one(known: &DatabaseMigration, context: &Context) -> Result<Action, kube::Error> {
+    // Thousands that have ended are looked at without asking for anything.
+    if decide::settled(known) {
+        context.metrics.stands(known);
+        return Ok(Action::await_change());
+    }
     let Some(seen) = observe::observe(&context.client, known).await? else {
         context.metrics.forget(known);
         return Ok(Action::await_change());
@@ -133,7 +138,10 @@ async fn one(known: &DatabaseMigration, context: &Context) -> Result<Action, kub
     if report::write(&context.client, &seen.migration, &report).await? {
         tell(&seen.migration, &decision, context).await;
         if new_run && let Some(outcome) = &decision.ended {
-            context.metrics.ran(outcome);
+            let job = seen.jobs.iter().find(|job| Some(job.name_any()) == decision.job);
+            let began = job.and_then(|job| job.status.as_ref()?.start_time.as_ref()).map(|t| t.0);
+            let took = began.map(|began| seen.now.duration_since(began).as_secs_f64());
+            context.metrics.ran(outcome, took);
         }
     }
     context.metrics.is(&seen.migration, &decision);
