@@ -254,12 +254,12 @@ mod tests {
 
     #[test]
     fn a_message_that_says_what_to_do_is_left_as_it_is() {
-        let say = "lint found 1 error: kubectl cofferdam plan users";
+        let say = "lint found 1 error: kubectl logs job/users";
         let mut conditions = Vec::new();
         stand(&mut conditions, Reason::LintBlocked, say, "users", 1, at(1));
         assert_eq!(conditions[0].message, say);
         stand(&mut conditions, Reason::AwaitingCutover, "", "users", 1, at(1));
-        assert_eq!(conditions[0].message, "`kubectl cofferdam cutover users`");
+        assert!(conditions[0].message.starts_with("`kubectl patch dbm users "), "{}", conditions[0].message);
     }
 
     #[test]

@@ -68,7 +68,7 @@ reasons! {
         "Correct the field: `kubectl edit dbm NAME`.";
     Suspended Person
         "`spec.suspend` is true: a run stopped at a safe point, or none is begun."
-        "`kubectl cofferdam resume NAME`";
+        "`kubectl patch dbm NAME --type merge --patch '{\"spec\":{\"suspend\":false}}'`";
     PreviousNotDone Waiting
         "The DatabaseMigration that `spec.migration.previous` names is not there or has not succeeded."
         "Look at it: `kubectl get dbm`.";
@@ -101,19 +101,19 @@ reasons! {
         "Correct the script or the checksum: `kubectl edit dbm NAME`.";
     ChecksumDrift Person
         "A script that was applied before was changed since, or is gone."
-        "Put the script back as it was, and write a new one for the change; `kubectl cofferdam describe NAME` names it.";
+        "Put the script back as it was, and write a new one for the change; `kubectl describe dbm NAME` names it.";
     LintBlocked Person
         "Lint found errors in the scripts. Nothing was changed."
-        "`kubectl cofferdam plan NAME` shows the findings, each with what to write instead.";
+        "`kubectl logs --selector cofferdam.dev/migration=NAME` shows the findings, each with what to write instead.";
     ApprovalPending Person
         "The plan is made and waits for a MigrationApproval with its digest."
-        "`kubectl cofferdam plan NAME`, then `kubectl cofferdam approve NAME`";
+        "`kubectl logs --selector cofferdam.dev/migration=NAME` shows the plan; then create a MigrationApproval with `status.planDigest`, as examples/kubernetes/approval.yaml does";
     ApprovalRejected Person
         "A MigrationApproval of this plan says Reject."
         "Change the migration, or delete the approval that the message names.";
     PlanChanged Person
         "The plan is not the one that was approved: the database or the source changed since."
-        "`kubectl cofferdam plan NAME`, then `kubectl cofferdam approve NAME`";
+        "`kubectl logs --selector cofferdam.dev/migration=NAME` shows the plan; then create a MigrationApproval with `status.planDigest`, as examples/kubernetes/approval.yaml does";
     PreCheckFailed Waiting
         "The database does not fulfil a check of `spec.validation.preChecks`."
         "See the message for what is missing, for instance disk space; it is looked at again by itself.";
@@ -125,12 +125,12 @@ reasons! {
         "See the message for the value that was read; it is looked at again by itself.";
     BackupFailed Person
         "The backup before the change could not be made or verified. Nothing was changed."
-        "Correct what the message names, then `kubectl cofferdam resume NAME`.";
+        "Correct what the message names, then `kubectl patch dbm NAME --type merge --patch '{\"spec\":{\"suspend\":false}}'`.";
 
     // Reaching the database
     ConnectFailed Waiting
         "The database cannot be reached, or refuses the login. It is tried again for as long as it takes."
-        "Check host, port, credentials and network policies; `kubectl cofferdam logs NAME` has the server's words.";
+        "Check host, port, credentials and network policies; `kubectl logs --selector cofferdam.dev/migration=NAME` has the server's words.";
     PermissionMissing Waiting
         "The role lacks rights that the plan needs; the message lists all of them."
         "Run the GRANT statements of the message; it is looked at again by itself.";
@@ -173,7 +173,7 @@ reasons! {
     // A run
     MigrationInProgress Working
         "The run is at work; `status.stage` and `status.progress` say where."
-        "Nothing; `kubectl cofferdam status NAME` follows it.";
+        "Nothing; `kubectl get dbm NAME --watch` follows it.";
     WaitingForBlocker Working
         "A lock is held by a session of somebody else; the message names it. The step is tried again and again."
         "Nothing; or end the session that the message names.";
@@ -182,27 +182,27 @@ reasons! {
         "Nothing.";
     AwaitingCutover Person
         "Both sides hold the same and are kept so; the swap waits for a person."
-        "`kubectl cofferdam cutover NAME`";
+        "`kubectl patch dbm NAME --type merge --patch '{\"spec\":{\"cutover\":{\"mode\":\"auto\"}}}'`";
     AwaitingWindow Working
         "Both sides hold the same and are kept so; the swap waits for the window of `spec.cutover`."
-        "Nothing; or at once with `kubectl cofferdam cutover NAME`.";
+        "Nothing; or at once with `kubectl patch dbm NAME --type merge --patch '{\"spec\":{\"cutover\":{\"mode\":\"auto\"}}}'`.";
     VerificationMismatch Person
         "The comparison found rows that differ, so nothing was swapped and the change was taken back."
-        "`kubectl cofferdam describe NAME` names rows; please report it.";
+        "`kubectl describe dbm NAME` names rows; please report it.";
     Baking Working
         "The change is there and the metrics of `spec.checks.post` are being watched."
         "Nothing.";
     PostCheckFailed Person
         "A metric of `spec.checks.post` did not stay within its limit, and `spec.rollback` does not take the change back by itself."
-        "`kubectl cofferdam rollback NAME`, or leave the change as it is.";
+        "`kubectl annotate dbm NAME cofferdam.dev/rollback=DIGEST` with the digest of `status.planDigest`, or leave the change as it is.";
     RollingBack Working
         "The change is being taken back."
-        "Nothing; `kubectl cofferdam status NAME` follows it.";
+        "Nothing; `kubectl get dbm NAME --watch` follows it.";
 
     // Ends
     RevertWindowOpen Done
         "The change is there, and until `status.revertibleUntil` it can be taken back with all that was written since."
-        "Nothing; or `kubectl cofferdam rollback NAME`.";
+        "Nothing; or `kubectl annotate dbm NAME cofferdam.dev/rollback=DIGEST` with the digest of `status.planDigest`.";
     MigrationComplete Done
         "The change is there and nothing is left to do."
         "Nothing.";
@@ -211,19 +211,19 @@ reasons! {
         "Correct the cause and change the spec, which begins a new run: `kubectl edit dbm NAME`.";
     RollbackUnsafe Person
         "The change cannot be taken back without losing rows or values that were written since; the message names them."
-        "Change these rows so that they fit, then `kubectl cofferdam rollback NAME`; or stay with the change.";
+        "Change these rows so that they fit, then `kubectl annotate dbm NAME cofferdam.dev/rollback=DIGEST` with the digest of `status.planDigest`; or stay with the change.";
     JobFailed Person
         "The run failed; the message has the error with its code. What was done before it was taken back, or the message says what was not."
-        "`kubectl cofferdam logs NAME`; then correct the cause and change the spec: `kubectl edit dbm NAME`.";
+        "`kubectl logs --selector cofferdam.dev/migration=NAME`; then correct the cause and change the spec: `kubectl edit dbm NAME`.";
     SignalMissing Person
         "The container ended well, but the database does not have the version that `spec.migration.container.signal` asks for."
-        "`kubectl cofferdam logs NAME`; then correct the image or the signal: `kubectl edit dbm NAME`.";
+        "`kubectl logs --selector cofferdam.dev/migration=NAME`; then correct the image or the signal: `kubectl edit dbm NAME`.";
     DeadlineExceeded Person
         "The run took longer than `activeDeadlineSeconds` or `maxMigrationTime` allows, and stopped at a safe point."
         "Allow more time, which begins a new run: `kubectl edit dbm NAME`.";
     OutcomeUnknown Person
         "It is not known whether a statement took effect, and the database cannot tell. Nothing is repeated."
-        "Answer the question of the message: `kubectl cofferdam describe NAME` shows how.";
+        "Answer the question of the message: `kubectl describe dbm NAME` shows how.";
 }
 
 impl Reason {

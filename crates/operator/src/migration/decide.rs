@@ -11,6 +11,7 @@ use cofferdam_api::names::ANNOTATION_ROLLBACK;
 use cofferdam_api::rollback::RollbackTrigger;
 use cofferdam_api::{ConditionType, DatabaseMigration, MigrationApproval, Phase, Reason, Stage, conditions};
 
+use super::gaps;
 use super::pending;
 use super::seen::{Finished, Seen, finished, kind_of};
 use super::work::{self, Work};
@@ -185,9 +186,9 @@ fn taken_back_for_time(seen: &Seen) -> bool {
 
 fn succeeded(seen: &Seen, job: &Job, kind: Kind, outcome: Outcome) -> Decision {
     let window = outcome.revertible_until.filter(|_| kind == Kind::Apply);
+    let message = format!("{}{}", outcome.message, gaps::told(&seen.migration.spec));
     let Some(until) = window else {
-        let mut decision =
-            Decision::new(Phase::Succeeded, Reason::MigrationComplete, outcome.message.clone());
+        let mut decision = Decision::new(Phase::Succeeded, Reason::MigrationComplete, message);
         decision.ended = Some(outcome);
         return decision.of(job);
     };
@@ -195,7 +196,7 @@ fn succeeded(seen: &Seen, job: &Job, kind: Kind, outcome: Outcome) -> Decision {
     if left.is_zero() || work::asked(&seen.migration, Kind::Finalize) {
         return begin(seen, Kind::Finalize, None);
     }
-    let mut decision = Decision::new(Phase::Succeeded, Reason::RevertWindowOpen, outcome.message.clone());
+    let mut decision = Decision::new(Phase::Succeeded, Reason::RevertWindowOpen, message);
     decision.ended = Some(outcome);
     decision.of(job).again(left + Duration::from_secs(1))
 }
@@ -253,6 +254,9 @@ fn approval(seen: &Seen, job: &Job, outcome: &Outcome) -> Decision {
 /// A Job is to be made, unless something stands in its way.
 fn begin(seen: &Seen, kind: Kind, approved: Option<String>) -> Decision {
     let migration = &seen.migration;
+    if let Some(why) = gaps::refused(&migration.spec) {
+        return Decision::new(Phase::Failed, Reason::SpecInvalid, why);
+    }
     if migration.spec.suspend {
         return Decision::new(Phase::Pending, Reason::Suspended, "spec.suspend is true");
     }
@@ -277,7 +281,8 @@ fn begin(seen: &Seen, kind: Kind, approved: Option<String>) -> Decision {
     }
     let work = Work { kind, approved, before: seen.jobs_of(kind).count() };
     let phase = if kind == Kind::Rollback { Phase::RollingBack } else { Phase::Pending };
-    let mut decision = Decision::new(phase, Reason::JobPending, "the Job is being made");
+    let message = format!("the Job is being made{}", gaps::told(&migration.spec));
+    let mut decision = Decision::new(phase, Reason::JobPending, message);
     decision.job = Some(work.job_name(migration));
     decision.start = Some(work);
     decision

@@ -2,6 +2,7 @@
 
 pub mod build;
 pub mod decide;
+pub mod gaps;
 pub mod observe;
 pub mod pending;
 pub mod report;

@@ -248,6 +248,30 @@ fn why_no_runner_begins_is_said() {
 }
 
 #[test]
+fn what_this_version_does_not_do_is_refused_or_said() {
+    for (field, value) in [
+        ("backup", json!({ "to": "s3://backups/" })),
+        ("checks", json!({ "pre": {} })),
+        ("validation", json!({ "dataIntegrityChecks": { "enabled": false } })),
+    ] {
+        let asks = seen(migration(|m| m["spec"][field] = value));
+        assert_eq!(said(&asks), (Phase::Failed, Reason::SpecInvalid, None), "{field}");
+        assert!(decided(&asks).message.starts_with(&format!("spec.{field}")), "{}", decided(&asks).message);
+    }
+    // As the requirements have it: carried out, and what is not looked at is named.
+    let asks = seen(migration(|m| {
+        m["spec"]["validation"] = json!({ "performanceThresholds": { "maxCpuUsage": "80%" } });
+        m["spec"]["notifications"] = json!({ "slack": { "webhook": "slack" } });
+    }));
+    assert_eq!(said(&asks).2, Some(Kind::Apply));
+    let left_out =
+        "(this version does not look at validation.performanceThresholds.maxCpuUsage, notifications.slack)";
+    assert!(decided(&asks).message.ends_with(left_out), "{}", decided(&asks).message);
+    let done = asks.started().left(&ended(Ended::Succeeded, Reason::MigrationComplete));
+    assert!(decided(&done).message.ends_with(left_out), "{}", decided(&done).message);
+}
+
+#[test]
 fn what_stands_in_the_way_is_waited_for() {
     let free = seen(migration(|_| {}));
     let suspended = free.clone().with(|m| m["spec"]["suspend"] = json!(true));

@@ -1,0 +1,92 @@
+//! The cluster, and the operator in it.
+
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+
+use cofferdam_scratch::skipped;
+
+/// Where the operator is.
+pub(crate) const SYSTEM: &str = "cofferdam-system";
+
+/// How the cluster is reached, and under which address Pods reach this machine.
+pub(crate) struct Cluster {
+    kubectl: String,
+    helm: String,
+    /// The address of this machine, as Pods see it.
+    pub(crate) host: String,
+}
+
+/// The cluster with the operator installed; `None`, and the test is skipped, where there is none.
+pub(crate) fn cluster(test: &str) -> Option<&'static Cluster> {
+    static CLUSTER: OnceLock<Option<Cluster>> = OnceLock::new();
+    let found = CLUSTER.get_or_init(|| {
+        let variable = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
+        let cluster = Cluster {
+            kubectl: variable("KUBECTL")?,
+            helm: variable("HELM")?,
+            host: variable("HOST_ADDRESS")?,
+        };
+        cluster.install(&variable("COFFERDAM_IMAGE_REPOSITORY")?, &variable("COFFERDAM_IMAGE_DIGEST")?);
+        Some(cluster)
+    });
+    if found.is_none() {
+        skipped(test, "there is no Kubernetes: cargo xtask test brings one up as root on Debian");
+    }
+    found.as_ref()
+}
+
+impl Cluster {
+    /// As the README says, with our image: nothing else is set but that every namespace is watched.
+    fn install(&self, repository: &str, digest: &str) {
+        let chart = concat!(env!("CARGO_MANIFEST_DIR"), "/../../charts/cofferdam");
+        let (registry, name) = repository.split_once('/').unwrap();
+        let output = Command::new(&self.helm)
+            .args(["upgrade", "--install", "cofferdam", chart, "--namespace", SYSTEM, "--create-namespace"])
+            .args([
+                "--set",
+                &format!("image.registry={registry},image.repository={name},image.digest={digest}"),
+            ])
+            .args(["--set-json", r#"watchNamespaces=["*"]"#])
+            .args(["--wait", "--timeout", "180s"])
+            .output()
+            .unwrap();
+        let told = self.try_kubectl(&["-n", SYSTEM, "get", "pods,events"]);
+        assert!(output.status.success(), "{}\n{}", text(&output), text(&told));
+    }
+
+    pub(crate) fn helm(&self, arguments: &[&str]) -> Output {
+        Command::new(&self.helm).args(arguments).output().unwrap()
+    }
+
+    pub(crate) fn try_kubectl(&self, arguments: &[&str]) -> Output {
+        Command::new(&self.kubectl).args(arguments).output().unwrap()
+    }
+
+    /// What kubectl says; it must succeed.
+    pub(crate) fn kubectl(&self, arguments: &[&str]) -> String {
+        let output = self.try_kubectl(arguments);
+        assert!(output.status.success(), "kubectl {arguments:?}\n{}", text(&output));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// With a manifest on its standard input.
+    pub(crate) fn try_with(&self, arguments: &[&str], manifest: &str) -> Output {
+        use std::io::Write;
+        use std::process::Stdio;
+        let mut child = Command::new(&self.kubectl)
+            .args(arguments)
+            .args(["-f", "-"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(manifest.as_bytes()).unwrap();
+        child.wait_with_output().unwrap()
+    }
+}
+
+/// What a program said on both ways.
+pub(crate) fn text(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}

@@ -1,0 +1,14 @@
+//! The operator on a real Kubernetes with real Pods, and a real PostgreSQL that they reach.
+//!
+//! `cargo xtask test` brings the cluster up and says in the environment how it is reached. The chart is installed once;
+//! each test has a namespace of its own, in which Pod Security is enforced as `restricted`.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
+
+mod cluster;
+mod database;
+mod disturbed;
+mod manifests;
+mod namespace;
+mod rights;
+mod runs;

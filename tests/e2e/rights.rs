@@ -1,0 +1,77 @@
+//! Who may do what: no more than the documentation says.
+
+use crate::cluster::{SYSTEM, cluster};
+use crate::namespace::Namespace;
+
+/// What an account may do in a namespace, by the apiserver's own words: resource and verbs.
+fn rights(here: &Namespace, account: &str) -> Vec<(String, String)> {
+    let list = here.kubectl(&["auth", "can-i", "--list", "--no-headers", "--as", account]);
+    let mut rights: Vec<(String, String)> = list
+        .lines()
+        .filter_map(|line| {
+            let resource = line.split_whitespace().next()?;
+            let verbs = line.rsplit_once('[')?.1.trim_end_matches(']');
+            // What everybody may: asking what he may do, and reading the API's own description.
+            let of_everybody = resource.starts_with('[') || resource.starts_with("selfsubject");
+            (!of_everybody).then(|| (resource.to_owned(), verbs.to_owned()))
+        })
+        .collect();
+    rights.sort();
+    rights
+}
+
+fn expected(list: &[(&str, &str)]) -> Vec<(String, String)> {
+    let mut list: Vec<(String, String)> =
+        list.iter().map(|(resource, verbs)| ((*resource).to_owned(), (*verbs).to_owned())).collect();
+    list.sort();
+    list
+}
+
+#[test]
+fn the_runner_reads_its_kind_and_writes_its_status() {
+    let Some(here) = Namespace::new("e2e-rights") else { return };
+    let runner = format!("system:serviceaccount:{}:cofferdam-runner", here.name);
+    assert_eq!(
+        rights(&here, &runner),
+        expected(&[
+            ("databasemigrations.cofferdam.dev", "get"),
+            ("databasemigrations.cofferdam.dev/status", "get patch"),
+        ])
+    );
+}
+
+#[test]
+fn the_operator_reads_no_secret() {
+    let Some(here) = Namespace::new("e2e-operator-rights") else { return };
+    let account = here.cluster.kubectl(&[
+        "--namespace",
+        SYSTEM,
+        "get",
+        "deployment",
+        "cofferdam",
+        "--output",
+        "jsonpath={.spec.template.spec.serviceAccountName}",
+    ]);
+    let operator = format!("system:serviceaccount:{SYSTEM}:{account}");
+    assert_eq!(
+        rights(&here, &operator),
+        expected(&[
+            ("databasemigrations.cofferdam.dev", "get list watch"),
+            ("databasemigrations.cofferdam.dev/status", "get patch"),
+            ("migrationapprovals.cofferdam.dev", "get list watch"),
+            ("migrationapprovals.cofferdam.dev/status", "get patch"),
+            ("jobs.batch", "get list watch create delete"),
+            ("pods", "get list watch"),
+            ("events", "list"),
+            ("events.events.k8s.io", "create patch"),
+        ])
+    );
+}
+
+#[test]
+fn the_chart_needs_no_values() {
+    let Some(cluster) = cluster("the_chart_needs_no_values") else { return };
+    let chart = concat!(env!("CARGO_MANIFEST_DIR"), "/../../charts/cofferdam");
+    let output = cluster.helm(&["install", "cofferdam", chart, "--dry-run=client"]);
+    assert!(output.status.success(), "{}", crate::cluster::text(&output));
+}
