@@ -7,6 +7,7 @@ mod config;
 mod context;
 mod demo;
 mod files;
+mod job;
 mod linting;
 mod output;
 mod runs;

@@ -101,23 +101,47 @@ impl std::fmt::Display for Checksum {
 ///
 /// Two versions are equal when their numbers are, so `1` is `1.0` and `003` is `3`; the text is kept because
 /// the history stores it.
+///
+/// A script of a named list has no number: its version is `LIST/SCRIPT`, as in `orders-2025/schema-changes`. Such
+/// versions are ordered by their list alone, and say nothing about a directory of migrations, nor it about them.
 #[derive(Debug, Clone)]
 pub struct Version {
-    /// As written, `_` turned into `.`.
+    /// As written, `_` turned into `.` in numbers.
     pub text: String,
     parts: Vec<i128>,
+    listed: bool,
 }
 
 impl Version {
-    /// Reads a version as Flyway does: `_` is `.`, parts are whole numbers, trailing zero parts do not count.
-    /// `None` for anything else.
+    /// Reads a version as Flyway does: `_` is `.`, parts are whole numbers, trailing zero parts do not count; or
+    /// `LIST/SCRIPT`. `None` for anything else.
     pub fn parse(text: &str) -> Option<Self> {
+        if let Some((list, script)) = text.split_once('/') {
+            return Self::of_list(list, script);
+        }
         let text = text.replace('_', ".");
         let mut parts = text.split('.').map(|p| p.parse::<i128>().ok()).collect::<Option<Vec<_>>>()?;
         while parts.last() == Some(&0) {
             parts.pop();
         }
-        Some(Self { text, parts })
+        Some(Self { text, parts, listed: false })
+    }
+
+    /// That of a script of a list. `None` where one of the names is empty or has other than small letters, digits,
+    /// `-` and `.` in it.
+    pub fn of_list(list: &str, script: &str) -> Option<Self> {
+        let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'.');
+        let name = |text: &str| !text.is_empty() && text.bytes().all(plain);
+        (name(list) && name(script)).then(|| Self {
+            text: format!("{list}/{script}"),
+            parts: Vec::new(),
+            listed: true,
+        })
+    }
+
+    /// It is that of a script of a list.
+    pub fn is_listed(&self) -> bool {
+        self.listed
     }
 }
 
@@ -143,6 +167,12 @@ impl PartialOrd for Version {
 
 impl Ord for Version {
     fn cmp(&self, other: &Self) -> Ordering {
+        match (self.listed, other.listed) {
+            (true, true) => return self.text.cmp(&other.text),
+            (false, false) => {}
+            // Any order will do, so long as it is one: nobody may conclude anything from it.
+            (one, another) => return one.cmp(&another),
+        }
         let longest = self.parts.len().max(other.parts.len());
         let part = |v: &Self, i: usize| v.parts.get(i).copied().unwrap_or(0);
         (0..longest)
@@ -166,5 +196,11 @@ mod tests {
         assert!(v("-13") < v("1"));
         assert_eq!(v("2_1").text, "2.1");
         assert!(Version::parse("6a").is_none() && Version::parse("1..2").is_none());
+        let listed = v("orders-2025/schema-changes");
+        assert!(listed.is_listed() && listed > v("99") && listed == listed.clone() && v("0") != listed);
+        assert!(v("a/x") < v("a/y") && v("a/x") != v("b/x"));
+        for text in ["/x", "x/", "a/b/c", "a/B", "a_b/c", "1/"] {
+            assert!(Version::parse(text).is_none(), "{text}");
+        }
     }
 }

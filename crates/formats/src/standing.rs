@@ -17,6 +17,9 @@ use serde::Serialize;
 
 use crate::format::flyway::checksum::crc32;
 
+/// The format of a bundle that is a list of named scripts and no directory.
+pub const LIST: &str = "list";
+
 /// What the user allows and asks for.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
@@ -124,11 +127,12 @@ pub fn standing(bundle: &Bundle, history: &[Applied], options: &Options) -> Stan
         rows.push(Row::of_file(migration, last, state));
     }
     for applied in history.without_file(bundle) {
-        let state = match (applied.in_force(), history.below_baseline(applied)) {
-            (false, _) => State::Undone,
-            (true, true) => State::Applied,
-            (true, false) => State::FileGone,
-        };
+        let state =
+            match (applied.in_force(), history.below_baseline(applied) || is_of_another(applied, bundle)) {
+                (false, _) => State::Undone,
+                (true, true) => State::Applied,
+                (true, false) => State::FileGone,
+            };
         if state == State::FileGone {
             problems.push(problem::file_gone(applied, is_newer_than_all(applied, bundle)));
         }
@@ -175,8 +179,11 @@ impl<'h> History<'h> {
                 (AppliedKind::Versioned | AppliedKind::Baseline, None) => sorted.unreadable.push(applied),
             }
         }
-        let in_force =
-            sorted.versioned.iter().filter(|(_, applied)| applied.in_force()).map(|(version, _)| version);
+        let in_force = sorted
+            .versioned
+            .iter()
+            .filter(|(version, applied)| applied.in_force() && !version.is_listed())
+            .map(|(version, _)| version);
         sorted.newest = in_force.chain(&sorted.baseline_version).max().cloned();
         sorted
     }
@@ -196,6 +203,7 @@ impl<'h> History<'h> {
             Some(_) => State::ChecksumChanged,
             None if below_baseline => State::Ignored,
             None if is_above(migration, options) => State::AboveTarget,
+            None if version.is_some_and(Version::is_listed) => State::Pending,
             None if !options.out_of_order && version < self.newest.as_ref() => State::OutOfOrder,
             None => State::Pending,
         }
@@ -217,6 +225,12 @@ impl<'h> History<'h> {
             .chain(repeatable.map(|(_, applied)| *applied))
             .collect()
     }
+}
+
+/// The row is that of a script of a list, or the bundle is such a list: neither is complete without the other, so that
+/// nothing is missing. A script that its list does not name any more was applied, and that is all.
+fn is_of_another(applied: &Applied, bundle: &Bundle) -> bool {
+    bundle.format == LIST || version_of(applied).is_some_and(|version| version.is_listed())
 }
 
 fn state_of_repeatable(migration: &Migration, last: Option<&Applied>, waits: bool) -> State {

@@ -72,7 +72,7 @@ pub async fn apply(
             open.push(Run { phase: done.phase, ..opened });
         }
         summary.runs.push(done);
-        newest = newest.max(pending.migration.version.clone());
+        newest = newest.max(pending.migration.version.clone().filter(|version| !version.is_listed()));
         touched.extend(pending.relations.named.iter().cloned());
         created.extend(pending.relations.created.iter().cloned());
     }
@@ -180,6 +180,7 @@ fn newest(history: &[Applied]) -> Option<Version> {
         .iter()
         .filter(|a| a.in_force())
         .filter_map(|a| a.version.as_deref().and_then(Version::parse))
+        .filter(|version| !version.is_listed())
         .max()
 }
 

@@ -124,6 +124,10 @@ pub async fn repair(session: &mut dyn Session, bundle: &Bundle, policy: &Policy)
         session.history().await?.iter().filter(|a| a.in_force() && a.kind == AppliedKind::Versioned)
     {
         let version = applied.version.as_deref().and_then(Version::parse);
+        if version.as_ref().is_some_and(Version::is_listed) {
+            // A script of a list never had a file here.
+            continue;
+        }
         let file = bundle.migrations.iter().find(|m| m.version == version);
         let mut row = applied.clone();
         let note = match file {

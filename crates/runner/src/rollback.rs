@@ -27,6 +27,8 @@ pub enum Back {
     To(String),
     /// So many versions.
     Steps(usize),
+    /// Those with these keys that are in force.
+    These(Vec<String>),
 }
 
 /// The plans that take migrations back, newest first, with what each of them would lose. Reads only.
@@ -55,13 +57,19 @@ fn to_undo<'a>(history: &'a [Applied], to: &Back) -> Result<Vec<&'a Applied>> {
         .collect();
     let chosen: Vec<&Applied> = match to {
         Back::Steps(steps) => in_force.iter().take(*steps).map(|(a, _)| *a).collect(),
+        Back::These(keys) => in_force.iter().map(|(a, _)| *a).filter(|a| keys.contains(&a.key)).collect(),
         Back::To(text) => {
             let Some(target) = Version::parse(text) else { return Err(no_such(text, &in_force)) };
             let nothing = Version::parse("0").is_some_and(|zero| zero == target);
             if !nothing && !in_force.iter().any(|(_, v)| *v == target) {
                 return Err(no_such(text, &in_force));
             }
-            in_force.iter().filter(|(_, v)| *v > target).map(|(a, _)| *a).collect()
+            // Scripts of a list stand beside the versions of a directory.
+            in_force
+                .iter()
+                .filter(|(_, v)| *v > target && (nothing || !v.is_listed()))
+                .map(|(a, _)| *a)
+                .collect()
         }
     };
     match chosen.iter().find(|a| a.kind == AppliedKind::Baseline) {

@@ -22,6 +22,7 @@ mod plan;
 mod repair;
 mod resume;
 mod rollback;
+mod runner;
 mod status;
 mod throttle;
 mod validate;
@@ -88,6 +89,7 @@ pub(crate) static COMMANDS: &[&Command] = &[
     &wait::COMMAND,
     &doctor::COMMAND,
     &operator::COMMAND,
+    &runner::COMMAND,
     &explain::COMMAND,
     &completion::COMMAND,
     &man::COMMAND,

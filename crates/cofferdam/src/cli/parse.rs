@@ -57,11 +57,15 @@ pub(crate) fn command() -> clap::Command {
 fn subcommand(command: &Command) -> clap::Command {
     let base = clap::Command::new(command.name).visible_aliases(command.aliases.iter().copied());
     (command.arguments)(base)
+        .hide(HIDDEN.contains(&command.name))
         .mut_args(with_variable)
         .about(command.about)
         .after_help(examples(command.more, command.examples))
         .help_template(TEMPLATE)
 }
+
+/// What nobody types is not among the commands of the main help; its own help says what it is.
+const HIDDEN: &[&str] = &["runner"];
 
 /// One help, whichever way it is asked for.
 fn help_flag() -> Arg {

@@ -2,8 +2,9 @@
 
 use cofferdam_core::bundle::Version;
 use cofferdam_core::history::{Applied, AppliedKind, RollbackBundle};
-use cofferdam_core::{Bundle, Checksum, Script};
+use cofferdam_core::{Bundle, Checksum, Migration, Script};
 use cofferdam_formats::format::flyway::checksum::crc32;
+use cofferdam_formats::standing::LIST;
 use cofferdam_formats::{Options, Standing, State, read, standing};
 
 use crate::fixtures::{rows, tree, with};
@@ -171,6 +172,17 @@ const CASES: &[Case] = &[
         "",
         "1 applied, 2 pending, 3 above target, 4 applied",
     ),
+    // scripts of lists stand beside a directory
+    (
+        "V1, V2",
+        "orders/a, 1, orders/b",
+        "",
+        "2",
+        "",
+        "1 applied, 2 pending, orders/a applied, orders/b applied",
+    ),
+    ("V1", "1, orders/a undone", "", "", "", "1 applied, orders/a undone"),
+    ("V1, V2", "base 1, orders/a", "", "2", "", "1 applied, 1 ignored, 2 pending, orders/a applied"),
     // a history that another program wrote
     ("V1", "1, abc", "", "", GONE, "1 applied, abc file gone"),
 ];
@@ -189,6 +201,42 @@ fn every_case_stands_as_it_should() {
             assert!(problem.cause.is_some() && problem.help.is_some(), "{case}");
         }
     }
+}
+
+/// Rows of a directory and of other lists say nothing about a list, and its scripts run in its order.
+#[test]
+fn a_list_stands_for_itself() {
+    let list = |names: &[&str]| {
+        let mut bundle = bundle("V1");
+        let one = bundle.migrations.pop().unwrap();
+        let script = |name: &&str| Migration { version: Version::of_list("orders", name), ..one.clone() };
+        Bundle { format: LIST, migrations: names.iter().map(script).collect(), ..bundle }
+    };
+    // Both have the text of version 1, but the row with `edited`.
+    let text_of_1 = |rows: &str| {
+        let mut rows = history(rows);
+        for row in rows.iter_mut().filter(|row| row.undone_at.is_none()) {
+            row.checksum = Some(Checksum::FlywayCrc32(crc32(&text_of("V1"))));
+        }
+        rows
+    };
+    for (names, rows, pending) in [
+        (&["b", "a"][..], "", "orders/b, orders/a"),
+        (&["b", "a"], "orders/a, 1, 2, base 9, others/b, R v", "orders/b"),
+        (&["a", "b"], "orders/b", "orders/a"),
+        (&["b"], "orders/a, orders/b", ""),
+        (&["a"], "orders/a, orders/a undone", "orders/a"),
+    ] {
+        let bundle = list(names);
+        let found = standing(&bundle, &text_of_1(rows), &Options::default());
+        assert_eq!(
+            (keys(&bundle, &found).as_str(), problems(&found).as_str()),
+            (pending, ""),
+            "{names:?} {rows}"
+        );
+    }
+    let found = standing(&list(&["a"]), &history("orders/a edited"), &Options::default());
+    assert_eq!(problems(&found), "CF2007");
 }
 
 #[test]

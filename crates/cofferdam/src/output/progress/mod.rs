@@ -2,7 +2,7 @@
 
 mod bar;
 mod json;
-mod plain;
+pub(crate) mod plain;
 
 use std::io::Write;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use super::{Console, mask};
 use crate::args::common::Progress as Mode;
 
 /// Where lines of progress go. Called from within the run, so it must neither fail nor wait.
-type Sink = Box<dyn Fn(&str) + Send + Sync>;
+pub(crate) type Sink = Box<dyn Fn(&str) + Send + Sync>;
 
 /// The progress of one command.
 pub(crate) struct Progress {

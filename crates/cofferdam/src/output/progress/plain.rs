@@ -17,7 +17,7 @@ const SLOW_MS: u64 = 1_000;
 const PAUSE: Duration = Duration::from_secs(5);
 
 /// Writes lines.
-pub(super) struct Plain {
+pub(crate) struct Plain {
     sink: Sink,
     verbose: u8,
     state: Mutex<State>,
@@ -35,7 +35,7 @@ struct State {
 
 impl Plain {
     /// Lines into this sink; `verbose` from 1 on tells every step, from 2 on every change of phase.
-    pub(super) fn new(sink: Sink, verbose: u8) -> Self {
+    pub(crate) fn new(sink: Sink, verbose: u8) -> Self {
         Self { sink, verbose, state: Mutex::new(State::default()) }
     }
 

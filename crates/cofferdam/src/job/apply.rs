@@ -1,0 +1,284 @@
+//! `--work apply`: what is pending is planned, agreed to, and carried out.
+
+use std::sync::{Arc, OnceLock};
+
+use jiff::Timestamp;
+
+use cofferdam_api::conditions::State;
+use cofferdam_api::cutover::CutoverMode;
+use cofferdam_api::value::Sha256;
+use cofferdam_api::{ConditionType, Reason};
+use cofferdam_core::bundle::Version;
+use cofferdam_core::fault::Result;
+use cofferdam_core::history::Applied;
+use cofferdam_core::online::Gate;
+use cofferdam_core::plan::Plan;
+use cofferdam_core::{Code, Fault, Refusal};
+use cofferdam_engines::{Run, Session};
+use cofferdam_operator::outcome::{Ended, Outcome};
+use cofferdam_runner::{Assessment, Policy, SharedReporter, Wishes, assess, refuse_blocking, with_windows};
+
+use super::bundle::{self, Unreadable};
+use super::ending::{Halted, message};
+use super::log::Level;
+use super::reach::{KEY, pause};
+use super::{Job, consent, insisting, window};
+use crate::args::policy::{check_target, version};
+
+/// Carries everything out that is pending.
+///
+/// # Errors
+/// What waiting would not change.
+pub(crate) async fn apply(job: &Job) -> Result<Outcome, Halted> {
+    let read = sources(job).await?;
+    // The newest version before the first try.
+    let first = OnceLock::new();
+    insisting(job, async || once(job, &read, &first).await).await
+}
+
+/// The migrations. A ConfigMap that lacks a key is waited for.
+async fn sources(job: &Job) -> Result<bundle::Read, Halted> {
+    let source = &job.object.spec.migration;
+    loop {
+        match bundle::read(&job.name, source, &job.folders.scripts, &job.folders.directory) {
+            Ok(read) => {
+                job.report.with(|account, _| {
+                    account.source(&read.digest);
+                    account.goes_on();
+                });
+                return Ok(read);
+            }
+            Err(Unreadable::Missing(what)) => {
+                job.report.waits(Reason::SourceKeyMissing, &what);
+                pause(KEY, &job.stop).await?;
+            }
+            Err(Unreadable::Because(reason, refusal)) => return Err(Halted::Because(reason, refusal)),
+            Err(Unreadable::Refused(refusal)) => return Err(refusal.into()),
+        }
+    }
+}
+
+/// The policy of the spec.
+pub(crate) fn policy(job: &Job) -> Result<Policy> {
+    let spec = &job.object.spec;
+    let gate = match (spec.cutover.mode, &spec.cutover.window) {
+        (CutoverMode::Auto, _) => Gate::Auto,
+        (CutoverMode::Manual, _) => Gate::Manual,
+        (CutoverMode::Window, Some(window)) => {
+            let (from, until) = window.0.split_once('-').unwrap_or_default();
+            crate::args::online::gate(&format!("{from}-{until}"))
+                .map_err(|why| Refusal::new(Code::Usage, format!("spec.cutover.window: {why}")))?
+        }
+        (CutoverMode::Window, None) => {
+            return Err(Refusal::new(Code::Usage, "spec.cutover.window: mode window needs it")
+                .help("write for example 22:00-04:00")
+                .into());
+        }
+    };
+    let to = spec.migration.target_version.as_deref().filter(|text| *text != "latest");
+    Ok(Policy {
+        strategy: spec.migration.strategy.word().to_owned(),
+        to: to.map(version).transpose()?,
+        wishes: Wishes { gate, workers: spec.throttle.workers, ..Wishes::default() },
+        finalize: window::span(job)?.is_zero(),
+        who: job.who.clone(),
+        ..Policy::default()
+    })
+}
+
+/// One try, from reaching the database to the end.
+async fn once(job: &Job, read: &bundle::Read, first: &OnceLock<Option<String>>) -> Result<Outcome, Halted> {
+    let policy = policy(job)?;
+    let report = &job.report;
+    let mut session = job.reach.patiently(report, &job.stop).await?;
+    let session = &mut *session;
+    job.reached(session).await?;
+    let assessment = assess(session, &read.bundle, &policy).await?;
+    check_target(&policy, &assessment)?;
+    let before = newest(job, &assessment.history);
+    let from = first.get_or_init(|| before.clone()).clone();
+    report.with(|account, _| account.version(before.clone()));
+    if let Err(fault) = refuse_blocking(&assessment, &policy) {
+        let fault = refused(job, session, &policy, fault).await?;
+        return Err(fault.into());
+    }
+    judge_lint(job);
+    let plans = plans(job, &assessment);
+    let digest = consent::digest(&plans);
+    if !plans.is_empty() {
+        match consent::ask(job, &digest, &read.digest) {
+            consent::Word::Given(digest) => report.with(|account, now| {
+                account.planned(&digest);
+                let text = format!("{} to apply", crate::output::words::count(plans.len(), "migration"));
+                account.judge(ConditionType::Planned, State::True, Reason::MigrationInProgress, &text, now);
+                let plans: Vec<&Plan> = plans.iter().map(|plan| &**plan).collect();
+                account.begins(&plans, now);
+            }),
+            consent::Word::Awaited(outcome) => return Ok(outcome),
+            consent::Word::Lost(refusal) => return Err(Halted::Because(Reason::PlanChanged, refusal)),
+        }
+    }
+    if job.object.spec.approval.required && !plans.is_empty() {
+        // Were this Pod to die half-way, the one after it must know that what is left was agreed to.
+        report.write_now(&job.view).await;
+    }
+    let reporter: SharedReporter = Arc::clone(&job.report) as SharedReporter;
+    if let Err(fault) = cofferdam_runner::apply(session, &assessment, &policy, reporter, &job.stop).await {
+        let fault = refused(job, session, &policy, fault).await?;
+        return Err(fault.into());
+    }
+    let history = with_windows(session.history().await?, &session.overview().await?.unfinished);
+    let after = newest(job, &history);
+    report.with(|account, now| {
+        account.version(after.clone());
+        if plans.is_empty() {
+            account.judge(
+                ConditionType::Planned,
+                State::True,
+                Reason::MigrationComplete,
+                "nothing is pending",
+                now,
+            );
+        }
+    });
+    let mut outcome = window::after(job, session, &policy, &history).await?;
+    (outcome.from_version, outcome.to_version) = (from, after);
+    outcome.plan_digest = (!plans.is_empty())
+        .then(|| job.report.with(|account, _| account.kept().plan_digest.clone()))
+        .flatten();
+    Ok(outcome)
+}
+
+/// What becomes of a refusal. A change of this object's own that is in its revert window gives way to the next
+/// migration of the same object: the window is ended, and it is tried once more.
+async fn refused(
+    job: &Job,
+    session: &mut dyn Session,
+    policy: &Policy,
+    fault: Fault,
+) -> Result<Fault, Halted> {
+    let Some(refusal) = fault.refusal() else { return Ok(fault) };
+    match refusal.code {
+        Code::LintBlocked => {
+            let text = message(refusal);
+            job.report.with(|account, now| {
+                account.judge(ConditionType::LintPassed, State::False, Reason::LintBlocked, &text, now);
+            });
+        }
+        Code::ChangeInProgress => {
+            let own = window::own(job, session).await?;
+            if !own.is_empty() {
+                job.report.log.line(
+                    Level::Info,
+                    &format!(
+                        "the next migration is about the same table, so the revert window ends: {refusal}"
+                    ),
+                );
+                window::end(job, session, policy, &own).await?;
+            }
+        }
+        _ => {}
+    }
+    Ok(fault)
+}
+
+fn judge_lint(job: &Job) {
+    job.report.with(|account, now| {
+        account.judge(
+            ConditionType::LintPassed,
+            State::True,
+            Reason::MigrationInProgress,
+            "lint found no errors",
+            now,
+        );
+    });
+}
+
+/// The plans of what is pending, in order. What this object has begun goes on as it was planned.
+fn plans(job: &Job, assessment: &Assessment) -> Vec<Arc<Plan>> {
+    let begun = |key: &str| assessment.unfinished.iter().find(|run| run.plan.key == key && run.by == job.who);
+    assessment
+        .pending
+        .iter()
+        .map(|pending| {
+            begun(&pending.plan.key)
+                .map_or_else(|| Arc::clone(&pending.plan), |run: &Run| Arc::clone(&run.plan))
+        })
+        .collect()
+}
+
+/// The newest version in force: of the object's scripts the last that was applied, of a directory the highest.
+pub(crate) fn newest(job: &Job, history: &[Applied]) -> Option<String> {
+    newest_of(history, job.object.spec.migration.scripts.as_ref().map(|_| job.name.as_str()))
+}
+
+fn newest_of(history: &[Applied], list: Option<&str>) -> Option<String> {
+    let rows = history.iter().filter(|row| row.in_force());
+    if let Some(list) = list {
+        let own = |row: &&Applied| row.key.split_once('/').is_some_and(|(of, _)| of == list);
+        return rows.filter(own).max_by_key(|row| row.rank).map(|row| row.key.clone());
+    }
+    let versions = rows.filter_map(|row| row.version.as_deref().and_then(Version::parse));
+    versions.filter(|version| !version.is_listed()).max().map(|version| version.text)
+}
+
+/// The end of a run that has all that is wanted.
+pub(crate) fn complete(text: &str) -> Outcome {
+    Outcome::new(Ended::Succeeded, Reason::MigrationComplete, text)
+}
+
+/// The digest and what it is for.
+pub(crate) fn with_plan(mut outcome: Outcome, digest: &Sha256) -> Outcome {
+    outcome.plan_digest = Some(digest.clone());
+    outcome
+}
+
+/// As the history has times.
+pub(crate) fn time(text: &str) -> Option<Timestamp> {
+    text.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use cofferdam_core::history::{AppliedKind, RollbackBundle};
+
+    use super::*;
+
+    fn row(rank: i64, key: &str, undone: bool) -> Applied {
+        Applied {
+            rank,
+            key: key.into(),
+            version: Some(key.into()),
+            description: String::new(),
+            kind: AppliedKind::Versioned,
+            checksum: None,
+            at: String::new(),
+            by: String::new(),
+            ms: 0,
+            run: None,
+            bundle: RollbackBundle::default(),
+            undone_at: undone.then(String::new),
+        }
+    }
+
+    #[test]
+    fn the_newest_version_is_that_of_the_own_list_or_of_the_directory() {
+        let history = [
+            row(1, "1.10", false),
+            row(2, "orders/z", false),
+            row(3, "1.9", false),
+            row(4, "orders/a", false),
+            row(5, "orders-2/b", false),
+            row(6, "orders/c", true),
+            row(7, "2", true),
+        ];
+        for (list, expected) in [
+            (None, Some("1.10")),
+            (Some("orders"), Some("orders/a")),
+            (Some("orders-2"), Some("orders-2/b")),
+            (Some("x"), None),
+        ] {
+            assert_eq!(newest_of(&history, list).as_deref(), expected, "{list:?}");
+        }
+    }
+}

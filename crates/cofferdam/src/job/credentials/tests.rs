@@ -1,0 +1,165 @@
+use cofferdam_engines::postgres::options::{Env, resolve};
+
+use super::*;
+
+/// No variable and no file of this machine counts.
+struct Nothing;
+
+impl Env for Nothing {
+    fn var(&self, _: &str) -> Option<String> {
+        None
+    }
+
+    fn home(&self) -> Option<PathBuf> {
+        None
+    }
+
+    fn login(&self) -> Option<String> {
+        None
+    }
+
+    fn socket_folders(&self) -> Vec<PathBuf> {
+        Vec::new()
+    }
+}
+
+fn database(json: serde_json::Value) -> Database {
+    serde_json::from_value(json).unwrap()
+}
+
+/// The keys of a Secret with their bytes.
+type Keys<'a> = &'a [(&'a str, &'a [u8])];
+
+fn folder(keys: Keys<'_>) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (key, value) in keys {
+        std::fs::write(folder.path().join(key), value).unwrap();
+    }
+    folder
+}
+
+/// What libpq's way of reading makes of it: user, password, host, port, database and sslmode.
+fn understood(database: &Database, keys: Keys<'_>) -> Result<String, String> {
+    let folder = folder(keys);
+    let found = match read(database, folder.path()) {
+        Ok(found) => found,
+        Err(Lacking::Key(what)) => return Err(what),
+        Err(Lacking::Refused(refusal)) => return Err(refusal.what.clone()),
+    };
+    let options = resolve(Some(&found.url), &Nothing).map_err(|refusal| format!("{refusal:?}"))?;
+    let password = options.password.as_ref().map(|p| p.expose().to_owned()).unwrap_or_default();
+    let host = &options.hosts[0];
+    Ok(format!("{}|{password}|{host}|{}|{:?}", options.user, options.database, options.sslmode))
+}
+
+#[test]
+fn the_spec_beats_the_secret() {
+    let plain = serde_json::json!({ "type": "postgresql", "connectionSecret": "db" });
+    let told = serde_json::json!({
+        "type": "postgresql", "connectionSecret": "db", "host": "db.prod", "port": 6000, "database": "shop",
+        "tls": { "mode": "require" },
+    });
+    let one = serde_json::json!({
+        "type": "postgresql", "connection": { "urlSecretRef": { "name": "db", "key": "uri" } },
+    });
+    let user: (&str, &[u8]) = ("username", b"u\n");
+    let password: (&str, &[u8]) = ("password", b"p w\r\n");
+    let all: Keys<'_> = &[user, password, ("host", b"h.example "), ("port", b"5433\n"), ("database", b"d b")];
+    let url: Keys<'_> = &[("url", b"postgres://a:b%20c@h.example:7000/x?sslmode=disable\n")];
+    let pairs: Keys<'_> = &[("url", b"host=h.example user=a password='b c' dbname=x")];
+    // Spec, keys, and what is understood or how the refusal begins.
+    type Case<'a> = (&'a serde_json::Value, Keys<'a>, Result<&'a str, &'a str>);
+    let cases: &[Case<'_>] = &[
+        (&plain, all, Ok("u|p w|h.example:5433|d b|VerifyFull")),
+        (&told, all, Ok("u|p w|db.prod:6000|shop|Require")),
+        (&told, &[user, password], Ok("u|p w|db.prod:6000|shop|Require")),
+        (&plain, url, Ok("a|b c|h.example:7000|x|Disable")),
+        (&told, url, Ok("a|b c|db.prod:6000|shop|Require")),
+        (&one, url, Ok("a|b c|h.example:7000|x|Disable")),
+        (&plain, pairs, Ok("a|b c|h.example:5432|x|VerifyFull")),
+        (&told, pairs, Ok("a|b c|db.prod:6000|shop|Require")),
+        (&one, all, Err("Secret db has no key uri")),
+        (&plain, &[], Err("Secret db has no key username")),
+        (&plain, &[user], Err("Secret db has no key password")),
+        (&plain, &[user, password], Err("Secret db has no key host")),
+        (&plain, &all[..4], Err("Secret db has no key database")),
+        (&plain, &[("username", b" \n")], Err("Secret db has no key username")),
+        (
+            &plain,
+            &[user, password, ("host", b"h"), ("port", b"x"), ("database", b"d")],
+            Err("key port of Secret db is not"),
+        ),
+        (
+            &serde_json::json!({ "type": "postgresql", "connectionSecret": "db", "host": "fd00::7", "database": "d" }),
+            &[user, password],
+            Ok("u|p w|[fd00::7]:5432|d|VerifyFull"),
+        ),
+        // With a certificate of its own no password is needed.
+        (&told, &[user, ("tls.crt", b"x"), ("tls.key", b"x")], Ok("u||db.prod:6000|shop|Require")),
+        (&told, &[user, password, ("ca.crt", b"x")], Ok("u|p w|db.prod:6000|shop|VerifyCa")),
+        (
+            &serde_json::json!({ "type": "mysql", "connectionSecret": "db" }),
+            all,
+            Err("spec.database.type: mysql"),
+        ),
+        (
+            &serde_json::json!({ "type": "postgresql", "aws": {
+                "region": "us-east-1", "host": "h", "dbName": "d", "username": "u",
+            } }),
+            &[],
+            Err("spec.database.aws"),
+        ),
+    ];
+    for (spec, keys, expected) in cases {
+        let found = understood(&database((*spec).clone()), keys);
+        match expected {
+            Ok(expected) => assert_eq!(found.as_deref(), Ok(*expected), "{spec}"),
+            Err(begins) => assert!(found.as_ref().unwrap_err().starts_with(begins), "{spec}: {found:?}"),
+        }
+    }
+}
+
+#[test]
+fn every_special_character_arrives() {
+    let spec = database(serde_json::json!({
+        "type": "postgresql", "connectionSecret": "db", "host": "db.prod", "database": "d", "tls": { "mode": "disable" },
+    }));
+    let specials: String = (0x20..=0x7eu8).filter(|b| !b.is_ascii_alphanumeric()).map(char::from).collect();
+    let mut texts: Vec<String> = specials.chars().map(|c| format!("a{c}b")).collect();
+    texts.extend([specials.clone(), "\u{1}\ttab\u{7f}".to_owned(), "päß€😀".to_owned(), "%41%2F".to_owned()]);
+    for text in &texts {
+        let keys: Keys<'_> = &[("username", b"u"), ("password", text.as_bytes())];
+        assert_eq!(understood(&spec, keys).unwrap(), format!("u|{text}|db.prod:5432|d|Disable"));
+        // As a user and as a database too.
+        let name = text.trim();
+        let odd = database(serde_json::json!({
+            "type": "postgresql", "connectionSecret": "db", "host": "db.prod", "tls": { "mode": "disable" },
+        }));
+        let keys: Keys<'_> =
+            &[("username", name.as_bytes()), ("password", b"p"), ("database", name.as_bytes())];
+        assert_eq!(understood(&odd, keys).unwrap(), format!("{name}|p|db.prod:5432|{name}|Disable"));
+    }
+}
+
+#[test]
+fn files_of_tls_are_named_by_their_paths() {
+    let spec = database(serde_json::json!({
+        "type": "postgresql", "connectionSecret": "db", "host": "db.prod", "database": "d",
+    }));
+    let folder = folder(&[
+        ("username", b"u"),
+        ("password", b"p"),
+        ("ca.crt", b"x"),
+        ("tls.crt", b"x"),
+        ("tls.key", b"x"),
+    ]);
+    let found = read(&spec, folder.path()).unwrap();
+    assert_eq!(found.address.as_deref(), Some("db.prod:5432"));
+    let options = resolve(Some(&found.url), &Nothing).unwrap();
+    let path = |name: &str| Some(folder.path().join(name));
+    assert_eq!(
+        (options.sslrootcert, options.sslcert, options.sslkey),
+        (path("ca.crt"), path("tls.crt"), path("tls.key"))
+    );
+    assert!(!format!("{found:?}").contains("u:p"), "{found:?}");
+}
