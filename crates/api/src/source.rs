@@ -87,7 +87,8 @@ pub struct Migration {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Script {
-    /// Its name among the scripts of this object; also its version in the history. Example: `schema-changes`.
+    /// Its name among the scripts of this object; with the object's name before it also its version in the history, as in
+    /// `users/schema-changes`. Example: `schema-changes`.
     pub name: ScriptName,
     /// What it changes. Default: `schema`.
     #[serde(default, skip_serializing_if = "ScriptType::is_default")]
