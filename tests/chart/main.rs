@@ -195,6 +195,11 @@ fn the_operator_is_told_what_the_roles_are_for() {
         (&by_digest, "COFFERDAM_RUNNER_IMAGE", &pinned),
         (r#"image.registry="""#, "COFFERDAM_RUNNER_IMAGE", "cofferdam/cofferdam:0.1.0"),
         ("concurrency=3", "COFFERDAM_CONCURRENCY", "3"),
+        (
+            r#"runner.plainHttpRegistries=["a:5000","b"]"#,
+            "COFFERDAM_RUNNER_PLAIN_HTTP_REGISTRIES",
+            "a:5000,b",
+        ),
     ] {
         let objects = documents(&helm.ours("production", &[set]).unwrap());
         let deployment = objects.iter().find(|object| object["kind"] == "Deployment").unwrap();

@@ -14,6 +14,8 @@ pub(crate) struct Cluster {
     helm: String,
     /// The address of this machine, as Pods see it.
     pub(crate) host: String,
+    /// The registry of the cluster, which is spoken to without TLS.
+    pub(crate) registry: String,
 }
 
 /// The cluster with the operator installed; `None`, and the test is skipped, where there is none.
@@ -25,6 +27,7 @@ pub(crate) fn cluster(test: &str) -> Option<&'static Cluster> {
             kubectl: variable("KUBECTL")?,
             helm: variable("HELM")?,
             host: variable("HOST_ADDRESS")?,
+            registry: variable("COFFERDAM_IMAGE_REPOSITORY")?.split_once('/')?.0.to_owned(),
         };
         cluster.install(&variable("COFFERDAM_IMAGE_REPOSITORY")?, &variable("COFFERDAM_IMAGE_DIGEST")?);
         Some(cluster)
@@ -47,6 +50,7 @@ impl Cluster {
                 &format!("image.registry={registry},image.repository={name},image.digest={digest}"),
             ])
             .args(["--set-json", r#"watchNamespaces=["*"]"#])
+            .args(["--set-json", &format!(r#"runner.plainHttpRegistries=["{registry}"]"#)])
             .args(["--wait", "--timeout", "180s"])
             .output()
             .unwrap();

@@ -8,6 +8,7 @@
 mod cluster;
 mod database;
 mod disturbed;
+mod images;
 mod manifests;
 mod namespace;
 mod rights;

@@ -9,6 +9,9 @@ pub const NAME: &str = "COFFERDAM_MIGRATION";
 /// Variable: its UID. One with the same name that was made later is another one.
 pub const UID: &str = "COFFERDAM_UID";
 
+/// Variable: registries that are spoken to without TLS, with commas between them.
+pub const PLAIN_HTTP: &str = "COFFERDAM_PLAIN_HTTP_REGISTRIES";
+
 /// Folder: the Secret with the credentials, a file for each key; with `connection` one file `url`.
 pub const DATABASE: &str = "/cofferdam/database";
 /// Folder: the script `NAME` of `spec.migration.scripts` as `NAME.sql`.

@@ -36,6 +36,8 @@ pub struct RunnerSettings {
     pub pull_secrets: Vec<String>,
     /// The service account of runners, in the namespace of each DatabaseMigration.
     pub service_account: String,
+    /// Registries that runners speak to without TLS.
+    pub plain_http: Vec<String>,
     /// `requests` and `limits`, where a spec does not say others.
     pub resources: Value,
 }
@@ -79,6 +81,7 @@ impl Settings {
                 pull_secrets: list("COFFERDAM_RUNNER_PULL_SECRETS"),
                 service_account: variable("COFFERDAM_RUNNER_SERVICE_ACCOUNT")
                     .unwrap_or_else(|| "cofferdam-runner".into()),
+                plain_http: list("COFFERDAM_RUNNER_PLAIN_HTTP_REGISTRIES"),
                 resources,
             },
         })

@@ -22,7 +22,7 @@ use super::bundle::{self, Unreadable};
 use super::ending::{Halted, message};
 use super::log::Level;
 use super::reach::{KEY, pause};
-use super::{Job, consent, insisting, window};
+use super::{Job, consent, image, insisting, window};
 use crate::args::policy::{check_target, version};
 
 /// Carries everything out that is pending.
@@ -39,6 +39,14 @@ pub(crate) async fn apply(job: &Job) -> Result<Outcome, Halted> {
 /// The migrations. A ConfigMap that lacks a key is waited for.
 async fn sources(job: &Job) -> Result<bundle::Read, Halted> {
     let source = &job.object.spec.migration;
+    if let Some(name) = &source.image {
+        let read = image::read(job, name).await?;
+        job.report.with(|account, _| {
+            account.source(&read.digest);
+            account.goes_on();
+        });
+        return Ok(read);
+    }
     loop {
         match bundle::read(&job.name, source, &job.folders.scripts, &job.folders.directory) {
             Ok(read) => {

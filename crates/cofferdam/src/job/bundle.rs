@@ -1,4 +1,5 @@
-//! What is to be carried out: the scripts or the directory of `spec.migration`, as the kubelet mounted them.
+//! What is to be carried out: the scripts or the directory of `spec.migration`, as the kubelet mounted them. That of an
+//! image is in `image`.
 
 use std::path::Path;
 
@@ -52,7 +53,6 @@ pub(crate) fn read(
             let names: Vec<&str> = maps.iter().map(|map| map.name.0.as_str()).collect();
             together(&names, directory, source.format)
         }
-        Source { image: Some(_), .. } => image(source),
         _ => Err(usage(
             "spec.migration.container: a container of your own is not carried out by this version",
             "give the migrations as scripts, or as a directory in configMaps",
@@ -63,15 +63,6 @@ pub(crate) fn read(
 
 fn usage(what: &str, help: &str) -> Box<Refusal> {
     Box::new(Refusal::new(Code::Usage, what).help(help))
-}
-
-/// The directory of a container image.
-fn image(_source: &Source) -> Result<Read, Unreadable> {
-    Err(usage(
-        "spec.migration.image: a directory in an image is not carried out by this version",
-        "give the migrations as scripts, or as a directory in configMaps",
-    )
-    .into())
 }
 
 /// Scripts of a list, in the order in which they run.
@@ -296,7 +287,6 @@ mod tests {
     #[test]
     fn what_is_not_carried_out_is_said() {
         for (json, field) in [
-            (serde_json::json!({ "image": "myapp:v2" }), "spec.migration.image"),
             (serde_json::json!({ "scripts": [], "strategy": "rolling" }), "spec.migration.strategy"),
             (
                 serde_json::json!({ "container": { "image": "x:1", "signal": { "table": "t", "column": "c", "value": "v" } } }),

@@ -10,6 +10,7 @@ mod consent;
 mod credentials;
 mod desire;
 mod ending;
+mod image;
 mod log;
 mod mirror;
 mod reach;
@@ -69,6 +70,7 @@ struct Folders {
     database: PathBuf,
     scripts: PathBuf,
     directory: PathBuf,
+    pull: PathBuf,
 }
 
 impl Folders {
@@ -79,6 +81,7 @@ impl Folders {
             database: place(contract::DATABASE),
             scripts: place(contract::SCRIPTS),
             directory: place(contract::DIRECTORY),
+            pull: place(contract::PULL),
         }
     }
 }

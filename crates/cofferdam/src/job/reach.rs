@@ -63,7 +63,7 @@ pub(crate) async fn pause(time: Duration, stop: &Stop) -> Result<()> {
 }
 
 /// Ends with the refusal once somebody asks to stop.
-async fn until_asked(stop: &Stop) -> Fault {
+pub(crate) async fn until_asked(stop: &Stop) -> Fault {
     while !stop.asked() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }

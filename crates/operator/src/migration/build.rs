@@ -45,11 +45,16 @@ pub fn job(migration: &DatabaseMigration, work: &Work, settings: &RunnerSettings
     if let Some(approved) = &work.approved {
         arguments.extend(["--approved".to_owned(), approved.clone()]);
     }
-    let environment = [
+    let mut environment = vec![
         (contract::NAMESPACE, migration.namespace().unwrap_or_default()),
         (contract::NAME, migration.name_any()),
         (contract::UID, migration.uid().unwrap_or_default()),
     ];
+    if !settings.plain_http.is_empty() {
+        environment.push((contract::PLAIN_HTTP, settings.plain_http.join(",")));
+    }
+    let environment: Vec<Value> =
+        environment.into_iter().map(|(name, value)| json!({ "name": name, "value": value })).collect();
     let job = json!({
         "apiVersion": "batch/v1",
         "kind": "Job",
@@ -90,7 +95,7 @@ pub fn job(migration: &DatabaseMigration, work: &Work, settings: &RunnerSettings
                         "image": settings.image,
                         "imagePullPolicy": settings.pull_policy,
                         "args": arguments,
-                        "env": environment.map(|(name, value)| json!({ "name": name, "value": value })),
+                        "env": environment,
                         "resources": resources(migration, settings)?,
                         "volumeMounts": mounts,
                         "terminationMessagePolicy": "File",

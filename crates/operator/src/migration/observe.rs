@@ -2,6 +2,7 @@
 //! asleep must not act on the past.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::Job;
@@ -14,6 +15,9 @@ use cofferdam_api::{DatabaseMigration, MigrationApproval};
 
 use super::seen::{Seen, finished, running};
 use super::work;
+
+/// The kubelet says within this time all that is missing at one try; the next one comes later.
+const SAME_TRY: Duration = Duration::from_secs(2);
 
 /// Looks. `None`: the object is gone, or another one has its name now.
 ///
@@ -88,6 +92,12 @@ async fn warned(
             .or_else(|| event.creation_timestamp().map(|t| t.0))
     };
     events.sort_by_key(|event| std::cmp::Reverse(at(event)));
+    // The kubelet says at every try what is missing: what it has said only before is there by now.
+    let mounts = |event: &Event| event.reason.as_deref() == Some("FailedMount");
+    if let Some(last) = events.iter().find(|event| mounts(event)).and_then(&at) {
+        let old = last - SAME_TRY;
+        events.retain(|event| !mounts(event) || at(event) >= Some(old));
+    }
     Ok(events.into_iter().filter_map(|event| event.message).collect())
 }
 

@@ -45,7 +45,7 @@ pub fn why(seen: &Seen, job: &Job) -> Option<(Reason, String)> {
             return Some(missing(message).unwrap_or((Reason::JobPending, format!("{reason}: {message}"))));
         }
     }
-    if let Some(found) = seen.warnings.iter().find_map(|w| missing(w)) {
+    if let Some(found) = all_missing(&seen.warnings) {
         return Some(found);
     }
     if let Some(message) = unschedulable(pod) {
@@ -82,6 +82,15 @@ fn refused(warning: &str) -> Option<(Reason, String)> {
         _ => return None,
     };
     Some((reason, warning.to_owned()))
+}
+
+/// All that cannot be mounted; the reason is that of the first, in the order of the reasons.
+fn all_missing(warnings: &[String]) -> Option<(Reason, String)> {
+    let found: std::collections::BTreeSet<(Reason, String)> =
+        warnings.iter().filter_map(|warning| missing(warning)).collect();
+    let reason = found.first()?.0;
+    let said: Vec<String> = found.into_iter().map(|(_, said)| said).collect();
+    Some((reason, said.join("; ")))
 }
 
 /// What cannot be mounted, by the kubelet's words: `secret "x" not found`, `configmap "x" not found`,
@@ -139,6 +148,11 @@ mod tests {
             assert!(message.contains(about), "{message}");
         }
         assert_eq!(missing("Back-off restarting failed container"), None);
+        let both =
+            [r#"x : configmap "m" not found"#, r#"y : secret "s" not found"#, r#"z : secret "s" not found"#];
+        let all = all_missing(&both.map(str::to_owned));
+        let said = "Secret s is not there; ConfigMap m is not there".to_owned();
+        assert_eq!(all, Some((Reason::SecretNotFound, said)));
     }
 
     #[test]

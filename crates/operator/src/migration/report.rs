@@ -1,4 +1,4 @@
-//! What the operator writes into a status. Pure but for [`write`].
+//! What the operator writes into a status. Pure but for [`write()`].
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;

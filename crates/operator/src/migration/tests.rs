@@ -41,6 +41,7 @@ fn settings() -> RunnerSettings {
         pull_policy: "IfNotPresent".into(),
         pull_secrets: vec!["own".into()],
         service_account: "cofferdam-runner".into(),
+        plain_http: vec![],
         resources: json!({ "limits": { "memory": "256Mi" } }),
     }
 }

@@ -1,0 +1,108 @@
+//! The directory of a container image. It is read by this process itself, with the secrets of the object.
+
+use cofferdam_adapters::sources::image::{Image, ImageKey, ImageSource};
+use cofferdam_adapters::sources::read_image;
+use cofferdam_api::Reason;
+use cofferdam_api::source::{Format, Migration as Source, Verify};
+use cofferdam_api::value::{ImageReference, Sha256};
+use cofferdam_core::{Code, Fault, Refusal};
+use cofferdam_operator::contract;
+
+use super::Job;
+use super::bundle::Read;
+use super::ending::{Halted, message};
+use super::log::Level;
+use super::reach::{Pauses, until_asked};
+
+/// Where it is looked for, unless the spec says otherwise.
+const DIRECTORY: &str = "/migrations";
+
+/// Reads it, for as long as it takes: an image that is not there yet may be pushed, and a registry may come back.
+///
+/// # Errors
+/// What waiting would not change, and a stop.
+pub(crate) async fn read(job: &Job, image: &ImageReference) -> Result<Read, Halted> {
+    let source = &job.object.spec.migration;
+    let mut pauses = Pauses::new();
+    loop {
+        // Anew at every try: the Secrets may have changed meanwhile.
+        let wanted = wanted(job, source, image)?;
+        let tried = tokio::select! {
+            tried = read_image(&wanted) => tried,
+            fault = until_asked(&job.stop) => return Err(fault.into()),
+        };
+        match tried {
+            Ok(found) => return bundle(job, &found, source.format),
+            Err(fault) => {
+                let refusal = crate::output::error::refusal(&fault);
+                if !waits(&fault, refusal.code) {
+                    return Err(fault.into());
+                }
+                job.report.waits(Reason::ImageNotFound, &message(&refusal));
+            }
+        }
+        pauses.pause(&job.stop).await?;
+    }
+}
+
+/// Somebody may push it, give credentials, or mend the registry.
+fn waits(fault: &Fault, code: Code) -> bool {
+    matches!(fault, Fault::Again { .. })
+        || matches!(code, Code::ImageNotFound | Code::ImageAuth | Code::RegistryUnavailable)
+}
+
+fn wanted(job: &Job, source: &Source, image: &ImageReference) -> Result<ImageSource, Box<Refusal>> {
+    let mut wanted = ImageSource::new(image.as_str(), source.dir.as_deref().unwrap_or(DIRECTORY))?;
+    for (number, secret) in job.object.spec.runner.image_pull_secrets.iter().enumerate() {
+        let file = job.folders.pull.join(number.to_string()).join(".dockerconfigjson");
+        // One that is not there is not needed by a public image; for another one the registry says so.
+        if let Ok(config) = std::fs::read(&file) {
+            wanted.pull_secrets.add(secret.name.as_str(), &config)?;
+        }
+    }
+    wanted.signed_by = source.verify.as_ref().map(key).transpose()?;
+    let plain = std::env::var(contract::PLAIN_HTTP).unwrap_or_default();
+    wanted.plain_http =
+        plain.split(',').map(str::trim).filter(|host| !host.is_empty()).map(str::to_owned).collect();
+    Ok(wanted)
+}
+
+fn key(verify: &Verify) -> Result<ImageKey, Box<Refusal>> {
+    if verify.annotations.is_empty() {
+        return ImageKey::from_pem(&verify.public_key);
+    }
+    let what =
+        "spec.migration.verify.annotations: annotations of signatures are not looked at by this version";
+    Err(Box::new(Refusal::new(Code::Usage, what).help("leave them out; the key alone is checked")))
+}
+
+fn bundle(job: &Job, found: &Image, format: Option<Format>) -> Result<Read, Halted> {
+    job.report.log.line(
+        Level::Info,
+        &format!("read {} files of {} for {}", found.tree.files.len(), found.pinned, found.platform),
+    );
+    let format = format.filter(|format| *format != Format::Auto).map(Format::word);
+    let bundle = cofferdam_formats::read(&found.tree, format)?;
+    Ok(Read { bundle, digest: Sha256(found.digest.clone()) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_come_is_waited_for() {
+        for (code, expected) in [
+            (Code::ImageNotFound, true),
+            (Code::ImageAuth, true),
+            (Code::RegistryUnavailable, true),
+            (Code::ImageDigest, false),
+            (Code::ImageHostile, false),
+            (Code::ImageNoDirectory, false),
+            (Code::ImageSignature, false),
+        ] {
+            let fault: Fault = Refusal::new(code, "what").into();
+            assert_eq!(waits(&fault, code), expected, "{code:?}");
+        }
+    }
+}
