@@ -18,7 +18,7 @@ pub(crate) static COMMAND: Command = Command {
            COFFERDAM_RUNNER_IMAGE must be there, COFFERDAM_WATCH_NAMESPACES says where it looks (all namespaces \
            without it). It needs no database and reads no Secret. /metrics, /healthz and /readyz are on \
            COFFERDAM_HTTP_PORT, 8080.",
-    examples: &[("helm install cofferdam charts/cofferdam", "how it is run")],
+    examples: &[("cofferdam operator", "as the chart runs it; helm install cofferdam charts/cofferdam")],
     arguments: <Flags as clap::Args>::augment_args,
     run: |context, _| Box::pin(async move { operator(&context).await }),
 };
