@@ -2,10 +2,12 @@
 
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{Bench, Ended, ended, server, until, wait};
+use crate::support::{Bench, Ended, server, until, wait};
 
 /// A table of which a copy takes several chunks.
 pub const TABLE: &str = "CREATE TABLE t (id int PRIMARY KEY, note text DEFAULT 'none', pad text);
@@ -31,8 +33,20 @@ impl Held {
         assert!(Command::new("kill").args([&format!("-{name}"), &id]).status().unwrap().success());
     }
 
+    /// Waits for its end. Five minutes are no measurement: then it is killed, and has no exit code.
     pub fn end(mut self) -> Ended {
-        wait(self.0.take().unwrap())
+        let child = self.0.take().unwrap();
+        let pid = child.id().to_string();
+        let (ended, waiting) = std::sync::mpsc::channel::<()>();
+        let watch = std::thread::spawn(move || {
+            if waiting.recv_timeout(Duration::from_secs(300)) == Err(RecvTimeoutError::Timeout) {
+                let _ = Command::new("kill").args(["-KILL", &pid]).status();
+            }
+        });
+        let done = wait(child);
+        drop(ended);
+        watch.join().unwrap();
+        done
     }
 
     /// As the kernel does it that has no memory left.
@@ -157,7 +171,7 @@ impl Pod {
     }
 
     pub fn run(&self, arguments: &[&str]) -> Ended {
-        ended(&mut self.command(arguments))
+        self.start(arguments).end()
     }
 
     /// Runs it; it must end so.

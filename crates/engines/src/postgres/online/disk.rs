@@ -12,10 +12,10 @@ use super::worker;
 const NEEDED: f64 = 1.2;
 /// Less than this is not worth a word.
 const SMALL: u64 = 64 << 20;
-/// While a change is at work, so much of the disk is left to others: a twentieth of it, within these bounds. Nothing is
+/// While a change is at work, so much of the disk is left to others: a fiftieth of it, within these bounds. Nothing is
 /// copied where less is free; and with a quarter of it the change is given up, because a server that cannot write its
 /// log stops.
-const RESERVE: std::ops::RangeInclusive<u64> = (64 << 20)..=(10 << 30);
+const RESERVE: std::ops::RangeInclusive<u64> = (64 << 20)..=(2 << 30);
 
 /// What is known before the change.
 #[derive(Debug, PartialEq)]
@@ -52,7 +52,7 @@ pub(super) async fn left(client: &Client, table: u32) -> Result<Left> {
 }
 
 fn judged_now(space: &Space, said: String) -> Left {
-    let reserve = (space.total / 20).clamp(*RESERVE.start(), *RESERVE.end());
+    let reserve = (space.total / 50).clamp(*RESERVE.start(), *RESERVE.end());
     match space.free {
         free if free < reserve / 4 => Left::Out(said),
         free if free < reserve => Left::Low(format!("only {said}")),
@@ -132,10 +132,11 @@ mod tests {
     #[test]
     fn a_part_of_the_disk_is_left_to_others() {
         for (total, free, expected) in [
-            (100 * GIB, 6 * GIB, Left::Enough),
-            (100 * GIB, 4 * GIB, Left::Low("only x".into())),
-            (100 * GIB, GIB, Left::Out("x".into())),
-            (1000 * GIB, 11 * GIB, Left::Enough),
+            (50 * GIB, GIB, Left::Enough),
+            (50 * GIB, GIB / 2, Left::Low("only x".into())),
+            (50 * GIB, GIB / 5, Left::Out("x".into())),
+            (1000 * GIB, 2 * GIB, Left::Enough),
+            (1000 * GIB, GIB, Left::Low("only x".into())),
             (GIB / 2, GIB / 8, Left::Enough),
             (GIB / 2, 60 << 20, Left::Low("only x".into())),
             (GIB / 2, 15 << 20, Left::Out("x".into())),
