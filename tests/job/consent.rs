@@ -17,6 +17,8 @@ fn a_plan_waits_for_its_approval_and_for_no_other() {
     assert_eq!(pod.one("SELECT count(*) FROM pg_namespace WHERE nspname = 'cofferdam'"), "0");
 
     let other = format!("sha256:{}", "0".repeat(64));
+    let said = pod.run(&[]).stderr;
+    assert!(said.contains("plan: consent/a step 1: create table a"), "{said}");
     let outcome = pod.ends(&["--approved", &other], 2, "Refused", "PlanChanged");
     assert!(outcome["message"].as_str().unwrap().contains(&digest), "{outcome:#}");
     // The source changes after the approval.

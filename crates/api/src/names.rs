@@ -14,16 +14,10 @@ pub const OPERATOR: &str = "cofferdam-operator";
 /// The field manager of what the runner writes.
 pub const RUNNER: &str = "cofferdam-runner";
 
-/// The finalizer with which a run that is active is stopped at a safe point before its object goes. It never blocks a
-/// namespace whose database is gone.
-pub const FINALIZER: &str = "cofferdam.dev/run";
-
 /// Label of Jobs and Pods: the name of their DatabaseMigration.
 pub const LABEL_MIGRATION: &str = "cofferdam.dev/migration";
 /// Label of Jobs and Pods: the `metadata.generation` that they are for.
 pub const LABEL_GENERATION: &str = "cofferdam.dev/generation";
-/// Annotation of Jobs, Pods and events: the id of the run.
-pub const ANNOTATION_RUN: &str = "cofferdam.dev/run-id";
 /// Annotation of a DatabaseMigration: take back the change whose plan has this digest (`status.planDigest`). It is no
 /// part of the spec, so it can be set while a run is active, and set twice it is done once.
 pub const ANNOTATION_ROLLBACK: &str = "cofferdam.dev/rollback";

@@ -114,6 +114,10 @@ async fn once(job: &Job, read: &bundle::Read, first: &OnceLock<Option<String>>) 
     let plans = plans(job, &assessment);
     let digest = consent::digest(&plans);
     if !plans.is_empty() {
+        // Who is asked to agree reads here to what.
+        for (plan, step) in plans.iter().flat_map(|plan| plan.steps().map(move |step| (plan, step))) {
+            report.log.line(Level::Info, &format!("plan: {} step {}: {}", plan.key, step.id, step.title));
+        }
         match consent::ask(job, &digest, &read.digest) {
             consent::Word::Given(digest) => report.with(|account, now| {
                 account.planned(&digest);

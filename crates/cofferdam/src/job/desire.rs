@@ -60,7 +60,7 @@ impl Follower {
             tokio::time::sleep(LOOK).await;
             let spec = match self.view.read().await {
                 Ok(object) if object.metadata.deletion_timestamp.is_none() => Some(object.spec),
-                // It goes, and only its finalizer keeps it.
+                // It goes, and only somebody's finalizer keeps it.
                 Ok(_) | Err(Unread::Gone) => {
                     self.asker.ask(&self.stop, Wanted::Gone);
                     None

@@ -160,6 +160,8 @@ fn after(seen: &Seen, job: &Job, kind: Kind) -> Decision {
     let mut decision = match outcome.ended {
         Ended::Stopped => return begin(seen, kind, None),
         Ended::WaitsForApproval => return approval(seen, job, &outcome),
+        // The other plan can be agreed to, as the first could.
+        Ended::Refused if outcome.reason() == Reason::PlanChanged => return approval(seen, job, &outcome),
         Ended::Succeeded if kind == Kind::Rollback => {
             Decision::new(Phase::RolledBack, Reason::RolledBack, outcome.message.clone())
         }
@@ -228,7 +230,8 @@ fn outcome(seen: &Seen, job: &Job) -> Outcome {
 }
 
 fn approval(seen: &Seen, job: &Job, outcome: &Outcome) -> Decision {
-    let plan = outcome.plan_digest.as_ref().map(|d| d.as_str().to_owned()).unwrap_or_default();
+    let written = seen.migration.status.as_ref().and_then(|status| status.plan_digest.as_ref());
+    let plan = outcome.plan_digest.as_ref().or(written).map(|d| d.as_str().to_owned()).unwrap_or_default();
     if !seen.migration.spec.approval.required {
         return begin(seen, Kind::Apply, Some(plan));
     }

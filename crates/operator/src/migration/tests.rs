@@ -330,8 +330,14 @@ fn a_person_agrees_to_one_plan() {
     let yes = with(vec![approval(PLAN, "Approve")]);
     let work = decided(&yes).start.unwrap();
     assert_eq!(work.approved.as_deref(), Some(PLAN));
-    let changed = yes.started().left(&ended(Ended::WaitsForApproval, Reason::PlanChanged));
+    // The plan is another one by now: its runner wrote that down, and it can be agreed to in its turn.
+    let mut outcome = ended(Ended::Refused, Reason::PlanChanged);
+    outcome.plan_digest = None;
+    let changed = yes.started().left(&outcome);
+    let mut changed = changed.with(|m| m["status"] = json!({ "planDigest": other }));
     assert_eq!(said(&changed), (Phase::Pending, Reason::PlanChanged, None));
+    changed.approvals.push(approval(&other, "Approve"));
+    assert_eq!(decided(&changed).start.unwrap().approved, Some(other));
     // Nobody needs to agree any more.
     let free = asks.with(|m| m["spec"]["approval"]["required"] = json!(false));
     assert_eq!(said(&free).2, Some(Kind::Apply));
