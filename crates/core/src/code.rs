@@ -434,7 +434,7 @@ pub static ERRORS: &[ErrorDoc] = &[
         "CF2309",
         7,
         "a failed migration could not be taken back",
-        "Some of its steps are there and some are not; `cofferdam status` lists them. A person must look. Once the cause is removed, `cofferdam apply` goes on with taking it back.",
+        "Some of its steps are there and some are not; `cofferdam status` lists them. A person must look. Once the cause is removed, or the rest was done by hand, say so with `cofferdam repair RUN --says ...`; the message names the facts that fit.",
     ),
     doc(
         Code::OutcomeUnknown,

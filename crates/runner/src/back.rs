@@ -147,12 +147,12 @@ impl Driver<'_> {
     async fn was_performed(&mut self, step: &Step, id: &str, act: &Act) -> Result<bool> {
         if let Act::BuildIndex { index, .. } = act {
             let valid = Probe::IndexValid { index: index.clone() };
-            return Ok(self.session.probe(&valid).await? == Seen::Done);
+            return Ok(self.session.probe(&valid).await.map_err(left_to_the_next)? == Seen::Done);
         }
         if matches!(step.probe, Probe::Session | Probe::Repeatable) {
             return Ok(false);
         }
-        match self.session.probe(&step.probe).await? {
+        match self.session.probe(&step.probe).await.map_err(left_to_the_next)? {
             Seen::NotDone => Ok(true),
             Seen::Done | Seen::Partly(_) => Ok(false),
             Seen::Unclear(question) => {

@@ -202,7 +202,7 @@ impl<'a> Driver<'a> {
 
     /// A step that began and of which no end is known: the catalog is asked.
     async fn found_done(&mut self, step: &Step) -> Result<bool> {
-        let seen = self.session.probe(&step.probe).await?;
+        let seen = self.session.probe(&step.probe).await.map_err(left_to_the_next)?;
         let found = match &seen {
             Seen::Done => "it is done",
             Seen::NotDone => "it did not happen",
@@ -469,8 +469,8 @@ pub(crate) fn unanswered(fault: Fault) -> Fault {
     }
 }
 
-/// A statement was performed, and the row that says so was refused: that is no failure of the step. The run stays as
-/// it is, and the next runner asks the catalog and writes it.
+/// A statement was or may have been performed, and what was refused came after it: the row that says so, or the look
+/// at the catalog. That is no failure of the step. The run stays as it is, and the next runner asks the catalog.
 pub(crate) fn left_to_the_next(fault: Fault) -> Fault {
     let Fault::Refused(why) = fault else { return fault };
     if leaves_the_run_as_it_is(why.code) {

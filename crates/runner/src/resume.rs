@@ -1,7 +1,7 @@
 //! Going on with a run that another process began.
 
 use cofferdam_core::fault::{Question, Result};
-use cofferdam_core::journal::{self, Entry, State, What};
+use cofferdam_core::journal::{self, Entry, State, StepState, What};
 use cofferdam_core::run::FACTS;
 use cofferdam_core::{Code, Limits, Phase, Refusal};
 use cofferdam_engines::{Batch, Line, Run, Session};
@@ -13,7 +13,12 @@ pub(crate) async fn take_over(session: &mut dyn Session, run: &mut Run, who: &st
     let state = state_of(session, run).await?;
     if state.phase == Phase::Stuck {
         let (phase, question) = state.stuck.clone().unwrap_or((Phase::Stuck, None));
-        return Err(stuck_refusal(Code::OutcomeUnknown, run, phase, question.as_ref()).into());
+        // A step of which no end is known, or else one that failed.
+        let code = match state.steps.values().any(|step| *step == StepState::Began) {
+            true => Code::OutcomeUnknown,
+            false => Code::RollbackFailed,
+        };
+        return Err(stuck_refusal(code, run, phase, question.as_ref()).into());
     }
     run.phase = state.phase;
     let text = format!("taken over by {who}");

@@ -47,13 +47,21 @@ pub(crate) async fn answer(world: &World, case: &str) {
     // Earlier tries may have done and undone it.
     let performed = world.performed();
     let times = |statement: &str| performed.iter().filter(|s| *s == statement).count();
-    let undone = undos(std::iter::once(step)).first().map_or(0, |undo| times(undo));
+    let undo = undos(std::iter::once(step));
+    let undone = undo.first().map_or(0, |undo| times(undo));
     let happened = times(&step.act.text()) > undone;
     let fact = match (stuck_in, happened) {
         (Phase::Expanding, true) => Event::SaysStepDone,
         (Phase::Expanding, false) => Event::SaysStepNotDone,
         (Phase::Contracting, false) => Event::SaysContractBegan,
         (Phase::Contracting, true) => Event::SaysContractStepDone,
+        (Phase::RollingBack, _) => {
+            // A person takes it back, and leaves the rest to the run.
+            for statement in undo.iter().filter(|_| happened) {
+                world.by_hand(statement);
+            }
+            Event::SaysNotSwapped
+        }
         other => panic!("{case}: no fact fits {other:?}"),
     };
     world.says(fact).await.expect(case);
@@ -100,6 +108,10 @@ fn may_be_done_again(statement: &str) -> bool {
         || statement.starts_with("select ")
 }
 
+fn world_has_steps_outside(units: &[&str]) -> bool {
+    World::new(units).plan().units.iter().any(|unit| !unit.atomic)
+}
+
 async fn content_undisturbed(units: &[&str]) -> String {
     let world = World::new(units);
     world.apply().await.expect("undisturbed");
@@ -124,6 +136,34 @@ fn a_connection_that_breaks_anywhere_is_gone_on_from() {
             })
             .await;
             assert!(cases > 20, "{name}: {cases}");
+        });
+    }
+}
+
+#[test]
+fn a_look_that_is_refused_is_no_failure_of_the_step_that_may_have_taken_effect() {
+    let lost = [FakeFault::ConnectionLost, FakeFault::AnswerLost];
+    for (_, units) in SHAPES {
+        timeless(async {
+            let content = content_undisturbed(units).await;
+            let mut refused = 0;
+            for fault in lost {
+                for (nth, look) in (1..=units.len() as u32 * 3).flat_map(|n| (1..12).map(move |look| (n, look))) {
+                    let case = format!("{units:?}: {fault:?}, {nth}; look {look} is refused");
+                    let world = World::new(units);
+                    world.database.fail_nth(nth, fault, FakePlace::Perform);
+                    let Err(_) = world.apply().await else { break };
+                    world.database.fail_nth(look, FakeFault::Refused(Code::StatementFailed), FakePlace::Read);
+                    if world.apply().await.is_err() && world.database.planned_faults() == 0 {
+                        refused += 1;
+                    }
+                    world.database.forget_planned_faults();
+                    go_on(&world, &case).await;
+                    assert_as_undisturbed(&world, &content, &case).await;
+                }
+            }
+            let outside = world_has_steps_outside(units);
+            assert!(!outside || refused > 2, "{units:?}: {refused}");
         });
     }
 }

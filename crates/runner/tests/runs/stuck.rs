@@ -54,7 +54,8 @@ async fn assert_stuck_in(world: &World, phase: Phase) {
     let (rows, performed) = (world.journal().await.len(), world.performed());
     let fault = world.apply().await.unwrap_err();
     let refusal = refusal(&fault);
-    assert_eq!((refusal.code, refusal.code.exit()), (Code::OutcomeUnknown, 7));
+    let known = if question.what.contains(" failed") { Code::RollbackFailed } else { Code::OutcomeUnknown };
+    assert_eq!((refusal.code, refusal.code.exit()), (known, 7));
     assert_eq!(refusal.cause.as_ref(), Some(&question.what));
     let (_, facts) = FACTS.iter().find(|(p, _)| *p == phase).unwrap();
     for fact in *facts {

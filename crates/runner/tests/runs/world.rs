@@ -36,6 +36,7 @@ pub(crate) struct World {
     engine: Fake,
     pub(crate) database: FakeDatabase,
     pub(crate) pending: Vec<Pending>,
+    by_hand: Mutex<Vec<String>>,
 }
 
 impl World {
@@ -50,7 +51,7 @@ impl World {
         for statement in shapes::BEFORE {
             database.by_hand(statement).expect("a statement of the fake");
         }
-        Self { engine, database, pending }
+        Self { engine, database, pending, by_hand: Mutex::default() }
     }
 
     pub(crate) fn plan(&self) -> &Plan {
@@ -131,9 +132,17 @@ impl World {
         cofferdam_runner::says(self.session().await.as_mut(), run.id, fact, &policy()).await
     }
 
-    /// Statements that were performed, but for those that change only the session.
+    /// Does a statement as the person would who is asked.
+    pub(crate) fn by_hand(&self, statement: &str) {
+        self.database.by_hand(statement).expect("a statement of the fake");
+        self.by_hand.lock().expect("a list").push(statement.to_owned());
+    }
+
+    /// Statements that were performed, but for those that change only the session; those of the person come last.
     pub(crate) fn performed(&self) -> Vec<String> {
-        self.database.performed().into_iter().filter(|s| !s.starts_with("set ")).collect()
+        let performed = self.database.performed().into_iter();
+        let by_hand = self.by_hand.lock().expect("a list").clone();
+        performed.chain(by_hand).filter(|s| !s.starts_with("set ")).collect()
     }
 
     /// Its tables with their columns, constraints, indexes and rows, to compare.
