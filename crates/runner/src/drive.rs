@@ -68,10 +68,8 @@ impl<'a> Driver<'a> {
             self.take_back().await?;
             return Ok(self.summary());
         }
-        if self.resumed
-            && let Err(fault) = self.restore_session(&plan.units).await
-        {
-            return Err(self.failed(fault).await);
+        if self.resumed {
+            self.restore_session(&plan.units).await?;
         }
         let last = plan.units.len().saturating_sub(1);
         for (index, unit) in plan.units.iter().enumerate() {
@@ -223,13 +221,14 @@ impl<'a> Driver<'a> {
         }
     }
 
-    /// Settings that the script made for its session are gone with the runner that made them.
+    /// Settings that the script made for its session are gone with the runner that made them. One that is refused now
+    /// is no failure of the step that made it, nor of any other: the run stays as it is.
     async fn restore_session(&mut self, units: &[Unit]) -> Result<()> {
         for step in units.iter().flat_map(|u| &u.steps) {
             let ended = self.state.steps.get(&step.id) == Some(&StepState::Ended);
             if ended && step.probe == Probe::Session {
                 self.now(Some(&step.id));
-                self.session.perform(&step.act, step).await.map_err(unanswered)?;
+                self.session.perform(&step.act, step).await.map_err(unanswered).map_err(left_to_the_next)?;
             }
         }
         Ok(())

@@ -148,7 +148,9 @@ fn a_look_that_is_refused_is_no_failure_of_the_step_that_may_have_taken_effect()
             let content = content_undisturbed(units).await;
             let mut refused = 0;
             for fault in lost {
-                for (nth, look) in (1..=units.len() as u32 * 3).flat_map(|n| (1..12).map(move |look| (n, look))) {
+                for (nth, look) in
+                    (1..=units.len() as u32 * 3).flat_map(|n| (1..12).map(move |look| (n, look)))
+                {
                     let case = format!("{units:?}: {fault:?}, {nth}; look {look} is refused");
                     let world = World::new(units);
                     world.database.fail_nth(nth, fault, FakePlace::Perform);
@@ -166,6 +168,26 @@ fn a_look_that_is_refused_is_no_failure_of_the_step_that_may_have_taken_effect()
             assert!(!outside || refused > 2, "{units:?}: {refused}");
         });
     }
+}
+
+#[test]
+fn a_setting_that_cannot_be_made_again_is_no_failure_of_the_run() {
+    let units = ["together: set s on; nothing a", "alone: nothing n", "alone: nothing f !"];
+    timeless(async {
+        let content = content_undisturbed(&units).await;
+        for nth in 1..=2 {
+            for fault in [FakeFault::ConnectionLost, FakeFault::AnswerLost] {
+                let case = format!("{fault:?}, {nth}");
+                let world = World::new(&units);
+                world.apply_failing(nth, fault, FakePlace::Perform).await;
+                let before = world.run().await.phase;
+                world.apply_failing(1, FakeFault::Refused(Code::StatementFailed), FakePlace::Perform).await;
+                assert_eq!(world.run().await.phase, before, "{case}");
+                go_on(&world, &case).await;
+                assert_as_undisturbed(&world, &content, &case).await;
+            }
+        }
+    });
 }
 
 #[test]
