@@ -43,6 +43,35 @@ fn trap_38_giving_up_blocks_nobody() {
     place.same("after it was given up");
 }
 
+/// SIGINT and abort while an index is built that takes for ever.
+#[test]
+fn giving_up_waits_for_no_index() {
+    let schema = format!(
+        "{TABLE}; CREATE OR REPLACE FUNCTION patient(v bigint) RETURNS bigint LANGUAGE plpgsql IMMUTABLE AS $$
+         BEGIN IF current_setting('application_name') LIKE 'cofferdam index%' THEN PERFORM pg_sleep(100000); END IF;
+         RETURN v; END $$; CREATE INDEX {{t}}_patient ON {{t}} (public.patient(id))"
+    );
+    let place = Place::new("no_index", &schema);
+    let builds = || {
+        place.one("SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'cofferdam index%' AND wait_event = 'PgSleep'")
+    };
+    let begin = || {
+        let mut held = place.start(&place.alter(WIDER, &[]));
+        held.until("an index is built", || builds() == "1");
+        held
+    };
+    let held = begin();
+    held.signal("-INT");
+    assert_eq!(held.end().code, 130);
+    until("the server builds no more", || builds() == "0");
+    let held = begin();
+    place.must(ABORT);
+    assert_eq!(held.end().code, 6, "given up, and nothing is left");
+    until("the server builds no more", || builds() == "0");
+    place.nothing_left();
+    place.same("after it was given up");
+}
+
 /// A reader that takes its time holds the swap up, and nobody else.
 #[test]
 fn trap_39_a_waiting_swap_blocks_nobody() {

@@ -17,6 +17,7 @@ mod foreign;
 mod keys;
 mod locks;
 mod logical;
+mod long;
 mod moments;
 mod order;
 mod pace;

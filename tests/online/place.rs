@@ -294,6 +294,14 @@ impl Held {
         self.0.as_mut().unwrap().try_wait().unwrap().is_none()
     }
 
+    /// The most memory that it has had, in KiB; 0: it has ended.
+    pub fn memory(&self) -> u64 {
+        let status = format!("/proc/{}/status", self.0.as_ref().unwrap().id());
+        let status = std::fs::read_to_string(status).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
+        line.trim().trim_end_matches(" kB").parse().unwrap_or(0)
+    }
+
     /// Waits until something is so; fails when the process ends first, with what it said.
     pub fn until(&mut self, what: &str, so: impl Fn() -> bool) {
         for _ in 0..2400 {

@@ -22,8 +22,13 @@ use crate::postgres::errors;
 
 /// Log rows that one transaction takes.
 const BATCH: u32 = 2_000;
+/// A larger batch is so many times as large: of a long log, or where a batch lacks a row that it needs.
+const MORE: u32 = 10;
 /// Batches after which a log that does not become shorter is left as it is.
 const ROUNDS: usize = 12;
+/// The log is counted up to here. Of more, keys are not taken all at once, as long as smaller batches fit: they are held
+/// in memory.
+const COUNTED: usize = 100_000;
 
 /// Keys, as texts by column.
 pub(super) type Keys = BTreeSet<Vec<String>>;
@@ -38,22 +43,27 @@ pub(super) enum Applied {
 }
 
 /// Applies what is logged until at most `left` rows are left. Where others write as fast as we apply, that never comes:
-/// after some batches whoever wanted it goes on with what there is.
+/// after some batches in vain whoever wanted it goes on with what there is, unless that is more than can be taken at
+/// once.
 pub(super) async fn drain(work: &Work<'_>, client: &Client, left: usize) -> Result<()> {
-    for _ in 0..ROUNDS {
-        if waiting(client, &work.flow).await? <= left {
-            break;
+    let (mut least, mut in_vain) = (usize::MAX, 0);
+    loop {
+        let waits = waiting(client, &work.flow).await?;
+        in_vain = if waits < least || waits >= COUNTED { 0 } else { in_vain + 1 };
+        least = least.min(waits);
+        if waits <= left || in_vain == ROUNDS {
+            return Ok(());
         }
         work.check()?;
         let _applying = work.applying.lock().await;
-        batch(work, client).await?;
+        let most = if waits >= COUNTED { BATCH * MORE } else { BATCH };
+        up_to(work, client, Some(most)).await?;
     }
-    Ok(())
 }
 
-/// How many rows the log holds, counted up to 100,000.
+/// How many rows the log holds, counted up to [`COUNTED`].
 pub(super) async fn waiting(client: &Client, flow: &Flow) -> Result<usize> {
-    let query = format!("SELECT count(*) FROM (SELECT FROM {} LIMIT 100000) l", flow.log);
+    let query = format!("SELECT count(*) FROM (SELECT FROM {} LIMIT {COUNTED}) l", flow.log);
     let count = worker::value(client, &query, "counting the log").await?;
     Ok(count.and_then(|c| c.parse().ok()).unwrap_or(0))
 }
@@ -63,11 +73,7 @@ pub(super) async fn whole(work: &Work<'_>, client: &Client) -> Result<usize> {
     up_to(work, client, None).await
 }
 
-/// Applies one batch; tries again what may pass, finds what does not.
-async fn batch(work: &Work<'_>, client: &Client) -> Result<usize> {
-    up_to(work, client, Some(BATCH)).await
-}
-
+/// Applies one batch, or all; tries again what may pass, finds what does not.
 async fn up_to(work: &Work<'_>, client: &Client, mut most: Option<u32>) -> Result<usize> {
     let mut tries = 0;
     loop {
@@ -78,9 +84,12 @@ async fn up_to(work: &Work<'_>, client: &Client, mut most: Option<u32>) -> Resul
                 tries += 1;
                 work.pause(tries).await?;
             }
-            // A unique value that moved from one row to another: both are in the log, but not both in this batch.
-            // With all that is visible in one snapshot the two tables are equal, so what is left is a true duplicate.
-            Err(fault) if most.is_some() && misfits(&fault) => most = None,
+            // A unique value that moved from one row to another: both are in the log, but not both in this batch, nor
+            // perhaps in a larger one. With all that is visible in one snapshot the two tables are equal, so what is
+            // left is a true duplicate.
+            Err(fault) if most.is_some() && misfits(&fault) => {
+                most = most.map(|n| n * MORE).filter(|n| (*n as usize) < COUNTED);
+            }
             Err(fault) if work.flow.direction == Direction::Back && misfits(&fault) => {
                 return one_by_one(work, client).await;
             }

@@ -13,7 +13,7 @@ use cofferdam_core::Fault;
 use cofferdam_core::fault::Result;
 
 use super::flow::{Flow, Range, literal};
-use super::worker::{rows, run};
+use super::worker::{rows, run, value};
 
 /// A chunk aims at so many bytes of the leading table.
 const BYTES: f64 = 4.0 * 1024.0 * 1024.0;
@@ -131,6 +131,12 @@ impl<'f> Chunks<'f> {
     pub(super) async fn give_back(&self, chunk: Chunk) {
         self.inner.lock().await.waiting.push_front(chunk);
     }
+}
+
+/// How many chunks there are.
+pub(super) async fn count(client: &Client, flow: &Flow) -> Result<u64> {
+    let count = value(client, &format!("SELECT count(*) FROM {}", flow.chunk), "counting the chunks").await?;
+    Ok(count.and_then(|c| c.parse().ok()).unwrap_or(0))
 }
 
 /// The chunks that fulfil a condition, in order.

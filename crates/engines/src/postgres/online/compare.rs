@@ -5,7 +5,6 @@
 //! back.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
 
 use tokio_postgres::Client;
 
@@ -36,7 +35,9 @@ pub(super) async fn all(work: &Work<'_>) -> Result<()> {
         if left.is_empty() {
             return every_key_is_in_a_chunk(&drainer, &work.flow).await;
         }
-        work.doing("comparing", left.len() as u64);
+        let all = chunks::count(&drainer, &work.flow).await?;
+        work.doing("comparing", all);
+        work.done_before(all.saturating_sub(left.len() as u64));
         let next = AtomicUsize::new(0);
         let comparers = (0..work.workers()).map(|number| one_worker(work, &left, &next, number));
         let compared = futures::future::try_join_all(comparers);
@@ -101,9 +102,8 @@ async fn one_worker(work: &Work<'_>, left: &[Chunk], next: &AtomicUsize, number:
     let client = worker::connect_to_begin(work, &format!("compare {}", number + 1)).await?;
     worker::run(&client, worker::UNHURRIED, "setting up a connection").await?;
     loop {
-        work.may_go_on(number).await?;
+        let turn = work.may_go_on(number).await?;
         let Some(chunk) = left.get(next.fetch_add(1, Ordering::SeqCst)) else { return Ok(false) };
-        let began = Instant::now();
         let mut tries = 0;
         loop {
             match compare(&client, work, chunk).await {
@@ -117,7 +117,7 @@ async fn one_worker(work: &Work<'_>, left: &[Chunk], next: &AtomicUsize, number:
             }
         }
         work.copied(1);
-        work.rest(began.elapsed()).await?;
+        work.rest(turn).await?;
     }
 }
 

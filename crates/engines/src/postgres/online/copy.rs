@@ -4,8 +4,6 @@
 //! so exactly those log rows are discarded, by being deleted in that same snapshot. A log row that is committed
 //! later is not visible to it and stays. No row of the leading table is locked.
 
-use std::time::Instant;
-
 use tokio_postgres::Client;
 
 use cofferdam_core::Fault;
@@ -54,10 +52,9 @@ async fn one_worker(work: &Work<'_>, chunks: &Chunks<'_>, number: usize) -> Resu
     let client = worker::connect_to_begin(work, &format!("copy {}", number + 1)).await?;
     worker::run(&client, worker::UNHURRIED, "setting up a connection").await?;
     loop {
-        work.may_go_on(number).await?;
+        let turn = work.may_go_on(number).await?;
         let Some(chunk) = chunks.next().await? else { return Ok(Ended::Whole) };
         worker::crash_at("online.copy.cut")?;
-        let began = Instant::now();
         let mut tries = 0;
         let rows = loop {
             match copy(&client, work, &chunk).await {
@@ -74,10 +71,9 @@ async fn one_worker(work: &Work<'_>, chunks: &Chunks<'_>, number: usize) -> Resu
                 }
             }
         };
-        let worked = began.elapsed();
-        chunks.took(worked).await;
+        chunks.took(turn.took()).await;
         work.copied(rows);
-        work.rest(worked).await?;
+        work.rest(turn).await?;
     }
 }
 

@@ -2,6 +2,7 @@
 //! index takes a third of the time that it takes row by row.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
@@ -12,6 +13,9 @@ use cofferdam_core::{Code, Fault, Refusal};
 
 use super::{Work, apply, logical, worker};
 use crate::postgres::errors;
+
+/// So often is looked whether to stop.
+const LOOK: Duration = Duration::from_millis(200);
 
 /// Builds what is not there yet and adds the constraints.
 pub(super) async fn all(work: &Work<'_>) -> Result<()> {
@@ -45,13 +49,34 @@ async fn side_by_side(work: &Work<'_>, statements: &[&String]) -> Result<()> {
 async fn builder(work: &Work<'_>, statements: &[&String], next: &AtomicUsize, number: usize) -> Result<()> {
     let client = worker::connect(work.session, &format!("index {}", number + 1)).await?;
     worker::run(&client, "SET maintenance_work_mem = '256MB'", "setting up a connection").await?;
+    let process = "SELECT pg_catalog.pg_backend_pid()";
+    let process = worker::value(&client, process, "setting up a connection").await?.unwrap_or_default();
     while let Some(sql) = statements.get(next.fetch_add(1, Ordering::SeqCst)) {
         work.check()?;
-        build(work, &client, sql).await?;
+        tokio::select! {
+            built = build(work, &client, sql) => built?,
+            stopped = stop_is_asked(work) => {
+                // A server process does not notice that nobody waits for it any more.
+                let cancel = format!("SELECT pg_catalog.pg_cancel_backend({process})");
+                let canceller = worker::connect(work.session, "stop").await?;
+                worker::run(&canceller, &cancel, "stopping a build").await?;
+                return Err(stopped);
+            }
+        }
         work.copied(1);
         worker::crash_at("online.index.built")?;
     }
     Ok(())
+}
+
+/// The building of an index may take hours, and nothing is lost but time when it is given up.
+async fn stop_is_asked(work: &Work<'_>) -> Fault {
+    loop {
+        tokio::time::sleep(LOOK).await;
+        if let Err(stopped) = work.check() {
+            return stopped;
+        }
+    }
 }
 
 /// Builds one index. One that is there was built by an earlier runner: a build that fails leaves nothing.

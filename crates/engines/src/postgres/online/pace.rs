@@ -2,8 +2,11 @@
 //!
 //! What others notice of us is how long their commits take, and a small commit of our own takes as long. How long is
 //! usual is measured while our workers stand still, from time to time; then they work for such a share of the time that
-//! it stays near that. Where nobody else is at work there is nobody to be kept waiting, and no share is too large.
+//! it stays near that. What is looked at is the slowest twentieth of the commits, as people do who watch a service:
+//! our chunks are few and each is felt, so that a median shows nothing of them. Where nobody else is at work there is
+//! nobody to be kept waiting, and no share is too large.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -14,21 +17,22 @@ use cofferdam_core::fault::Result;
 use super::flow::Direction;
 use super::{Work, planted, worker};
 
-/// Probes of one judgement, and the pause between two of them.
-const PROBES: usize = 16;
+/// Probes of one judgement, the pause between two of them, and which of them, sorted, is looked at.
+const PROBES: usize = 60;
 const BETWEEN: Duration = Duration::from_millis(12);
+const LOOKED_AT: usize = PROBES * 95 / 100;
 /// How long others wait while we work, by how long they wait while we do not.
 const PATIENCE: f64 = 1.2;
 /// And so much may always be: what is shorter is noise.
 const NOISE: Duration = Duration::from_micros(300);
 /// The share in the beginning, and the least: a change must come to its end.
-const FORWARD: Shares = Shares { first: 0.1, least: 0.03 };
+const FORWARD: Shares = Shares { first: 0.05, least: 0.03 };
 /// Who takes a change back has others in mind who suffer from it already: it is not to take long.
 const BACK: Shares = Shares { first: 0.5, least: 0.5 };
 /// What is usual is measured anew after this time: the load of a day has its ups and downs.
 const FRESH: Duration = Duration::from_secs(20);
-/// A chunk that was begun has ended by then, as a rule.
-const STILL: Duration = Duration::from_millis(120);
+/// So long a chunk that was begun is waited for before what is usual is measured.
+const STILL: Duration = Duration::from_secs(1);
 /// Between two looks where nobody is there.
 const EMPTY: Duration = Duration::from_millis(500);
 
@@ -41,7 +45,11 @@ struct Shares {
 
 /// The share of the time in which workers work.
 #[derive(Debug)]
-pub(super) struct Pace(Mutex<State>);
+pub(super) struct Pace {
+    state: Mutex<State>,
+    /// How many work at this moment.
+    at_work: AtomicUsize,
+}
 
 #[derive(Debug, Clone, Copy)]
 struct State {
@@ -50,19 +58,55 @@ struct State {
     still: bool,
 }
 
+/// A piece of work while it is done.
+#[derive(Debug)]
+pub(super) struct Turn<'p> {
+    pace: &'p Pace,
+    began: Instant,
+}
+
+impl Turn<'_> {
+    pub(super) fn took(&self) -> Duration {
+        self.began.elapsed()
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.pace.at_work.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
 impl Default for Pace {
     fn default() -> Self {
-        Self(Mutex::new(State { share: 1.0, still: false }))
+        Self { state: Mutex::new(State { share: 1.0, still: false }), at_work: AtomicUsize::new(0) }
     }
 }
 
 impl Pace {
     fn state(&self) -> State {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn set(&self, share: f64, still: bool) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = State { share, still };
+        *self.state.lock().unwrap_or_else(PoisonError::into_inner) = State { share, still };
+    }
+
+    /// A piece of work begins.
+    pub(super) fn turn(&self) -> Turn<'_> {
+        self.at_work.fetch_add(1, Ordering::SeqCst);
+        Turn { pace: self, began: Instant::now() }
+    }
+
+    /// Keeps the workers from beginning anything, and waits until what they began has ended.
+    async fn stand_still(&self, share: f64) {
+        self.set(share, true);
+        let since = Instant::now();
+        // Who was allowed a moment ago begins in the next one.
+        tokio::time::sleep(BETWEEN).await;
+        while self.at_work.load(Ordering::SeqCst) > 0 && since.elapsed() < STILL {
+            tokio::time::sleep(BETWEEN).await;
+        }
     }
 
     /// How many of so many workers may work.
@@ -115,8 +159,7 @@ async fn keep_while_it_can(work: &Work<'_>, shares: Shares) -> Result<()> {
         }
         let known = usual.filter(|(_, since)| since.elapsed() < FRESH);
         let Some((usual_wait, _)) = known else {
-            work.pace.set(share, true);
-            tokio::time::sleep(STILL).await;
+            work.pace.stand_still(share).await;
             usual = Some((wait(&client).await?, Instant::now()));
             work.pace.set(share, false);
             continue;
@@ -133,7 +176,7 @@ fn next(share: f64, least: f64, usual: Duration, now: Duration) -> f64 {
     if now > most { (share * 0.6).max(least) } else { (share * 1.1).min(1.0) }
 }
 
-/// How long a commit takes that is slower than most: three of four are faster.
+/// How long a commit takes that is slower than most: nineteen of twenty are faster.
 async fn wait(client: &Client) -> Result<Duration> {
     let mut waits = Vec::with_capacity(PROBES);
     for _ in 0..PROBES {
@@ -145,7 +188,7 @@ async fn wait(client: &Client) -> Result<Duration> {
         tokio::time::sleep(BETWEEN).await;
     }
     waits.sort_unstable();
-    Ok(waits[PROBES * 3 / 4])
+    Ok(waits[LOOKED_AT])
 }
 
 /// Somebody else is at work, or was a moment ago. Of sessions of others, a role that may not see more sees only that
@@ -191,6 +234,10 @@ mod tests {
             assert_eq!(pace.allowed(workers), allowed, "{share}");
             assert_eq!(pace.rest(workers, MS * 100).as_millis(), rest, "{share}");
         }
+        let turn = pace.turn();
+        assert_eq!(pace.at_work.load(Ordering::SeqCst), 1);
+        drop(turn);
+        assert_eq!(pace.at_work.load(Ordering::SeqCst), 0);
         pace.set(0.5, true);
         assert_eq!(pace.allowed(8), 0);
         assert_eq!(pace.reason().as_deref(), Some("others use the server: at 50 % of full speed"));

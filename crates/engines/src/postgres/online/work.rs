@@ -11,7 +11,7 @@ use cofferdam_core::{Code, Fault, Refusal};
 
 use super::carry::Blueprint;
 use super::flow::{Direction, Flow, literal};
-use super::pace::Pace;
+use super::pace::{Pace, Turn};
 use super::state::Stored;
 use super::{apply, capture, clean, compare, copy, gate, index, logical, pace, swap, throttle, worker};
 use crate::Holder;
@@ -43,6 +43,8 @@ struct Showing {
     valve: Valve,
     doing: String,
     done: u64,
+    /// So much of it was done by earlier runners.
+    before: u64,
     total: u64,
     since: Instant,
     blocked_by: Option<String>,
@@ -110,6 +112,7 @@ impl<'s> Work<'s> {
             valve: Valve::default(),
             doing: part.word().to_owned(),
             done: 0,
+            before: 0,
             total: 0,
             since: Instant::now(),
             blocked_by: None,
@@ -216,7 +219,9 @@ impl<'s> Work<'s> {
             self.print.table_oid
         );
         let rows = worker::value(client, &rows, "reading statistics").await?;
-        self.doing("copying rows", rows.and_then(|r| r.parse().ok()).unwrap_or(0));
+        let rows = rows.and_then(|r| r.parse().ok()).unwrap_or(0);
+        self.doing("copying rows", rows);
+        self.done_before((self.share_there(client).await? * rows as f64) as u64);
         copy::all(self).await?;
         worker::crash_at("online.copy.whole")?;
         let text = format!(
@@ -224,6 +229,15 @@ impl<'s> Work<'s> {
             literal(&self.change.id())?
         );
         worker::run(client, &text, "writing the state").await.map(|_| ())
+    }
+
+    /// Which share of the rows earlier runners copied, by the sizes of the two tables: for people, not for us.
+    async fn share_there(&self, client: &Client) -> Result<f64> {
+        let size = |table: &str| literal(table).map(|t| format!("pg_catalog.pg_relation_size({t})::float8"));
+        let query =
+            format!("SELECT {} / greatest({}, 1)", size(&self.flow.target)?, size(&self.flow.source)?);
+        let share = worker::value(client, &query, "reading sizes").await?;
+        Ok(share.and_then(|s| s.parse::<f64>().ok()).unwrap_or(0.0).clamp(0.0, 1.0))
     }
 
     /// What the change adds must hold for rows that are there, and both tables must hold the same.
@@ -251,6 +265,8 @@ impl<'s> Work<'s> {
     /// What was written since the swap is brought into the old table, and compared, before it is swapped back.
     async fn swap_back(&self) -> Result<()> {
         let client = worker::connect_to_begin(self, "apply").await?;
+        // Since the swap nobody applied anything.
+        apply::drain(self, &client, 500).await?;
         apply::whole(self, &client).await?;
         swap::refuse_quarantined(&client, &self.flow).await?;
         compare::cut(self).await?;
@@ -344,24 +360,25 @@ impl<'s> Work<'s> {
         Ok(())
     }
 
-    /// Waits until this worker may do one more piece of work.
-    pub(super) async fn may_go_on(&self, number: usize) -> Result<()> {
+    /// Waits until this worker may do one more piece of work, which it does while it has the turn.
+    pub(super) async fn may_go_on(&self, number: usize) -> Result<Turn<'_>> {
         loop {
             self.check()?;
             let valve = self.valve();
             let most = valve.workers.unwrap_or(usize::MAX).min(self.pace.allowed(self.workers()));
             let crowded = number >= most;
             if !valve.paused && valve.throttled_by.is_none() && !crowded {
-                return Ok(());
+                return Ok(self.pace.turn());
             }
             let soon = if valve.paused || valve.throttled_by.is_some() { 200 } else { 20 };
             tokio::time::sleep(Duration::from_millis(soon)).await;
         }
     }
 
-    /// Rests after a piece of work that took so long, as long as others are to be left alone.
-    pub(super) async fn rest(&self, worked: Duration) -> Result<()> {
-        let until = Instant::now() + self.pace.rest(self.workers(), worked);
+    /// Ends a turn, and rests as long as others are to be left alone for such a piece of work.
+    pub(super) async fn rest(&self, turn: Turn<'_>) -> Result<()> {
+        let until = Instant::now() + self.pace.rest(self.workers(), turn.took());
+        drop(turn);
         loop {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
@@ -397,16 +414,23 @@ impl<'s> Work<'s> {
         let mut showing = self.showing();
         if showing.doing != what {
             what.clone_into(&mut showing.doing);
-            (showing.done, showing.total, showing.since) = (0, total, Instant::now());
+            (showing.done, showing.before, showing.total) = (0, 0, total);
+            showing.since = Instant::now();
         }
+    }
+
+    /// Says that so much of what is being done was done before.
+    pub(super) fn done_before(&self, before: u64) {
+        let mut showing = self.showing();
+        showing.before = before.min(showing.total);
     }
 
     /// Says that so much more of it is done.
     pub(super) fn copied(&self, more: u64) {
         let mut showing = self.showing();
         showing.done += more;
-        let tick =
-            crate::Tick::Progress { doing: showing.doing.clone(), done: showing.done, total: showing.total };
+        let done = showing.before + showing.done;
+        let tick = crate::Tick::Progress { doing: showing.doing.clone(), done, total: showing.total };
         drop(showing);
         (self.session.ticker)(tick);
     }
@@ -421,7 +445,7 @@ impl<'s> Work<'s> {
         let seconds = showing.since.elapsed().as_secs_f64().max(0.001);
         let progress = Progress {
             doing: showing.doing.clone(),
-            rows: showing.done,
+            rows: showing.before + showing.done,
             total: showing.total,
             rows_per_second: (showing.done as f64 / seconds) as u64,
             lag: valve.lag,
