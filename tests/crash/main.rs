@@ -89,6 +89,7 @@ fn bench(scenario: &Scenario) -> Bench {
 }
 
 /// What is there at the end: the schema, and what each statement left behind.
+#[allow(clippy::type_complexity, reason = "compared as a whole and never taken apart")]
 fn state(bench: &Bench) -> (String, Vec<(String, String)>, Vec<Vec<String>>, String) {
     (
         bench.dump(),

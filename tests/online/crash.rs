@@ -216,3 +216,21 @@ fn an_index_that_a_killed_runner_has_made_meanwhile() {
     place.rollback();
     place.nothing_left();
 }
+
+/// Whoever looks sees what earlier runners did, too.
+#[test]
+fn progress_goes_on_from_where_it_was() {
+    let place = Place::new("progress", TABLE);
+    let alter = place.alter(WIDER, &[]);
+    place.held(&alter, "online.copy.committed@1").kill();
+    let rows = || place.one("SELECT progress->>'rows' FROM cofferdam.online").parse::<u64>().unwrap_or(0);
+    place.query("UPDATE cofferdam.online SET progress = '{}'");
+    place.must(&["pause", "t"]);
+    let mut held = place.start(&alter);
+    held.until("what was copied before is seen", || rows() > 0);
+    let part = rows();
+    assert!(part < u64::from(crate::place::ROWS), "{part}");
+    place.must(&["resume", "t"]);
+    assert_eq!(held.end().code, 0);
+    place.same("after the swap");
+}
