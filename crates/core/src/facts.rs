@@ -74,6 +74,21 @@ pub struct Table {
     pub constraints: Vec<ConstraintFacts>,
     /// Its indexes.
     pub indexes: Vec<IndexFacts>,
+    /// Of a partitioned table: its partitions that have none themselves, by schema and name.
+    #[serde(default)]
+    pub leaves: Vec<LeafFacts>,
+}
+
+/// What is known of a partition that holds rows itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LeafFacts {
+    /// Its schema and name.
+    pub name: Name,
+    /// `table` or `foreign table`.
+    pub kind: String,
+    /// The columns of each of its own indexes, which are no part of one of the whole table; an expression is the empty
+    /// text.
+    pub indexed: Vec<Vec<String>>,
 }
 
 /// What is known of one column.

@@ -56,6 +56,29 @@ CREATE INDEX IF NOT EXISTS orders_state_idx ON orders (state);
 -- change:
 CREATE INDEX events_id ON events (id);
 
+-- case: create an index without a name on a partitioned table
+-- change:
+CREATE INDEX ON events (lower(what), id) WHERE id > 5;
+
+-- case: create a unique index on a partitioned table
+-- change:
+CREATE UNIQUE INDEX events_once ON events (at, id);
+
+-- case: create an index of which a partition has one already
+-- before:
+CREATE INDEX events_2025_what ON events_2025 (what);
+-- way back: none
+-- change:
+CREATE INDEX events_what ON events (what);
+
+-- case: create an index on a table whose partitions are partitioned
+-- before:
+CREATE TABLE events_2028 PARTITION OF events FOR VALUES FROM ('2028-01-01') TO ('2029-01-01') PARTITION BY LIST (what);
+CREATE TABLE events_2028_a PARTITION OF events_2028 FOR VALUES IN ('a');
+CREATE TABLE events_2028_rest PARTITION OF events_2028 DEFAULT;
+-- change:
+CREATE INDEX events_what ON events (what, id);
+
 -- case: create an index on a partition
 -- change:
 CREATE INDEX events_2025_id ON events_2025 (id);

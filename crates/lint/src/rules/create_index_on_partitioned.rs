@@ -9,9 +9,9 @@ pub(crate) static RULE: Rule = Rule {
     title: "an index on a partitioned table is built on all partitions at once",
     why: "CREATE INDEX on a partitioned table builds one index on every partition, in one transaction: writes to all \
           of them wait until the last one is done. CONCURRENTLY is refused on a partitioned table.",
-    instead: "CREATE INDEX ... ON ONLY the parent, which is an instant; then CREATE INDEX CONCURRENTLY on each \
-              partition; then ALTER INDEX ... ATTACH PARTITION for each. The parent's index becomes valid with the \
-              last one.",
+    instead: "CREATE INDEX CONCURRENTLY on each partition, then CREATE INDEX on the parent: the server finds that \
+              each partition has such an index already and only hangs them under the parent's, which is an instant. \
+              Cofferdam does so by itself where the plan knows the partitions.",
     severity: Severity::Warning,
     engines: &["postgresql"],
     aliases: &[],
@@ -30,13 +30,12 @@ fn check(scene: &Scene, findings: &mut Findings) {
     } else {
         (scene.blocking(table), format!("building an index on {table} blocks writes to all its partitions"))
     };
-    findings.push(Finding {
+    findings.push(scene.with_safe_sequence(Finding {
         severity,
         live: scene.live(table),
         help: Some(
-            "ON ONLY the parent, CONCURRENTLY on each partition, then ALTER INDEX ... ATTACH PARTITION"
-                .into(),
+            "CONCURRENTLY on each partition, then on the parent, which takes those for its own".into(),
         ),
         ..scene.finding(&RULE, message)
-    });
+    }));
 }

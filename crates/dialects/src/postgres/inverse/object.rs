@@ -147,6 +147,9 @@ pub(super) fn index(index: &CreateIndex, facts: &Facts) -> Way {
             return no_way(format!("whether index {name} was there before is not known"));
         }
     }
+    if let Some(leaf) = sequence::with_an_own_index(index, facts) {
+        return no_way(format!("{} has such an index of its own, which would go, too", leaf.name));
+    }
     // A name that is only worked out is not dropped IF EXISTS: were it wrong, the server should say so.
     let if_exists = if index.name.is_some() { "IF EXISTS " } else { "" };
     let name = match &index.name {

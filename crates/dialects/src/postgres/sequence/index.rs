@@ -8,14 +8,17 @@ use cofferdam_core::{Facts, Name};
 
 use super::super::locks::{Effect, Lock};
 use super::names::{self, Names};
-use super::{SafeStep, is_new, is_partitioned, text};
+use super::{SafeStep, is_new, is_partitioned, partitioned, text};
 
 /// `CREATE INDEX`, also one that was written with CONCURRENTLY: as [`Act::BuildIndex`], which clears away what
-/// a failed try left behind. CONCURRENTLY is refused on partitioned tables.
+/// a failed try left behind.
 pub(super) fn create(index: &CreateIndex, facts: &Facts) -> Option<Vec<SafeStep>> {
     let new = is_new(&index.table, facts) && !index.concurrently;
-    if new || index.only || is_partitioned(&index.table, facts) {
+    if new || index.only {
         return None;
+    }
+    if is_partitioned(&index.table, facts) {
+        return partitioned::create(index, facts);
     }
     let mut names = Names::around(&index.table, facts);
     let there = index.if_not_exists && index.name.as_ref().is_some_and(|n| names.is_relation(n));

@@ -4,7 +4,7 @@
 //! join values of the same type only: an operator that a tenant planted in a schema of the path must never fit
 //! better than the server's own. What needs arithmetic is done here, not there.
 
-use cofferdam_core::facts::{ColumnFacts, ConstraintFacts, IndexFacts, Table};
+use cofferdam_core::facts::{ColumnFacts, ConstraintFacts, IndexFacts, LeafFacts, Table};
 use cofferdam_core::{Name, facts};
 use serde::Deserialize;
 
@@ -143,6 +143,15 @@ pub(super) const TABLES: &str = "
         'readable', pg_catalog.has_table_privilege(c.oid, 'SELECT'),
         'leaves', (
             SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
+                'schema', ln.nspname, 'name', l.relname, 'kind', l.relkind,
+                'indexed', CASE WHEN c.relkind = 'p' THEN (
+                    SELECT pg_catalog.jsonb_agg((
+                        SELECT pg_catalog.jsonb_agg(coalesce(a.attname, '') ORDER BY key.place)
+                        FROM pg_catalog.unnest(i.indkey::pg_catalog.int2[]) WITH ORDINALITY AS key (number, place)
+                        LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = key.number
+                        WHERE key.place <= i.indnkeyatts))
+                    FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class ic ON ic.oid = i.indexrelid
+                    WHERE i.indrelid = l.oid AND NOT ic.relispartition) END,
                 'tuples', l.reltuples, 'pages', l.relpages,
                 'size', pg_catalog.pg_relation_size(l.oid::pg_catalog.regclass),
                 'bytes', pg_catalog.pg_table_size(l.oid::pg_catalog.regclass),
@@ -151,8 +160,10 @@ pub(super) const TABLES: &str = "
                 'updated', pg_catalog.pg_stat_get_tuples_updated(l.oid),
                 'deleted', pg_catalog.pg_stat_get_tuples_deleted(l.oid),
                 'analysed', extract(epoch FROM GREATEST(pg_catalog.pg_stat_get_last_analyze_time(l.oid),
-                    pg_catalog.pg_stat_get_last_autoanalyze_time(l.oid)))::pg_catalog.float8))
-            FROM pg_catalog.pg_class l WHERE l.oid IN (
+                    pg_catalog.pg_stat_get_last_autoanalyze_time(l.oid)))::pg_catalog.float8)
+                ORDER BY ln.nspname, l.relname)
+            FROM pg_catalog.pg_class l JOIN pg_catalog.pg_namespace ln ON ln.oid = l.relnamespace
+            WHERE l.oid IN (
                 SELECT c.oid WHERE c.relkind <> 'p'
                 UNION ALL
                 SELECT t.relid::pg_catalog.oid FROM pg_catalog.pg_partition_tree(c.oid::pg_catalog.regclass) t
@@ -215,6 +226,10 @@ pub(super) struct TableRow {
 /// The table itself, or a partition without partitions.
 #[derive(Debug, Deserialize)]
 struct Leaf {
+    schema: String,
+    name: String,
+    kind: String,
+    indexed: Option<Vec<Vec<String>>>,
     /// Rows at the last ANALYZE; -1 (since PostgreSQL 14) or 0 with no pages: never counted.
     tuples: f64,
     /// Pages at the last ANALYZE.
@@ -289,11 +304,20 @@ impl TableRow {
             columns: self.columns.iter().flatten().map(Column::facts).collect(),
             constraints: self.constraints.iter().flatten().map(Constraint::facts).collect(),
             indexes: self.indexes.iter().flatten().map(Index::facts).collect(),
+            leaves: leaves.iter().filter(|_| self.kind == "p").map(Leaf::facts).collect(),
         }
     }
 }
 
 impl Leaf {
+    fn facts(&self) -> LeafFacts {
+        LeafFacts {
+            name: Name::qualified(&self.schema, &self.name),
+            kind: relation_kind(&self.kind).to_owned(),
+            indexed: self.indexed.clone().unwrap_or_default(),
+        }
+    }
+
     /// As the planner counts: the density at the last ANALYZE times the pages of now. No pages, no rows.
     fn rows(&self, block_size: u64) -> Option<u64> {
         let pages = self.size? as f64 / block_size.max(1) as f64;
@@ -398,6 +422,10 @@ mod tests {
 
     fn leaf(tuples: f64, pages: f64, size: u64) -> Leaf {
         Leaf {
+            schema: String::new(),
+            name: String::new(),
+            kind: "r".into(),
+            indexed: None,
             tuples,
             pages,
             size: Some(size),
