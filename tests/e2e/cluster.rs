@@ -58,6 +58,11 @@ impl Cluster {
         assert!(output.status.success(), "{}\n{}", text(&output), text(&told));
     }
 
+    /// The path of kubectl.
+    pub(crate) fn program(&self) -> &str {
+        &self.kubectl
+    }
+
     pub(crate) fn helm(&self, arguments: &[&str]) -> Output {
         Command::new(&self.helm).args(arguments).output().unwrap()
     }

@@ -11,5 +11,6 @@ mod disturbed;
 mod images;
 mod manifests;
 mod namespace;
+mod plugin;
 mod rights;
 mod runs;

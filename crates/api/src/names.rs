@@ -13,6 +13,8 @@ pub const CATEGORY: &str = "cofferdam";
 pub const OPERATOR: &str = "cofferdam-operator";
 /// The field manager of what the runner writes.
 pub const RUNNER: &str = "cofferdam-runner";
+/// The field manager of what the plugin of kubectl writes.
+pub const PLUGIN: &str = "kubectl-cofferdam";
 
 /// Label of Jobs and Pods: the name of their DatabaseMigration.
 pub const LABEL_MIGRATION: &str = "cofferdam.dev/migration";
@@ -21,6 +23,10 @@ pub const LABEL_GENERATION: &str = "cofferdam.dev/generation";
 /// Annotation of a DatabaseMigration: take back the change whose plan has this digest (`status.planDigest`). It is no
 /// part of the spec, so it can be set while a run is active, and set twice it is done once.
 pub const ANNOTATION_ROLLBACK: &str = "cofferdam.dev/rollback";
+/// Annotation of a DatabaseMigration: end the revert window of the change whose plan has this digest.
+pub const ANNOTATION_FINALIZE: &str = "cofferdam.dev/finalize";
+/// Annotation of a DatabaseMigration: try what failed again. Any value; another one asks again.
+pub const ANNOTATION_RETRY: &str = "cofferdam.dev/retry";
 
 #[cfg(test)]
 mod tests {

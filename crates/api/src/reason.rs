@@ -334,6 +334,16 @@ impl From<Code> for Reason {
             }
             C::NoWayBack | C::WouldLose | C::RollbackUnsafe => Reason::RollbackUnsafe,
             C::OutcomeUnknown => Reason::OutcomeUnknown,
+            // What the plugin meets at somebody's keyboard is no end of a run.
+            C::ClusterUnreachable
+            | C::ClusterForbidden
+            | C::NotInstalled
+            | C::NoSuchMigration
+            | C::NotNow
+            | C::OtherPlan
+            | C::ClusterRefused
+            | C::NotAgreed
+            | C::NotAsClaimed => Reason::JobFailed,
             C::StatementFailed | C::RollbackFailed | C::JournalBroken | C::Pending | C::Bug => {
                 Reason::JobFailed
             }

@@ -10,6 +10,7 @@ mod files;
 mod job;
 mod linting;
 mod output;
+mod plugin;
 mod runs;
 mod signals;
 mod wiring;

@@ -16,8 +16,8 @@ pub mod settings;
 use std::future::Future;
 use std::sync::Arc;
 
-use kube::Client;
 use kube::runtime::events::{Recorder, Reporter};
+use kube::{Client, Config};
 
 use lease::Election;
 use log::log;
@@ -29,9 +29,18 @@ use settings::Settings;
 /// # Errors
 /// What is wrong with the cluster's configuration.
 pub async fn client() -> Result<Client, String> {
+    let config = Config::infer().await.map_err(|e| format!("the cluster cannot be reached: {e}"))?;
+    client_of(config)
+}
+
+/// A client of the cluster that a configuration names.
+///
+/// # Errors
+/// What is wrong with the configuration.
+pub fn client_of(config: Config) -> Result<Client, String> {
     // Where one is chosen already, it is this one: the lock file has no other.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    Client::try_default().await.map_err(|e| format!("the cluster cannot be reached: {e}"))
+    Client::try_from(config).map_err(|e| format!("the cluster cannot be reached: {e}"))
 }
 
 /// Runs the operator until `stop` ends, then gives the lease back.

@@ -75,6 +75,13 @@ const SHELVES: &[Shelf] = &[
         unlisted: &[],
     },
     Shelf {
+        folder: "crates/cofferdam/src/cli/kube/",
+        table: "crates/cofferdam/src/cli/kube.rs",
+        marker: ": Command =",
+        only_siblings: true,
+        unlisted: &[],
+    },
+    Shelf {
         folder: "xtask/src/cluster/component/",
         table: "xtask/src/cluster/component/mod.rs",
         marker: ": Component =",

@@ -54,6 +54,12 @@ pub(crate) enum Output {
     Json,
     /// One YAML document.
     Yaml,
+    /// For people, with more columns: lists of the cluster only.
+    #[value(hide = true)]
+    Wide,
+    /// Names for other commands: lists of the cluster only.
+    #[value(hide = true)]
+    Name,
 }
 
 /// How progress is written.

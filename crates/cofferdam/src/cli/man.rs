@@ -38,7 +38,7 @@ fn man(context: &Context, flags: &Flags) -> Result<Exit> {
     };
     files::make_directory(directory)?;
     let mut written = Vec::new();
-    for command in std::iter::once(&root).chain(root.get_subcommands().filter(|c| c.get_name() != "help")) {
+    for command in all(&root) {
         let name = command.get_display_name().unwrap_or(command.get_name());
         let path = directory.join(format!("{name}.1"));
         files::write(&path, &String::from_utf8_lossy(&page(command)?))?;
@@ -46,6 +46,12 @@ fn man(context: &Context, flags: &Flags) -> Result<Exit> {
     }
     context.console.show("Files", &Written { files: written }, Written::text);
     Ok(Exit::DONE)
+}
+
+/// A command, and all below it.
+fn all(command: &clap::Command) -> Vec<&clap::Command> {
+    let below = command.get_subcommands().filter(|c| c.get_name() != "help");
+    std::iter::once(command).chain(below.flat_map(all)).collect()
 }
 
 fn page(command: &clap::Command) -> Result<Vec<u8>> {
@@ -64,7 +70,9 @@ mod tests {
     fn every_command_has_a_page() {
         let mut root = parse::command();
         root.build();
-        for command in root.get_subcommands() {
+        let names: Vec<&str> = all(&root).iter().filter_map(|c| c.get_display_name()).collect();
+        assert!(names.contains(&"cofferdam-kube-approve") && names.contains(&"cofferdam-apply"), "{names:?}");
+        for command in all(&root) {
             let page = String::from_utf8(page(command).unwrap()).unwrap();
             assert!(page.contains(".TH"), "{}", command.get_name());
         }

@@ -12,6 +12,7 @@ mod explain;
 mod finalize;
 mod history;
 mod init;
+mod kube;
 mod lint;
 mod man;
 mod new;
@@ -40,6 +41,7 @@ use clap::{ArgMatches, FromArgMatches};
 use cofferdam_core::{Code, Fault, Refusal, Result};
 
 use crate::args::Common;
+use crate::args::common::Output;
 use crate::context::Context;
 use crate::output::{Console, error};
 use crate::signals::Halt;
@@ -88,6 +90,7 @@ pub(crate) static COMMANDS: &[&Command] = &[
     &verify::COMMAND,
     &wait::COMMAND,
     &doctor::COMMAND,
+    &kube::COMMAND,
     &operator::COMMAND,
     &runner::COMMAND,
     &explain::COMMAND,
@@ -103,6 +106,15 @@ pub(crate) struct Exit(u8);
 impl Exit {
     /// Done, or nothing to do.
     pub(crate) const DONE: Exit = Exit(0);
+    /// Nothing more happens without a person: something failed, or is not known.
+    pub(crate) const PERSON: Exit = Exit(7);
+    /// It waits for a person's word.
+    pub(crate) const WAITS: Exit = Exit(8);
+
+    #[cfg(test)]
+    pub(crate) fn of(code: u8) -> Exit {
+        Exit(code)
+    }
 }
 
 impl From<Code> for Exit {
@@ -118,18 +130,23 @@ pub(crate) fn flags<T: FromArgMatches>(matches: &ArgMatches) -> Result<T> {
 
 /// Runs the command line and returns its exit code.
 pub(crate) fn main(arguments: Vec<OsString>) -> ExitCode {
-    let matches = match parse::command().try_get_matches_from(&arguments) {
+    let plugin = kube::is_plugin(&arguments);
+    let root = if plugin { kube::plugin() } else { parse::command() };
+    let matches = match root.try_get_matches_from(&arguments) {
         Ok(matches) => matches,
         Err(error) => return parse::stopped(&error, &arguments),
     };
-    let Some((name, matches)) = matches.subcommand() else { return ExitCode::from(Code::Usage.exit()) };
-    let (Some(command), Ok(common)) =
-        (COMMANDS.iter().find(|c| c.name == name), Common::from_arg_matches(matches))
-    else {
-        return ExitCode::from(Code::Bug.exit());
+    let Some(Chosen { command, matches, of_the_cluster }) = chosen(&matches, plugin) else {
+        return ExitCode::from(Code::Usage.exit());
     };
+    let Ok(common) = Common::from_arg_matches(&matches) else { return ExitCode::from(Code::Bug.exit()) };
     let console = Rc::new(Console::new(&common));
-    let exit = match run(command, &common, matches.clone(), &console) {
+    let limits_itself = of_the_cluster || command.name == "wait";
+    let outcome = match common.output {
+        Output::Wide | Output::Name if !of_the_cluster => Err(only_of_the_cluster().into()),
+        _ => run(command, &common, matches, &console, limits_itself),
+    };
+    let exit = match outcome {
         Ok(exit) => exit,
         Err(fault) => fail(&console, &error::refusal(&fault)),
     };
@@ -139,13 +156,43 @@ pub(crate) fn main(arguments: Vec<OsString>) -> ExitCode {
     }
 }
 
-fn run(command: &Command, common: &Common, matches: ArgMatches, console: &Rc<Console>) -> Result<Exit> {
+/// The verb that was typed, with its flags.
+struct Chosen {
+    command: &'static Command,
+    matches: ArgMatches,
+    /// It is one of those of the plugin.
+    of_the_cluster: bool,
+}
+
+fn chosen(matches: &ArgMatches, plugin: bool) -> Option<Chosen> {
+    let (name, matches) = matches.subcommand()?;
+    if name == kube::COMMAND.name && !plugin {
+        return chosen(matches, true);
+    }
+    let commands = if plugin { kube::VERBS } else { COMMANDS };
+    let command = commands.iter().find(|command| command.name == name)?;
+    Some(Chosen { command, matches: matches.clone(), of_the_cluster: plugin })
+}
+
+fn only_of_the_cluster() -> Refusal {
+    Refusal::new(Code::Usage, "-o wide and -o name are not for this command")
+        .cause("they list objects of a cluster")
+        .help("cofferdam kube get -o wide; here it is -o table, json or yaml")
+}
+
+fn run(
+    command: &Command,
+    common: &Common,
+    matches: ArgMatches,
+    console: &Rc<Console>,
+    limits_itself: bool,
+) -> Result<Exit> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| Fault::Bug(format!("no runtime: {error}")))?;
     let halt = Halt::default();
-    let limit = if command.name == "wait" { None } else { common.timeout };
+    let limit = if limits_itself { None } else { common.timeout };
     let outcome = runtime.block_on(async {
         let context = Context {
             verb: command.name,

@@ -8,7 +8,7 @@ use clap::error::{ContextKind, ErrorKind};
 use clap::{Arg, ArgAction, Args};
 use cofferdam_core::{Code, Refusal};
 
-use super::{COMMANDS, Command};
+use super::{COMMANDS, Command, kube};
 use crate::args::Common;
 use crate::output::envelope::Envelope;
 use crate::output::{error, mask};
@@ -31,7 +31,7 @@ Exit codes: 0 done or nothing to do, 1 failed, 2 usage, 3 pending, 4 lint errors
 
 /// What it does, then examples, then the flags. The examples are the help's end for clap, so that manual pages
 /// have them, and its beginning for the reader.
-const TEMPLATE: &str = "{about}{after-help}\n\n{usage-heading} {usage}\n\n{all-args}";
+pub(crate) const TEMPLATE: &str = "{about}{after-help}\n\n{usage-heading} {usage}\n\n{all-args}";
 
 /// The widest line of the help.
 const WIDTH: usize = 100;
@@ -54,7 +54,7 @@ pub(crate) fn command() -> clap::Command {
         .help_template(format!("{TEMPLATE}\n{FOOTER}"))
 }
 
-fn subcommand(command: &Command) -> clap::Command {
+pub(crate) fn subcommand(command: &Command) -> clap::Command {
     let base = clap::Command::new(command.name).visible_aliases(command.aliases.iter().copied());
     (command.arguments)(base)
         .hide(HIDDEN.contains(&command.name))
@@ -68,12 +68,12 @@ fn subcommand(command: &Command) -> clap::Command {
 const HIDDEN: &[&str] = &["runner"];
 
 /// One help, whichever way it is asked for.
-fn help_flag() -> Arg {
+pub(crate) fn help_flag() -> Arg {
     Arg::new("help").short('h').long("help").action(ArgAction::HelpShort).help("Print help")
 }
 
 /// Gives a flag its variable. Values of variables are not shown in the help: one of them may be a password.
-fn with_variable(argument: Arg) -> Arg {
+pub(crate) fn with_variable(argument: Arg) -> Arg {
     let takes = matches!(argument.get_action(), ArgAction::Set | ArgAction::Append | ArgAction::SetTrue);
     let Some(long) = argument.get_long().filter(|long| takes && !KEPT.contains(long)) else {
         return argument;
@@ -87,7 +87,7 @@ fn with_variable(argument: Arg) -> Arg {
 /// Flags without a variable: pipelines set COFFERDAM_VERSION to the release that they install.
 const KEPT: &[&str] = &["version"];
 
-fn examples(more: &str, examples: &[(&str, &str)]) -> String {
+pub(crate) fn examples(more: &str, examples: &[(&str, &str)]) -> String {
     let wide = examples.iter().map(|(line, _)| line.len()).max().unwrap_or_default();
     let mut lines: Vec<String> =
         examples.iter().map(|(line, what)| format!("  {line:wide$}  # {what}")).collect();
@@ -113,7 +113,8 @@ pub(crate) fn stopped(stopped: &clap::Error, arguments: &[OsString]) -> ExitCode
             ExitCode::from(Code::Usage.exit())
         }
         _ => {
-            let usage = usage(stopped);
+            let program = if kube::is_plugin(arguments) { "kubectl cofferdam" } else { "cofferdam" };
+            let usage = usage(stopped, program);
             if let Some(format) = document_wanted(arguments) {
                 let view = error::view(&usage);
                 let envelope = Envelope::new("Error", &view);
@@ -130,7 +131,7 @@ pub(crate) fn stopped(stopped: &clap::Error, arguments: &[OsString]) -> ExitCode
 }
 
 /// The usage error as a refusal: clap's first paragraph, its line of usage, and the nearest word.
-fn usage(stopped: &clap::Error) -> Refusal {
+fn usage(stopped: &clap::Error, program: &str) -> Refusal {
     let rendered = stopped.render().to_string();
     let first: Vec<&str> = rendered.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
     let first = first.join(" ");
@@ -143,7 +144,7 @@ fn usage(stopped: &clap::Error) -> Refusal {
         .find_map(|kind| stopped.get(*kind));
     match near {
         Some(near) => refusal.help(format!("did you mean {near}?")),
-        None => refusal.help("see cofferdam --help"),
+        None => refusal.help(format!("see {program} --help")),
     }
 }
 
@@ -233,7 +234,7 @@ mod tests {
         for (line, near) in [("cofferdam aply", "apply"), ("cofferdam apply --dry-rum", "--dry-run")] {
             let stopped = command().try_get_matches_from(words(line)).unwrap_err();
             assert!(stopped.to_string().contains(near), "{stopped}");
-            assert!(usage(&stopped).help.unwrap().contains(near), "{line}");
+            assert!(usage(&stopped, "cofferdam").help.unwrap().contains(near), "{line}");
         }
     }
 
@@ -241,8 +242,8 @@ mod tests {
     fn a_url_in_the_wrong_place_is_not_repeated_with_its_password() {
         let line = "cofferdam apply postgres://u:canary@h/d";
         let stopped = command().try_get_matches_from(words(line)).unwrap_err();
-        assert!(!mask::text(&error::text(&usage(&stopped))).contains("canary"));
-        assert!(!format!("{:?}", error::view(&usage(&stopped))).contains("canary"));
+        assert!(!mask::text(&error::text(&usage(&stopped, "cofferdam"))).contains("canary"));
+        assert!(!format!("{:?}", error::view(&usage(&stopped, "cofferdam"))).contains("canary"));
     }
 
     #[test]

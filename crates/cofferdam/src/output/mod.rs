@@ -10,6 +10,7 @@ pub(crate) mod error;
 pub(crate) mod finding;
 pub(crate) mod frame;
 pub(crate) mod history;
+pub(crate) mod kube;
 pub(crate) mod mask;
 pub(crate) mod online;
 pub(crate) mod plan;

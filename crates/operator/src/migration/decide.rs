@@ -7,7 +7,7 @@ use k8s_openapi::api::batch::v1::Job;
 use kube::ResourceExt;
 
 use cofferdam_api::approval::Decision as Agreed;
-use cofferdam_api::names::ANNOTATION_ROLLBACK;
+use cofferdam_api::names::{ANNOTATION_FINALIZE, ANNOTATION_RETRY, ANNOTATION_ROLLBACK};
 use cofferdam_api::rollback::RollbackTrigger;
 use cofferdam_api::{ConditionType, DatabaseMigration, MigrationApproval, Phase, Reason, Stage, conditions};
 
@@ -92,7 +92,7 @@ pub fn settled(migration: &DatabaseMigration) -> bool {
     status.observed_generation == migration.metadata.generation
         && matches!(status.phase, Some(Phase::Succeeded | Phase::Failed | Phase::RolledBack))
         && status.revertible_until.is_none()
-        && [work::RETRY, work::FINALIZE, ANNOTATION_ROLLBACK]
+        && [ANNOTATION_RETRY, ANNOTATION_FINALIZE, ANNOTATION_ROLLBACK]
             .iter()
             .all(|asked| !migration.annotations().contains_key(*asked))
 }

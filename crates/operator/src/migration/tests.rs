@@ -6,13 +6,14 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use serde_json::{Value, json};
 
+use cofferdam_api::names::{ANNOTATION_FINALIZE, ANNOTATION_RETRY};
 use cofferdam_api::{DatabaseMigration, MigrationApproval, Phase, Reason};
 
 use super::build;
 use super::decide::{Decision, decide};
 use super::report::Report;
 use super::seen::Seen;
-use super::work::{self, Work};
+use super::work::Work;
 use crate::contract::Kind;
 use crate::outcome::{Ended, Outcome};
 use crate::settings::RunnerSettings;
@@ -357,7 +358,7 @@ fn the_revert_window_ends_by_itself_or_by_word() {
     let asked = |annotation: &'static str, digest: &'static str| {
         open.clone().with(move |m| m["metadata"]["annotations"] = json!({ annotation: digest }))
     };
-    assert_eq!(said(&asked(work::FINALIZE, PLAN)).2, Some(Kind::Finalize));
+    assert_eq!(said(&asked(ANNOTATION_FINALIZE, PLAN)).2, Some(Kind::Finalize));
     let back = asked("cofferdam.dev/rollback", PLAN);
     assert_eq!(said(&back).2, Some(Kind::Rollback));
     let back = back.started().left(&ended(Ended::Succeeded, Reason::RolledBack));
@@ -396,7 +397,7 @@ fn another_spec_begins_another_run() {
     assert_eq!(decided(&waits).stop, Some(waits.jobs[0].name_any()));
     // To try again is a wish of its own.
     let again = seen(migration(|_| {})).started().left(&ended(Ended::Failed, Reason::JobFailed));
-    let again = again.with(|m| m["metadata"]["annotations"] = json!({ work::RETRY: "1" }));
+    let again = again.with(|m| m["metadata"]["annotations"] = json!({ ANNOTATION_RETRY: "1" }));
     assert_eq!(said(&again).2, Some(Kind::Apply));
 }
 

@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 use kube::ResourceExt;
 
 use cofferdam_api::DatabaseMigration;
-use cofferdam_api::names::ANNOTATION_ROLLBACK;
+use cofferdam_api::names::{ANNOTATION_FINALIZE, ANNOTATION_RETRY, ANNOTATION_ROLLBACK};
 
 use crate::contract::Kind;
 
@@ -17,10 +17,6 @@ pub const KIND: &str = "cofferdam.dev/kind";
 pub const APPROVED: &str = "cofferdam.dev/approved";
 /// Label of a Job: the database that it works on, as a digest.
 pub const DATABASE: &str = "cofferdam.dev/database";
-/// Annotation of a DatabaseMigration: end the revert window of the change whose plan has this digest.
-pub const FINALIZE: &str = "cofferdam.dev/finalize";
-/// Annotation of a DatabaseMigration: try what failed again. Any value; another one asks again.
-pub const RETRY: &str = "cofferdam.dev/retry";
 
 /// Something that a runner is to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,7 +35,7 @@ pub fn base(migration: &DatabaseMigration) -> String {
     let spec = &migration.spec;
     let parts = (
         (&spec.database, &spec.migration, &spec.validation, &spec.checks),
-        (&spec.rollback, &spec.backup, &spec.runner, migration.annotations().get(RETRY)),
+        (&spec.rollback, &spec.backup, &spec.runner, migration.annotations().get(ANNOTATION_RETRY)),
     );
     digest(&[&serde_json::to_string(&parts).unwrap_or_default()])
 }
@@ -58,7 +54,7 @@ pub fn database(migration: &DatabaseMigration) -> String {
 pub fn asked(migration: &DatabaseMigration, kind: Kind) -> bool {
     let annotation = match kind {
         Kind::Apply => return false,
-        Kind::Finalize => FINALIZE,
+        Kind::Finalize => ANNOTATION_FINALIZE,
         Kind::Rollback => ANNOTATION_ROLLBACK,
     };
     let plan = migration.status.as_ref().and_then(|s| s.plan_digest.as_ref());
