@@ -180,7 +180,7 @@ impl<'s> Work<'s> {
     /// What reads or writes much goes slower where others are at work.
     async fn keep_pace(&self, part: Part) -> Result<()> {
         if matches!(part, Part::Copy | Part::Compare | Part::Gate | Part::SwapBack) {
-            return pace::keep(self).await;
+            return pace::keep(self, part).await;
         }
         std::future::pending().await
     }
