@@ -45,6 +45,7 @@ const EVERYTHING: &[&str] = &[
     r#"networkPolicy={"enabled":true,"metricsFrom":[{"namespaceSelector":{"matchLabels":{"kubernetes.io/metadata.name":"monitoring"}}}],"apiServerCidrs":["10.0.0.1/32"],"apiServerPorts":[6443]}"#,
     r#"metrics={"service":{"annotations":{"prometheus.io/scrape":"true"}},"serviceMonitor":{"enabled":true,"labels":{"release":"prometheus"},"interval":"30s"},"prometheusRule":{"enabled":true,"labels":{"release":"prometheus"}}}"#,
     r#"grafanaDashboards={"enabled":true,"annotations":{"grafana_folder":"Databases"}}"#,
+    r#"webhook={"enabled":true,"timeoutSeconds":3,"certificate":{"certManager":{"enabled":true}},"service":{"annotations":{"example.com/a":"b"}}}"#,
 ];
 
 /// A name, the release's namespace, and values.
@@ -57,6 +58,15 @@ static CASES: &[(&str, &str, &[&str])] = &[
         &[r#"watchNamespaces=["*"]"#, r#"runner.namespaces=["shop","billing"]"#],
     ),
     ("listed", "cofferdam-system", &[r#"watchNamespaces=["shop","billing","shop"]"#, "crds.install=false"]),
+    (
+        "webhook",
+        "production",
+        &[
+            "webhook.enabled=true",
+            r#"watchNamespaces=["shop","billing"]"#,
+            r#"webhook.namespaceSelector={"matchLabels":{"team":"shop"},"matchExpressions":[{"key":"example.com/free","operator":"DoesNotExist"}]}"#,
+        ],
+    ),
     (
         "without-rights",
         "production",
@@ -124,6 +134,11 @@ fn nobody_may_do_more_than_is_written_here() {
     ];
     let runner =
         ["cofferdam.dev/databasemigrations: get", "cofferdam.dev/databasemigrations/status: get patch"];
+    let secret = ["secrets cofferdam-webhook-tls: get create patch"];
+    let configurations = [
+        "admissionregistration.k8s.io/validatingwebhookconfigurations production-cofferdam-webhook: get patch",
+        "admissionregistration.k8s.io/mutatingwebhookconfigurations production-cofferdam-webhook: get patch",
+    ];
     for (name, namespace, set) in
         CASES.iter().filter(|(name, _, _)| !matches!(*name, "everything" | "without-rights"))
     {
@@ -135,6 +150,8 @@ fn nobody_may_do_more_than_is_written_here() {
                 "cofferdam" => &operator,
                 "cofferdam-leader" => &leader,
                 "cofferdam-runner" => &runner,
+                "cofferdam-webhook" => &secret,
+                "production-cofferdam-webhook" => &configurations,
                 other => panic!("{name}: {other}"),
             };
             assert_eq!(objects::rights(&role), expected, "{name}");
@@ -213,13 +230,57 @@ fn the_operator_is_told_what_the_roles_are_for() {
     }
 }
 
+/// A certificate that others make is read and no more, and whoever makes it says who is to be trusted.
+#[test]
+fn the_webhook_has_a_certificate_by_one_of_three_ways() {
+    let Some(helm) = Helm::find("the_webhook_has_a_certificate_by_one_of_three_ways") else { return };
+    let pem = "-----BEGIN CERTIFICATE-----\\nx\\n-----END CERTIFICATE-----";
+    let given = format!(r#"webhook.certificate={{"existingSecret":"mine","caBundle":"{pem}"}}"#);
+    let by_manager = r#"webhook.certificate.certManager={"enabled":true,"issuerRef":{"kind":"ClusterIssuer","name":"ca"}}"#;
+    for (set, secret, verbs, trust, kinds) in [
+        ("webhook.certificate={}", "cofferdam-webhook-tls", "get create patch", "", "Secret ClusterRole"),
+        (&given, "mine", "get", "bundle", ""),
+        (by_manager, "cofferdam-webhook-tls", "get", "annotation", "Certificate"),
+    ] {
+        let objects = documents(&helm.ours("production", &["webhook.enabled=true", set]).unwrap());
+        let of = |kind: &str| objects.iter().filter(|o| o["kind"] == kind).collect::<Vec<_>>();
+        let role = of("Role").into_iter().find(|o| o["metadata"]["name"] == "cofferdam-webhook").unwrap();
+        assert_eq!(objects::rights(role), [format!("secrets {secret}: {verbs}")], "{set}");
+        for kind in ["ValidatingWebhookConfiguration", "MutatingWebhookConfiguration"] {
+            let configuration = of(kind)[0];
+            let webhook = &configuration["webhooks"][0];
+            assert_eq!(webhook["clientConfig"]["caBundle"].is_string(), trust == "bundle", "{set}");
+            let inject = &configuration["metadata"]["annotations"]["cert-manager.io/inject-ca-from"];
+            assert_eq!(inject == "production/cofferdam-webhook", trust == "annotation", "{set}");
+            // Never of others, whatever else is set.
+            assert_eq!(webhook["rules"][0]["apiGroups"], serde_json::json!(["cofferdam.dev"]));
+            assert_eq!(webhook["failurePolicy"], "Fail");
+        }
+        let made = ["Secret", "ClusterRole", "Issuer", "Certificate"].into_iter();
+        let made: Vec<&str> = made.filter(|kind| !of(kind).is_empty()).collect();
+        assert_eq!(made.join(" "), kinds, "{set}");
+        let deployment = of("Deployment")[0];
+        let environment = deployment["spec"]["template"]["spec"]["containers"][0]["env"].as_array().unwrap();
+        let variable = |name: &str| environment.iter().find(|one| one["name"] == name);
+        assert_eq!(variable("COFFERDAM_WEBHOOK_SECRET").unwrap()["value"], secret, "{set}");
+        assert_eq!(variable("COFFERDAM_WEBHOOK_CONFIGURATION").is_some(), trust.is_empty(), "{set}");
+    }
+}
+
 #[test]
 fn a_value_that_cannot_be_meant_is_refused() {
     let Some(helm) = Helm::find("a_value_that_cannot_be_meant_is_refused") else { return };
     for (set, message) in [
         ("replicas=2", "additional properties 'replicas' not allowed"),
         (r#"image.tagg="1""#, "additional properties 'tagg' not allowed"),
-        ("webhook.enabled=true", "additional properties 'webhook' not allowed"),
+        (r#"webhook.certificate.existingSecret="A""#, "'A' does not match pattern"),
+        (
+            r#"webhook.certificate={"existingSecret":"a","certManager":{"enabled":true}}"#,
+            "give existingSecret or certManager, not both",
+        ),
+        (r#"webhook.certificate.caBundle="-----BEGIN CERTIFICATE-----""#, "it goes with existingSecret"),
+        ("webhook.timeoutSeconds=0", "want 1"),
+        (r#"webhook.failurePolicy="Ignore""#, "additional properties 'failurePolicy' not allowed"),
         (r#"runner.resources.limit={}"#, "additional properties 'limit' not allowed"),
         (r#"replicaCount="2""#, "got string, want integer"),
         (r#"watchNamespaces="shop""#, "got string, want array"),
@@ -272,9 +333,12 @@ fn docs_the_bases_of_kustomize_are_printed_from_the_chart() {
     let Some(helm) = Helm::find("docs_the_bases_of_kustomize_are_printed_from_the_chart") else { return };
     let note = "# Printed from charts/cofferdam by `cargo xtask docs`; edit the chart.\n";
     let helms = ["# Source: ", "helm.sh/chart: ", "app.kubernetes.io/managed-by: "];
-    for (base, set) in [("namespaced", "watchNamespaces=[]"), ("all-namespaces", r#"watchNamespaces=["*"]"#)]
-    {
-        let text = helm.ours("cofferdam-system", &["crds.install=false", set]).unwrap();
+    for (base, set) in [
+        ("namespaced", &["watchNamespaces=[]"][..]),
+        ("all-namespaces", &[r#"watchNamespaces=["*"]"#]),
+        ("webhook", &[r#"watchNamespaces=["*"]"#, "webhook.enabled=true"]),
+    ] {
+        let text = helm.ours("cofferdam-system", &[&["crds.install=false"], set].concat()).unwrap();
         let lines = text.lines().filter(|line| !helms.iter().any(|word| line.trim_start().starts_with(word)));
         let text: String = lines.map(|line| format!("{line}\n")).collect();
         expect_file(&format!("config/{base}/cofferdam.yaml"), &(note.to_owned() + &text));
@@ -285,7 +349,7 @@ fn docs_the_bases_of_kustomize_are_printed_from_the_chart() {
         let list = read("config/crds/kustomization.yaml");
         assert!(list.contains(&format!("  - {name}\n")), "config/crds/kustomization.yaml lacks {name}");
     }
-    for base in ["crds", "default", "namespaced", "all-namespaces"] {
+    for base in ["crds", "default", "namespaced", "all-namespaces", "webhook"] {
         let folder = root().join("config").join(base);
         let list = documents(&read(&format!("config/{base}/kustomization.yaml"))).remove(0);
         for resource in list["resources"].as_array().unwrap() {
@@ -357,6 +421,7 @@ const METRICS: &[&str] = &[
     "cofferdam_runs_total",
     "cofferdam_run_duration_seconds_bucket",
     "cofferdam_migrations",
+    "cofferdam_webhook_certificate_expiry_seconds",
 ];
 
 #[test]

@@ -1,8 +1,11 @@
 //! What must be true of every object that is rendered.
 
+use k8s_openapi::api::admissionregistration::v1::{
+    MutatingWebhookConfiguration, ValidatingWebhookConfiguration,
+};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::{ConfigMap, Service, ServiceAccount};
+use k8s_openapi::api::core::v1::{ConfigMap, Secret, Service, ServiceAccount};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
@@ -12,7 +15,13 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 /// Kinds without a namespace.
-const OF_THE_CLUSTER: &[&str] = &["ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition"];
+const OF_THE_CLUSTER: &[&str] = &[
+    "ClusterRole",
+    "ClusterRoleBinding",
+    "CustomResourceDefinition",
+    "ValidatingWebhookConfiguration",
+    "MutatingWebhookConfiguration",
+];
 
 /// Problems of an object, each with its place.
 pub(crate) fn problems(object: &Value) -> Vec<String> {
@@ -43,8 +52,11 @@ fn unknown(kind: &str, object: &Value) -> Option<String> {
         "Role" => dropped::<Role>(object),
         "RoleBinding" => dropped::<RoleBinding>(object),
         "CustomResourceDefinition" => dropped::<CustomResourceDefinition>(object),
-        // Those of the Prometheus Operator.
-        "ServiceMonitor" | "PrometheusRule" => None,
+        "Secret" => dropped::<Secret>(object),
+        "ValidatingWebhookConfiguration" => dropped::<ValidatingWebhookConfiguration>(object),
+        "MutatingWebhookConfiguration" => dropped::<MutatingWebhookConfiguration>(object),
+        // Those of the Prometheus Operator and of cert-manager.
+        "ServiceMonitor" | "PrometheusRule" | "Issuer" | "Certificate" => None,
         other => Some(format!("is of an unexpected kind {other:?}")),
     }
 }

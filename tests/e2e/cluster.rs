@@ -2,8 +2,10 @@
 
 use std::process::{Command, Output};
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 use cofferdam_scratch::skipped;
+use serde_json::{Value, json};
 
 /// Where the operator is.
 pub(crate) const SYSTEM: &str = "cofferdam-system";
@@ -39,7 +41,8 @@ pub(crate) fn cluster(test: &str) -> Option<&'static Cluster> {
 }
 
 impl Cluster {
-    /// As the README says, with our image: nothing else is set but that every namespace is watched.
+    /// As the README says, with our image: every namespace is watched, and the webhook is on but where a namespace does
+    /// without it.
     fn install(&self, repository: &str, digest: &str) {
         let chart = concat!(env!("CARGO_MANIFEST_DIR"), "/../../charts/cofferdam");
         let (registry, name) = repository.split_once('/').unwrap();
@@ -50,6 +53,7 @@ impl Cluster {
                 &format!("image.registry={registry},image.repository={name},image.digest={digest}"),
             ])
             .args(["--set-json", r#"watchNamespaces=["*"]"#])
+            .args(["--set-json", &format!("webhook={}", webhook())])
             .args(["--set-json", &format!(r#"runner.plainHttpRegistries=["{registry}"]"#)])
             .args(["--wait", "--timeout", "180s"])
             .output()
@@ -68,7 +72,7 @@ impl Cluster {
     }
 
     pub(crate) fn try_kubectl(&self, arguments: &[&str]) -> Output {
-        Command::new(&self.kubectl).args(arguments).output().unwrap()
+        patiently(|| Command::new(&self.kubectl).args(arguments).output().unwrap())
     }
 
     /// What kubectl says; it must succeed.
@@ -80,6 +84,11 @@ impl Cluster {
 
     /// With a manifest on its standard input.
     pub(crate) fn try_with(&self, arguments: &[&str], manifest: &str) -> Output {
+        patiently(|| self.once_with(arguments, manifest))
+    }
+
+    /// The same, whatever becomes of it.
+    pub(crate) fn once_with(&self, arguments: &[&str], manifest: &str) -> Output {
         use std::io::Write;
         use std::process::Stdio;
         let mut child = Command::new(&self.kubectl)
@@ -93,6 +102,30 @@ impl Cluster {
         child.stdin.take().unwrap().write_all(manifest.as_bytes()).unwrap();
         child.wait_with_output().unwrap()
     }
+}
+
+/// Other tests kill the operator, and with it the webhook that all of them have.
+fn patiently(run: impl Fn() -> Output) -> Output {
+    let begin = Instant::now();
+    loop {
+        let output = run();
+        let refused = !output.status.success() && text(&output).contains("failed calling webhook");
+        if !refused || begin.elapsed() > Duration::from_secs(90) {
+            return output;
+        }
+        std::thread::sleep(Duration::from_millis(500));
+    }
+}
+
+/// The label of a namespace that the webhook of all tests is not for.
+pub(crate) const WITHOUT_WEBHOOK: &str = "cofferdam.dev/e2e-webhook=none";
+
+fn webhook() -> Value {
+    let (key, value) = WITHOUT_WEBHOOK.split_once('=').unwrap();
+    json!({
+        "enabled": true,
+        "namespaceSelector": { "matchExpressions": [{ "key": key, "operator": "NotIn", "values": [value] }] },
+    })
 }
 
 /// What a program said on both ways.

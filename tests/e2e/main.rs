@@ -14,3 +14,4 @@ mod namespace;
 mod plugin;
 mod rights;
 mod runs;
+mod webhook;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::cluster::{cluster, text};
+use crate::cluster::{WITHOUT_WEBHOOK, cluster, text};
 
 fn files(folder: &str) -> Vec<(String, String)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(folder);
@@ -39,7 +39,10 @@ fn good_ones_and_the_examples_are_taken() {
         // The examples are in a namespace of their users.
         let manifest = manifest.replace("namespace: production", "namespace: default");
         let output = cluster.try_with(TRY, &manifest);
-        assert!(output.status.success(), "{file}\n{}", text(&output));
+        // The schema has what this version does not carry out yet, which the webhook says.
+        let later = ["are not there in this version", "cannot be changed by this version"];
+        let later = later.iter().any(|words| text(&output).contains(words));
+        assert!(output.status.success() || later, "{file}\n{}", text(&output));
     }
 }
 
@@ -53,6 +56,8 @@ fn what_may_change_and_when() {
     let name = "e2e-updates";
     cluster.kubectl(&["delete", "namespace", name, "--ignore-not-found", "--wait"]);
     cluster.kubectl(&["create", "namespace", name]);
+    // It is about the schema.
+    cluster.kubectl(&["label", "namespace", name, WITHOUT_WEBHOOK]);
     for (number, case) in cases.iter().enumerate() {
         let about = case["name"].as_str().unwrap();
         let object = format!("case-{number}");

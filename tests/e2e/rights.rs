@@ -64,8 +64,25 @@ fn the_operator_reads_no_secret() {
             ("pods", "get list watch"),
             ("events", "list"),
             ("events.events.k8s.io", "create patch"),
+            // Its own, by their name.
+            ("validatingwebhookconfigurations.admissionregistration.k8s.io", "get patch"),
+            ("mutatingwebhookconfigurations.admissionregistration.k8s.io", "get patch"),
         ])
     );
+    // Of Secrets only the one with the webhook's certificate.
+    for (resource, verb, may) in [
+        ("secrets/cofferdam-webhook-tls", "get", true),
+        ("secrets/cofferdam-webhook-tls", "create", true),
+        ("secrets/cofferdam-webhook-tls", "update", false),
+        ("secrets/other", "get", false),
+        ("secrets/other", "create", false),
+        ("secrets", "list", false),
+        ("secrets", "create", false),
+    ] {
+        let asked = ["--namespace", SYSTEM, "auth", "can-i", verb, resource, "--as", &operator];
+        let said = crate::cluster::text(&here.cluster.try_kubectl(&asked));
+        assert_eq!(said.trim_end().ends_with("yes"), may, "{verb} {resource}: {said}");
+    }
 }
 
 #[test]

@@ -109,6 +109,72 @@ mounts them into the runner's Pod. */}}
   verbs: [get, patch]
 {{- end -}}
 
+{{/* The webhook's names. Those of the whole cluster have the namespace before them: there may be several releases. */}}
+{{- define "cofferdam.webhook" -}}
+{{- printf "%s-webhook" (include "cofferdam.fullname" .) -}}
+{{- end -}}
+
+{{- define "cofferdam.webhookOfCluster" -}}
+{{- printf "%s-%s" .Release.Namespace (include "cofferdam.webhook" .) -}}
+{{- end -}}
+
+{{- define "cofferdam.webhookSecret" -}}
+{{- default (printf "%s-tls" (include "cofferdam.webhook" .)) .Values.webhook.certificate.existingSecret -}}
+{{- end -}}
+
+{{/* `true` where the operator makes the certificate, or nothing. */}}
+{{- define "cofferdam.webhookSelf" -}}
+{{- if not (or .Values.webhook.certificate.existingSecret .Values.webhook.certificate.certManager.enabled) -}}true{{- end -}}
+{{- end -}}
+
+{{/* What both configurations have in common. A change of metadata is not asked about: without an operator that answers,
+an object must still lose its finalizers. */}}
+{{- define "cofferdam.webhookCommon" -}}
+admissionReviewVersions: [v1]
+failurePolicy: Fail
+sideEffects: None
+matchPolicy: Equivalent
+timeoutSeconds: {{ .Values.webhook.timeoutSeconds }}
+namespaceSelector:
+  {{- with .Values.webhook.namespaceSelector.matchLabels }}
+  matchLabels:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  matchExpressions:
+    - key: kubernetes.io/metadata.name
+      {{- if include "cofferdam.watchesAll" . }}
+      operator: NotIn
+      values: [kube-system]
+      {{- else }}
+      operator: In
+      values: [{{ include "cofferdam.watched" . | fromJsonArray | join ", " }}]
+      {{- end }}
+    {{- with .Values.webhook.namespaceSelector.matchExpressions }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+matchConditions:
+  - name: made-or-its-spec-changed
+    expression: >-
+      request.operation == 'CREATE' || (object.spec != oldObject.spec && !has(object.metadata.deletionTimestamp))
+{{- end -}}
+
+{{- define "cofferdam.webhookClient" -}}
+{{- with .root.Values.webhook.certificate.caBundle }}
+caBundle: {{ b64enc . }}
+{{- end }}
+service:
+  namespace: {{ .root.Release.Namespace }}
+  name: {{ include "cofferdam.webhook" .root }}
+  port: 443
+  path: {{ .path }}
+{{- end -}}
+
+{{- define "cofferdam.webhookAnnotations" -}}
+{{- if .Values.webhook.certificate.certManager.enabled -}}
+cert-manager.io/inject-ca-from: {{ .Release.Namespace }}/{{ include "cofferdam.webhook" . }}
+{{- end -}}
+{{- end -}}
+
 {{/* Refuses what the schema cannot see. */}}
 {{- define "cofferdam.validate" -}}
 {{- if and (include "cofferdam.watchesAll" .) (gt (len .Values.watchNamespaces) 1) -}}
@@ -116,5 +182,11 @@ mounts them into the runner's Pod. */}}
 {{- end -}}
 {{- if and .Values.runner.namespaces (not (include "cofferdam.watchesAll" .)) -}}
 {{- fail "runner.namespaces: it is for watchNamespaces [\"*\"]; a namespace that is named in watchNamespaces has its runner already" -}}
+{{- end -}}
+{{- if and .Values.webhook.certificate.existingSecret .Values.webhook.certificate.certManager.enabled -}}
+{{- fail "webhook.certificate: give existingSecret or certManager, not both" -}}
+{{- end -}}
+{{- if and .Values.webhook.certificate.caBundle (not .Values.webhook.certificate.existingSecret) -}}
+{{- fail "webhook.certificate.caBundle: it goes with existingSecret; the other certificates bring their own" -}}
 {{- end -}}
 {{- end -}}

@@ -48,10 +48,10 @@ pub struct MigrationApprovalSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
     pub comment: Option<String>,
-    /// Who decided. The webhook writes the name of the user who creates the object here, whatever was given; where the
-    /// webhook is off it is not to be trusted. Example: `alice@example.com`.
+    /// Who decided. The webhook writes the name of the user who creates the object here, and refuses the name of anybody
+    /// else; where the webhook is off it is not to be trusted. Example: `alice@example.com`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 256))]
+    #[schemars(length(max = 512))]
     pub approved_by: Option<String>,
 }
 

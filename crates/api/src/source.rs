@@ -106,6 +106,31 @@ pub struct Script {
     pub depends_on: Vec<ScriptName>,
 }
 
+/// In the order of the list, but none before those that it depends on.
+///
+/// # Errors
+/// Those that wait for each other, or for a script that is not there.
+pub fn in_order(list: &[Script]) -> Result<Vec<&Script>, Vec<&Script>> {
+    let mut left: Vec<&Script> = list.iter().collect();
+    let mut done: Vec<&Script> = Vec::new();
+    while !left.is_empty() {
+        let ready = left.iter().position(|next| {
+            next.depends_on.iter().all(|wanted| done.iter().any(|before| before.name == *wanted))
+        });
+        match ready {
+            Some(ready) => done.push(left.remove(ready)),
+            None => return Err(left),
+        }
+    }
+    Ok(done)
+}
+
+/// What is said of scripts that have no order.
+pub fn knotted(left: &[&Script]) -> String {
+    let names: Vec<&str> = left.iter().map(|script| script.name.as_str()).collect();
+    format!("{} wait for each other, or for a script that is not there; correct dependsOn", names.join(", "))
+}
+
 /// Your own migration image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]

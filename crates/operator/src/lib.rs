@@ -12,9 +12,12 @@ pub mod migration;
 pub mod mirror;
 pub mod outcome;
 pub mod settings;
+pub mod webhook;
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use kube::runtime::events::{Recorder, Reporter};
 use kube::{Client, Config};
@@ -23,6 +26,9 @@ use lease::Election;
 use log::log;
 use metrics::Metrics;
 use settings::Settings;
+
+/// How long the webhook answers after the process was asked to end.
+const LINGER: Duration = Duration::from_secs(5);
 
 /// A client of the cluster that the process runs in, or that `KUBECONFIG` names.
 ///
@@ -55,10 +61,13 @@ pub async fn run(settings: Settings, stop: impl Future<Output = ()>) -> Result<(
         Reporter { controller: "cofferdam-operator".into(), instance: Some(settings.identity.clone()) };
     let recorder = Recorder::new(client.clone(), reporter);
     let election = Election::new(client.clone(), &settings);
+    let leads = Arc::new(AtomicBool::new(false));
+    let ready = Arc::new(AtomicBool::new(settings.webhook.is_none()));
     let lead = async {
         log("info", "", "waiting for the lease");
         election.won().await;
         metrics.leads(true);
+        leads.store(true, Ordering::Relaxed);
         log("info", "", "leading");
         let all = [None];
         let named: Vec<Option<&str>> = settings.namespaces.iter().map(|n| Some(n.as_str())).collect();
@@ -71,17 +80,29 @@ pub async fn run(settings: Settings, stop: impl Future<Output = ()>) -> Result<(
             () = election.lost() => Err("the lease was lost".to_owned()),
         }
     };
-    let result = tokio::select! {
-        result = http::serve(settings.port, metrics.clone()) => {
-            result.map_err(|e| format!("port {}: {e}", settings.port))
+    let answering = async {
+        tokio::select! {
+            result = http::serve(settings.port, metrics.clone(), ready.clone()) => {
+                result.map_err(|e| format!("port {}: {e}", settings.port))
+            }
+            result = webhook::run(&client, &settings, metrics.clone(), leads.clone(), ready.clone()) => result,
         }
+    };
+    tokio::pin!(answering);
+    let result = tokio::select! {
+        result = &mut answering => result,
         result = lead => result,
         () = stop => Ok(()),
     };
     metrics.leads(false);
+    leads.store(false, Ordering::Relaxed);
     if result.is_ok() {
         log("info", "", "stopped");
         election.give_back().await;
+        if settings.webhook.is_some() {
+            // Until every apiserver knows that this one is asked no more.
+            let _ = tokio::time::timeout(LINGER, &mut answering).await;
+        }
     }
     result
 }

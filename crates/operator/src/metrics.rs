@@ -32,6 +32,8 @@ pub struct Metrics {
     runs: Family<Labels, Counter<u64, AtomicU64>>,
     run_duration: Family<Labels, Histogram>,
     migrations: Family<Labels, Gauge<i64, AtomicI64>>,
+    /// Without labels; a family, because it is not there where there is no webhook.
+    webhook: Family<Labels, Gauge<i64, AtomicI64>>,
     /// Phase and reason of each object, by its UID.
     known: Mutex<HashMap<String, Labels>>,
 }
@@ -57,6 +59,7 @@ impl Default for Metrics {
                 Histogram::new((0..16).map(|n| f64::from(1_u32 << n)))
             }),
             migrations: Family::default(),
+            webhook: Family::default(),
             known: Mutex::default(),
             registry: Registry::default(),
         };
@@ -81,6 +84,11 @@ impl Default for Metrics {
             "DatabaseMigrations, by phase and reason",
             metrics.migrations.clone(),
         );
+        registry.register(
+            "webhook_certificate_expiry_seconds",
+            "When the webhook's certificate expires, in seconds since 1970",
+            metrics.webhook.clone(),
+        );
         Self { registry, ..metrics }
     }
 }
@@ -97,6 +105,11 @@ impl Metrics {
     /// Whether this replica leads.
     pub fn leads(&self, so: bool) {
         self.leader.set(i64::from(so));
+    }
+
+    /// The webhook shows a certificate that is valid until then.
+    pub fn webhook_certificate(&self, until: jiff::Timestamp) {
+        self.webhook.get_or_create(&Labels::new()).set(until.as_second());
     }
 
     pub(crate) fn reconciling(&self) -> Timer<'_> {
@@ -195,5 +208,10 @@ mod tests {
             assert!(text.lines().any(|l| l == line), "{line}\n{text}");
         }
         assert!(!text.contains("ApprovalPending"));
+        // Nobody is to be told of a certificate that expired in 1970.
+        assert!(!text.contains("\ncofferdam_webhook"), "{text}");
+        metrics.webhook_certificate(jiff::Timestamp::from_second(4_000_000_000).unwrap());
+        let line = "\ncofferdam_webhook_certificate_expiry_seconds{} 4000000000\n";
+        assert!(metrics.text().contains(line), "{}", metrics.text());
     }
 }

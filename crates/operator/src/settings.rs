@@ -23,6 +23,29 @@ pub struct Settings {
     pub concurrency: u16,
     /// The runner's Job.
     pub runner: RunnerSettings,
+    /// The admission webhook, where it is on.
+    pub webhook: Option<WebhookSettings>,
+}
+
+/// The admission webhook.
+#[derive(Debug, Clone)]
+pub struct WebhookSettings {
+    /// Its port.
+    pub port: u16,
+    /// The Service in front of it, by whose name it is called.
+    pub service: String,
+    /// The Secret with the certificate, in the operator's own namespace.
+    pub secret: String,
+    /// The webhook configurations that are told which authorities to trust; `None`: somebody else makes the certificate.
+    pub configuration: Option<String>,
+}
+
+impl WebhookSettings {
+    /// The names that the certificate is for. The first one is that by which apiservers call.
+    pub fn names(&self, namespace: &str) -> Vec<String> {
+        let short = format!("{}.{namespace}.svc", self.service);
+        vec![short.clone(), format!("{short}.cluster.local")]
+    }
 }
 
 /// What is the same in every runner's Job.
@@ -84,6 +107,15 @@ impl Settings {
                 plain_http: list("COFFERDAM_RUNNER_PLAIN_HTTP_REGISTRIES"),
                 resources,
             },
+            webhook: match variable("COFFERDAM_WEBHOOK_PORT") {
+                None => None,
+                Some(_) => Some(WebhookSettings {
+                    port: number("COFFERDAM_WEBHOOK_PORT", 9443)?,
+                    service: needed("COFFERDAM_WEBHOOK_SERVICE", "which Service leads to the webhook")?,
+                    secret: needed("COFFERDAM_WEBHOOK_SECRET", "which Secret has the webhook's certificate")?,
+                    configuration: variable("COFFERDAM_WEBHOOK_CONFIGURATION"),
+                }),
+            },
         })
     }
 }
@@ -127,5 +159,20 @@ mod tests {
         }
         let settings = read(&[("COFFERDAM_WATCH_NAMESPACES", "a, b,")]).unwrap();
         assert_eq!(settings.namespaces, ["a", "b"]);
+    }
+
+    #[test]
+    fn a_webhook_needs_a_port_a_service_and_a_secret() {
+        let all = [
+            ("COFFERDAM_WEBHOOK_PORT", "9443"),
+            ("COFFERDAM_WEBHOOK_SERVICE", "hook"),
+            ("COFFERDAM_WEBHOOK_SECRET", "tls"),
+        ];
+        assert!(read(&all[1..]).unwrap().webhook.is_none());
+        assert!(read(&all[..1]).unwrap_err().contains("COFFERDAM_WEBHOOK_SERVICE"));
+        assert!(read(&all[..2]).unwrap_err().contains("COFFERDAM_WEBHOOK_SECRET"));
+        let webhook = read(&all).unwrap().webhook.unwrap();
+        assert_eq!((webhook.port, webhook.configuration.as_deref()), (9443, None));
+        assert_eq!(webhook.names("shop"), ["hook.shop.svc", "hook.shop.svc.cluster.local"]);
     }
 }

@@ -16,7 +16,8 @@ pub(crate) static COMMAND: Command = Command {
     about: "Run the operator in a Kubernetes cluster",
     more: "The Helm chart runs it and sets its environment: COFFERDAM_NAMESPACE, COFFERDAM_POD_NAME and \
            COFFERDAM_RUNNER_IMAGE must be there, COFFERDAM_WATCH_NAMESPACES says where it looks (all namespaces \
-           without it). It needs no database and reads no Secret. /metrics, /healthz and /readyz are on \
+           without it). It needs no database and reads no Secret \
+           but that of its webhook, which COFFERDAM_WEBHOOK_PORT turns on. /metrics, /healthz and /readyz are on \
            COFFERDAM_HTTP_PORT, 8080.",
     examples: &[("cofferdam operator", "as the chart runs it; helm install cofferdam charts/cofferdam")],
     arguments: <Flags as clap::Args>::augment_args,

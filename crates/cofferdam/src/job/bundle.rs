@@ -6,7 +6,7 @@ use std::path::Path;
 use sha2::{Digest, Sha256 as Hasher};
 
 use cofferdam_api::Reason;
-use cofferdam_api::source::{Format, Migration as Source, Script as Named, Strategy};
+use cofferdam_api::source::{self, Format, Migration as Source, Script as Named, Strategy};
 use cofferdam_api::value::Sha256;
 use cofferdam_core::bundle::{Bundle, Checksum, Migration, MigrationKind, Version};
 use cofferdam_core::{Code, Refusal};
@@ -125,27 +125,11 @@ fn mismatch(name: &str, key: &str, wanted: &Sha256, found: &Sha256) -> Unreadabl
     Unreadable::Because(Reason::DigestMismatch, Box::new(refusal))
 }
 
-/// In the order of the list, but none before those that it depends on.
+/// In the order in which they run.
 fn ordered(list: &[Named]) -> Result<Vec<&Named>, Box<Refusal>> {
-    let mut left: Vec<&Named> = list.iter().collect();
-    let mut done: Vec<&Named> = Vec::new();
-    while !left.is_empty() {
-        let ready = left.iter().position(|next| {
-            next.depends_on.iter().all(|wanted| done.iter().any(|before| before.name == *wanted))
-        });
-        let Some(ready) = ready else {
-            let names: Vec<&str> = left.iter().map(|named| named.name.0.as_str()).collect();
-            return Err(usage(
-                &format!(
-                    "spec.migration.scripts: {} wait for each other, or for a script that is not there",
-                    names.join(", ")
-                ),
-                "correct dependsOn",
-            ));
-        };
-        done.push(left.remove(ready));
-    }
-    Ok(done)
+    source::in_order(list).map_err(|left| {
+        Box::new(Refusal::new(Code::Usage, format!("spec.migration.scripts: {}", source::knotted(&left))))
+    })
 }
 
 /// The keys of several ConfigMaps as the files of one directory.

@@ -105,4 +105,71 @@ mod tests {
             assert_eq!(waits(&fault, code), expected, "{code:?}");
         }
     }
+
+    /// What the operator and its webhook refuse is what would be refused here: they cannot ask what reads images.
+    #[test]
+    fn the_operator_refuses_the_names_and_keys_that_cannot_be_read() {
+        use cofferdam_adapters::sources::image::ImageReference;
+        use cofferdam_api::DatabaseMigration;
+        use cofferdam_operator::migration::check::problems;
+        use serde_json::{Value, json};
+
+        let fields = |change: Value| -> Vec<String> {
+            let mut object = json!({
+                "apiVersion": "cofferdam.dev/v1alpha1", "kind": "DatabaseMigration", "metadata": { "name": "a" },
+                "spec": {
+                    "database": { "type": "postgresql", "connectionSecret": "db" },
+                    "migration": { "image": "a" },
+                },
+            });
+            for (key, value) in change.as_object().unwrap() {
+                object["spec"]["migration"][key] = value.clone();
+            }
+            let migration: DatabaseMigration = serde_json::from_value(object).unwrap();
+            problems(&migration).into_iter().map(|problem| problem.field).collect()
+        };
+        let (digest, mut names) = (format!("@sha256:{}", "0a".repeat(32)), Vec::new());
+        for registry in [
+            "",
+            "r.example/",
+            "r.example:5000/",
+            "localhost/",
+            "localhost:1/",
+            "R-1.Example/",
+            "team/",
+            "r:x/",
+            "r.-a/",
+        ] {
+            for path in
+                ["a", "a/b_c/d-e.f", "a__b", "a--b", "A", "a..b", "a/../b", "a_.b", "-a", "a-", "a//b", ""]
+            {
+                for end in
+                    ["", ":v2.0.0", ":V_1-a", ":", ":.a", ":a/b", &digest, &digest[..40], "@", ":1@sha256:x"]
+                {
+                    names.push(format!("{registry}{path}{end}"));
+                }
+                names.push(format!("{registry}{path}:1{digest}"));
+                names.push(format!("{registry}{path}:{}", "t".repeat(129)));
+            }
+        }
+        let read = names.iter().filter(|name| name.parse::<ImageReference>().is_ok()).count();
+        assert!(read > 100 && names.len() - read > 100, "{read} of {}", names.len());
+        for name in names {
+            let refused = fields(json!({ "image": name })) == ["spec.migration.image"];
+            assert_eq!(refused, name.parse::<ImageReference>().is_err(), "{name:?}");
+        }
+        let pem = |body: &str| format!("-----BEGIN PUBLIC KEY-----\n{body}\n-----END PUBLIC KEY-----\n");
+        let start = "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE";
+        for key in [
+            pem(&format!("{start}{}==", "A".repeat(86))),
+            pem(&format!("{start}{}", "A".repeat(88))),
+            pem("AAAA"),
+            pem("%"),
+            pem(""),
+            "x".into(),
+        ] {
+            let refused = !fields(json!({ "verify": { "publicKey": key } })).is_empty();
+            assert_eq!(refused, ImageKey::from_pem(&key).is_err(), "{key}");
+        }
+    }
 }

@@ -11,6 +11,7 @@ use cofferdam_api::names::{ANNOTATION_FINALIZE, ANNOTATION_RETRY, ANNOTATION_ROL
 use cofferdam_api::rollback::RollbackTrigger;
 use cofferdam_api::{ConditionType, DatabaseMigration, MigrationApproval, Phase, Reason, Stage, conditions};
 
+use super::check;
 use super::gaps;
 use super::pending;
 use super::seen::{Finished, Seen, finished, kind_of};
@@ -257,7 +258,10 @@ fn approval(seen: &Seen, job: &Job, outcome: &Outcome) -> Decision {
 /// A Job is to be made, unless something stands in its way.
 fn begin(seen: &Seen, kind: Kind, approved: Option<String>) -> Decision {
     let migration = &seen.migration;
-    if let Some(why) = gaps::refused(&migration.spec) {
+    // What was made under an older version can be taken back and ended under one that would not make it any more.
+    if kind == Kind::Apply
+        && let Some(why) = check::refused(migration)
+    {
         return Decision::new(Phase::Failed, Reason::SpecInvalid, why);
     }
     if migration.spec.suspend {

@@ -2,11 +2,14 @@
 //! backup or the gate that somebody asked for. What watches or tells is left out, and that is said.
 
 use cofferdam_api::DatabaseMigrationSpec;
+use cofferdam_api::database::DatabaseType;
 use cofferdam_api::source::Strategy;
 use cofferdam_api::validation::PreCheckType;
 
-/// Why such a spec is not carried out; for people.
-pub fn refused(spec: &DatabaseMigrationSpec) -> Option<String> {
+use super::check::Problem;
+
+/// Why such a spec is not carried out.
+pub fn refused(spec: &DatabaseMigrationSpec) -> Vec<Problem> {
     let asks = [
         (spec.backup.is_some(), "spec.backup: backups"),
         (spec.checks.pre.is_some(), "spec.checks.pre: checks of the application before a change"),
@@ -20,8 +23,18 @@ pub fn refused(spec: &DatabaseMigrationSpec) -> Option<String> {
             "spec.validation.dataIntegrityChecks: changes without a comparison",
         ),
     ];
-    let (_, what) = asks.into_iter().find(|(asked, _)| *asked)?;
-    Some(format!("{what} are not there in this version, and nothing is changed without; leave it out"))
+    let other = (spec.database.r#type != DatabaseType::Postgresql).then(|| {
+        let what = format!("{} cannot be changed by this version; write postgresql", spec.database.r#type);
+        Problem::new("spec.database.type", what)
+    });
+    let asked = asks.into_iter().filter(|(asked, _)| *asked).map(|(_, what)| {
+        let (field, what) = what.split_once(": ").unwrap_or(("spec", what));
+        Problem::new(
+            field,
+            format!("{what} are not there in this version, and nothing is changed without; leave it out"),
+        )
+    });
+    other.into_iter().chain(asked).collect()
 }
 
 /// The fields that are not looked at.

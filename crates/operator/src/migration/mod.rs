@@ -1,6 +1,7 @@
 //! The controller of DatabaseMigrations: observe, decide, build, apply, report.
 
 pub mod build;
+pub mod check;
 pub mod decide;
 pub mod gaps;
 pub mod observe;

@@ -367,6 +367,27 @@ fn the_revert_window_ends_by_itself_or_by_word() {
     assert_eq!(said(&asked("cofferdam.dev/rollback", "sha256:b")).2, None);
 }
 
+/// An operator that refuses more than the one before it must not take the way back away.
+#[test]
+fn what_an_older_version_made_is_taken_back_and_ended_all_the_same() {
+    let mut outcome = ended(Ended::Succeeded, Reason::RevertWindowOpen);
+    outcome.revertible_until = Some("2026-11-21T11:00:00Z".parse().unwrap());
+    let mut made = seen(migration(|m| {
+        m["status"] = json!({ "planDigest": PLAN });
+        m["spec"]["backup"] = json!({ "to": "s3://backups/" });
+    }));
+    assert_eq!(said(&made), (Phase::Failed, Reason::SpecInvalid, None));
+    let work = Work { kind: Kind::Apply, approved: None, before: 0 };
+    let mut job = build::job(&made.migration, &work, &settings()).unwrap();
+    job.metadata.uid = Some("job-0".into());
+    made.jobs.push(job);
+    let open = made.left(&outcome);
+    for (annotation, kind) in [("cofferdam.dev/rollback", Kind::Rollback), (work::FINALIZE, Kind::Finalize)] {
+        let asked = open.clone().with(|m| m["metadata"]["annotations"] = json!({ annotation: PLAN }));
+        assert_eq!(said(&asked).2, Some(kind));
+    }
+}
+
 #[test]
 fn what_is_changed_while_a_run_is_active_begins_no_other_run() {
     let active = seen(migration(|_| {})).started().runs();
