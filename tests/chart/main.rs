@@ -42,8 +42,8 @@ const EVERYTHING: &[&str] = &[
     r#"extraVolumeMounts=[{"name":"more","mountPath":"/more"}]"#,
     r#"extraObjects=[{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"{{ .Release.Name }}-more","namespace":"{{ .Release.Namespace }}"}},"apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: text\n  namespace: {{ .Release.Namespace }}"]"#,
     r#"podDisruptionBudget={"enabled":true,"minAvailable":"50%"}"#,
-    r#"networkPolicy={"enabled":true,"metricsFrom":[{"namespaceSelector":{"matchLabels":{"kubernetes.io/metadata.name":"monitoring"}}}],"apiServerCidrs":["10.0.0.1/32"],"apiServerPorts":[6443]}"#,
-    r#"metrics={"service":{"annotations":{"prometheus.io/scrape":"true"}},"serviceMonitor":{"enabled":true,"labels":{"release":"prometheus"},"interval":"30s"},"prometheusRule":{"enabled":true,"labels":{"release":"prometheus"}}}"#,
+    r#"networkPolicy={"enabled":true,"metricsFrom":[{"namespaceSelector":{"matchLabels":{"kubernetes.io/metadata.name":"monitoring"}}}],"apiServerCidrs":["10.0.0.1/32"],"apiServerPorts":[6443],"prometheusTo":[{"namespaceSelector":{"matchLabels":{"kubernetes.io/metadata.name":"monitoring"}}}]}"#,
+    r#"metrics={"prometheusUrl":"https://prometheus.monitoring.svc:9091/at","prometheusTokenFile":"/more/token","prometheusCaFile":"/more/ca.crt","service":{"annotations":{"prometheus.io/scrape":"true"}},"serviceMonitor":{"enabled":true,"labels":{"release":"prometheus"},"interval":"30s"},"prometheusRule":{"enabled":true,"labels":{"release":"prometheus"}}}"#,
     r#"grafanaDashboards={"enabled":true,"annotations":{"grafana_folder":"Databases"}}"#,
     r#"webhook={"enabled":true,"timeoutSeconds":3,"certificate":{"certManager":{"enabled":true}},"service":{"annotations":{"example.com/a":"b"}}}"#,
 ];
@@ -127,6 +127,8 @@ fn nobody_may_do_more_than_is_written_here() {
         "pods: get list watch",
         "events: list",
         "events.k8s.io/events: create patch",
+        "custom.metrics.k8s.io/*: get",
+        "external.metrics.k8s.io/*: list",
     ];
     let leader = [
         "coordination.k8s.io/leases: create",
@@ -291,6 +293,8 @@ fn a_value_that_cannot_be_meant_is_refused() {
         (r#"image.repository="a@b""#, "'a@b' does not match pattern"),
         (r#"image.pullPolicy="always""#, "value must be one of"),
         (r#"metrics.serviceMonitor.interval="often""#, "'often' does not match pattern"),
+        (r#"metrics.prometheusUrl="prometheus:9090""#, "does not match pattern"),
+        (r#"metrics.prometheusUrl="http://me:secret@prometheus""#, "does not match pattern"),
         (r#"networkPolicy.apiServerCidrs=["kubernetes.default"]"#, "does not match pattern"),
         (r#"podDisruptionBudget.minAvailable="half""#, "does not match pattern"),
         (r#"extraEnv=[{"value":"1"}]"#, "missing property 'name'"),
@@ -298,6 +302,26 @@ fn a_value_that_cannot_be_meant_is_refused() {
     ] {
         let said = helm.ours("production", &[set]).expect_err(set);
         assert!(said.contains(message), "{set}: {said}");
+    }
+}
+
+/// The operator reaches the Prometheus that it is told of, and where none is named, none.
+#[test]
+fn the_operator_reaches_its_prometheus() {
+    let Some(helm) = Helm::find("the_operator_reaches_its_prometheus") else { return };
+    for (url, more, expected) in [
+        ("", "", ""),
+        ("http://prometheus.monitoring.svc:9090", "", "9090"),
+        ("http://prometheus.monitoring.svc", "", "80"),
+        ("https://[fd00::1]/at:8080", "", "443"),
+        ("http://prometheus.monitoring.svc", "networkPolicy.prometheusPorts=[9090]", "9090"),
+    ] {
+        let url = format!(r#"metrics.prometheusUrl="{url}""#);
+        let set = ["networkPolicy.enabled=true", &url, if more.is_empty() { "replicaCount=1" } else { more }];
+        let objects = documents(&helm.ours("production", &set).unwrap());
+        let policy = objects.iter().find(|object| object["kind"] == "NetworkPolicy").unwrap();
+        let ports = policy["spec"]["egress"][2]["ports"][0]["port"].as_u64().map(|port| port.to_string());
+        assert_eq!(ports.unwrap_or_default(), expected, "{url}");
     }
 }
 

@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 
 /// Where the operator is.
 pub(crate) const SYSTEM: &str = "cofferdam-system";
+/// Where the operator looks for a Prometheus on this machine; one test starts it.
+pub(crate) const PROMETHEUS_PORT: u16 = 19090;
 
 /// How the cluster is reached, and under which address Pods reach this machine.
 pub(crate) struct Cluster {
@@ -41,8 +43,8 @@ pub(crate) fn cluster(test: &str) -> Option<&'static Cluster> {
 }
 
 impl Cluster {
-    /// As the README says, with our image: every namespace is watched, and the webhook is on but where a namespace does
-    /// without it.
+    /// As the README says, with our image: every namespace is watched, the webhook is on but where a namespace does
+    /// without it, and there is a Prometheus.
     fn install(&self, repository: &str, digest: &str) {
         let chart = concat!(env!("CARGO_MANIFEST_DIR"), "/../../charts/cofferdam");
         let (registry, name) = repository.split_once('/').unwrap();
@@ -55,6 +57,7 @@ impl Cluster {
             .args(["--set-json", r#"watchNamespaces=["*"]"#])
             .args(["--set-json", &format!("webhook={}", webhook())])
             .args(["--set-json", &format!(r#"runner.plainHttpRegistries=["{registry}"]"#)])
+            .args(["--set", &format!("metrics.prometheusUrl=http://{}:{PROMETHEUS_PORT}", self.host)])
             .args(["--wait", "--timeout", "180s"])
             .output()
             .unwrap();

@@ -8,8 +8,10 @@
 mod cluster;
 mod database;
 mod disturbed;
+mod gates;
 mod images;
 mod manifests;
+mod metrics;
 mod namespace;
 mod plugin;
 mod rights;

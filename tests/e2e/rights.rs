@@ -67,6 +67,8 @@ fn the_operator_reads_no_secret() {
             // Its own, by their name.
             ("validatingwebhookconfigurations.admissionregistration.k8s.io", "get patch"),
             ("mutatingwebhookconfigurations.admissionregistration.k8s.io", "get patch"),
+            ("*.custom.metrics.k8s.io", "get"),
+            ("*.external.metrics.k8s.io", "list"),
         ])
     );
     // Of Secrets only the one with the webhook's certificate.

@@ -97,6 +97,14 @@ mounts them into the runner's Pod. */}}
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create, patch]
+# What spec.checks asks for: values of metrics, in the same namespace. One is got by its object, the other listed by its
+# name.
+- apiGroups: [custom.metrics.k8s.io]
+  resources: ["*"]
+  verbs: [get]
+- apiGroups: [external.metrics.k8s.io]
+  resources: ["*"]
+  verbs: [list]
 {{- end -}}
 
 {{/* What a runner may do: read its DatabaseMigration and say how far it is. */}}

@@ -51,10 +51,11 @@ pub struct PostChecks {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MinPodVersion {
-    /// Which Pods of the same namespace. At least one must be there. Example: `{matchLabels: {app: myapp}}`.
+    /// Which Pods of the same namespace. At least one must be there and ready. Example: `{matchLabels: {app: myapp}}`.
     #[schemars(schema_with = "selector")]
     pub selector: LabelSelector,
-    /// The least version, compared by its numbers with the tag of the image. Example: `2.0.0`.
+    /// The least version, compared by its numbers with the tag of the image: `2.0.0-rc.1` is older than `2.0.0`, and
+    /// `2.0.0-alpine` is not. An image whose tag is no version does not pass. Example: `2.0.0`.
     #[schemars(
         length(min = 1, max = 64),
         regex(pattern = r"^v?[0-9]+(\.[0-9]+){0,3}([-+][A-Za-z0-9.+-]+)?$")
@@ -105,8 +106,9 @@ pub struct MetricCheck {
     /// How several values become one. Default: `Max`.
     #[serde(default, skip_serializing_if = "is_default")]
     pub reduce: Reduce,
-    /// Time in seconds to wait before the first look and to go on looking, from 0 to 86400. Every look must be
-    /// fulfilled. With 0 there is one look, at once. Default: `0`. Example: `60`.
+    /// Time in seconds for which the metric is watched, from 0 to 86400. After a change the first look comes after
+    /// `intervalSeconds` and the last one at the end; every one must be fulfilled. Times in which it cannot be read do
+    /// not count. With 0 there is one look, at once. Default: `0`. Example: `60`.
     #[serde(default, skip_serializing_if = "is_default")]
     #[schemars(range(min = 0, max = 86400))]
     pub bake_seconds: u32,

@@ -90,6 +90,7 @@ pub static CLOSED: &[Closed] = &[
     source::HintType::CLOSED,
     source::ScriptType::CLOSED,
     source::Strategy::CLOSED,
+    status::BakeResult::CLOSED,
     status::Phase::CLOSED,
     status::RunResult::CLOSED,
     status::Stage::CLOSED,

@@ -193,7 +193,7 @@ reasons! {
         "The change is there and the metrics of `spec.checks.post` are being watched."
         "Nothing.";
     PostCheckFailed Person
-        "A metric of `spec.checks.post` did not stay within its limit, and `spec.rollback` does not take the change back by itself."
+        "A metric of `spec.checks.post` did not stay within its limit and `spec.rollback` does not take the change back by itself, or it could not be read for too long."
         "`kubectl annotate dbm NAME cofferdam.dev/rollback=DIGEST` with the digest of `status.planDigest`, or leave the change as it is.";
     RollingBack Working
         "The change is being taken back."

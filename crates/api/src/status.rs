@@ -1,7 +1,7 @@
 //! `status` of a DatabaseMigration: a mirror of what the journal in the database says, which can be made again from it.
 //!
 //! Two managers write it by server-side apply. `cofferdam-operator` owns `observedGeneration`, `phase`, `database`,
-//! `jobName`, `history` and the conditions Ready, Progressing, Stalled and Approved. `cofferdam-runner` owns the rest.
+//! `jobName`, `postChecks`, `history` and the conditions Ready, Progressing, Stalled and Approved. `cofferdam-runner` owns the rest.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::JsonSchema;
@@ -80,6 +80,9 @@ pub struct DatabaseMigrationStatus {
     /// Until when the change can be taken back with all that was written since, RFC 3339.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revertible_until: Option<Time>,
+    /// What the metrics of `spec.checks.post` say of the change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub post_checks: Option<Bake>,
     /// The last ten runs that ended, the newest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 10))]
@@ -194,6 +197,46 @@ pub struct BackupInfo {
     /// It was read back and its checksums were right.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verified: Option<bool>,
+}
+
+/// What the metrics of `spec.checks.post` say of a change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Bake {
+    /// The Job that made the change.
+    #[schemars(length(max = 253))]
+    pub job_name: String,
+    /// What came of it.
+    pub result: BakeResult,
+    /// Why the change does not stay, or why nobody knows, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 4096))]
+    pub message: Option<String>,
+    /// Each metric, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub metrics: Vec<BakedMetric>,
+}
+
+/// A metric that is watched after a change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BakedMetric {
+    /// Its name in `spec.checks.post.metrics`.
+    #[schemars(length(max = 63))]
+    pub name: String,
+    /// What was read at the last look that could be read. Example: `0.04`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub value: Option<String>,
+    /// When it was last looked at, RFC 3339; at first when the watch began.
+    pub looked_at: Time,
+    /// For how many seconds it was seen to lie within its limit. Times in which nobody looked do not count.
+    pub watched_seconds: u32,
+    /// Since when it cannot be read, RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unread_since: Option<Time>,
 }
 
 /// A run that ended.
@@ -332,6 +375,20 @@ closed! {
         Failed = "Failed",
         /// It was taken back and nothing of it is left.
         RolledBack = "RolledBack",
+    }
+}
+
+closed! {
+    /// What the metrics of `spec.checks.post` say of a change.
+    pub enum BakeResult {
+        /// They are being watched.
+        Baking = "Baking",
+        /// All lay within their limits for as long as was asked.
+        Passed = "Passed",
+        /// One did not.
+        Failed = "Failed",
+        /// One could not be read for too long, so nobody knows.
+        Unread = "Unread",
     }
 }
 

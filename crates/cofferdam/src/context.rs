@@ -103,7 +103,7 @@ impl Context {
         }
     }
 
-    fn heed_signals(&self) {
+    pub(crate) fn heed_signals(&self) {
         let quiet = self.common.quiet;
         self.halt.heed_signals(move |line| {
             if !quiet {

@@ -4,6 +4,7 @@
 //! mounts it into the Pod of the runner.
 
 pub mod contract;
+pub mod gates;
 pub mod http;
 pub mod lease;
 mod log;

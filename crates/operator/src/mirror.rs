@@ -69,3 +69,41 @@ impl Mirror {
         Ok(())
     }
 }
+
+/// Why one cannot be looked at; for people.
+#[derive(Debug)]
+pub enum Unseen {
+    /// The account may not.
+    Forbidden(String),
+    /// The API did not answer as it should.
+    Failed(String),
+}
+
+/// DatabaseMigrations of a namespace, for somebody who may only get them.
+pub struct Onlooker(Api<DatabaseMigration>);
+
+impl Onlooker {
+    /// In the namespace; without one in that of the Pod, or of the kubeconfig.
+    ///
+    /// # Errors
+    /// What is wrong with the cluster's configuration, for people.
+    pub async fn open(namespace: Option<&str>) -> Result<Self, String> {
+        let client = crate::client().await?;
+        let namespace = namespace.unwrap_or(client.default_namespace()).to_owned();
+        Ok(Self(Api::namespaced(client, &namespace)))
+    }
+
+    /// One of them as it is now; `None`: it is not there.
+    ///
+    /// # Errors
+    /// [`Unseen`].
+    pub async fn read(&self, name: &str) -> Result<Option<DatabaseMigration>, Unseen> {
+        match self.0.get_opt(name).await {
+            Ok(found) => Ok(found),
+            Err(kube::Error::Api(status)) if matches!(status.code, 401 | 403) => {
+                Err(Unseen::Forbidden(status.message.clone()))
+            }
+            Err(e) => Err(Unseen::Failed(e.to_string())),
+        }
+    }
+}

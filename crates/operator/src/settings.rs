@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::gates::prometheus::Address;
+
 /// All of it.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -21,6 +23,8 @@ pub struct Settings {
     pub port: u16,
     /// How many objects are looked at side by side.
     pub concurrency: u16,
+    /// The Prometheus that gates may ask, where the administrator named one. It never comes from a spec.
+    pub prometheus: Option<Address>,
     /// The runner's Job.
     pub runner: RunnerSettings,
     /// The admission webhook, where it is on.
@@ -89,6 +93,14 @@ impl Settings {
                 .filter(Value::is_object)
                 .ok_or_else(|| format!("COFFERDAM_RUNNER_RESOURCES={text} is not a JSON object"))?,
         };
+        let prometheus = variable("COFFERDAM_PROMETHEUS_URL").map(|url| Address {
+            url,
+            token_file: variable("COFFERDAM_PROMETHEUS_TOKEN_FILE").map(Into::into),
+            ca_file: variable("COFFERDAM_PROMETHEUS_CA_FILE").map(Into::into),
+        });
+        if let Some(address) = &prometheus {
+            address.check().map_err(|why| format!("COFFERDAM_PROMETHEUS_URL: {why}"))?;
+        }
         Ok(Self {
             namespaces: list("COFFERDAM_WATCH_NAMESPACES"),
             own_namespace: needed("COFFERDAM_NAMESPACE", "in which namespace the operator runs")?,
@@ -97,6 +109,7 @@ impl Settings {
             lease_duration: Duration::from_secs(15),
             port: number("COFFERDAM_HTTP_PORT", 8080)?,
             concurrency: number("COFFERDAM_CONCURRENCY", 16)?.max(1),
+            prometheus,
             runner: RunnerSettings {
                 image: needed("COFFERDAM_RUNNER_IMAGE", "which image runners use")?,
                 pull_policy: variable("COFFERDAM_RUNNER_PULL_POLICY")
@@ -154,6 +167,7 @@ mod tests {
             ("COFFERDAM_CONCURRENCY", "-1"),
             ("COFFERDAM_RUNNER_RESOURCES", "[]"),
             ("COFFERDAM_RUNNER_RESOURCES", "limits"),
+            ("COFFERDAM_PROMETHEUS_URL", "prometheus:9090"),
         ] {
             assert!(read(&[(name, value)]).unwrap_err().contains(name), "{name}");
         }

@@ -15,6 +15,8 @@ static PROGRAMS: &[(&str, &str)] = &[
     ("runc", "runc"),
     ("docker-registry", "docker-registry"),
     ("skopeo", "skopeo"),
+    // What gates ask in tests.
+    ("prometheus", "prometheus"),
     ("ip", "iproute2"),
     ("iptables", "iptables"),
     ("nft", "nftables"),

@@ -3,12 +3,16 @@
 use cofferdam_core::{Code, Refusal, Result};
 use cofferdam_operator::settings::Settings;
 
-use super::{Command, Exit};
+use super::{Command, Exit, flags};
 use crate::context::Context;
 use crate::signals;
 
 #[derive(Debug, clap::Args)]
-struct Flags {}
+struct Flags {
+    /// The Prometheus that checks may ask, which no spec can name
+    #[arg(long, value_name = "URL")]
+    prometheus_url: Option<String>,
+}
 
 pub(crate) static COMMAND: Command = Command {
     name: "operator",
@@ -21,12 +25,16 @@ pub(crate) static COMMAND: Command = Command {
            COFFERDAM_HTTP_PORT, 8080.",
     examples: &[("cofferdam operator", "as the chart runs it; helm install cofferdam charts/cofferdam")],
     arguments: <Flags as clap::Args>::augment_args,
-    run: |context, _| Box::pin(async move { operator(&context).await }),
+    run: |context, matches| Box::pin(async move { operator(&context, flags(&matches)?).await }),
 };
 
-async fn operator(_: &Context) -> Result<Exit> {
+async fn operator(_: &Context, flags: Flags) -> Result<Exit> {
     let refused = |why: String| Refusal::new(Code::BadConfig, "the operator cannot run").cause(why);
-    let settings = Settings::read(&|name| std::env::var(name).ok().filter(|v| !v.is_empty()))
+    let variable = |name: &str| match name {
+        "COFFERDAM_PROMETHEUS_URL" if flags.prometheus_url.is_some() => flags.prometheus_url.clone(),
+        _ => std::env::var(name).ok().filter(|value| !value.is_empty()),
+    };
+    let settings = Settings::read(&variable)
         .map_err(|why| refused(why).help("install the chart: helm install cofferdam charts/cofferdam"))?;
     cofferdam_operator::run(settings, signals::terminated()).await.map_err(|why| {
         refused(why).help("look at what it wrote before; it is started again by Kubernetes")

@@ -9,10 +9,12 @@ use kube::ResourceExt;
 use cofferdam_api::approval::Decision as Agreed;
 use cofferdam_api::names::{ANNOTATION_FINALIZE, ANNOTATION_RETRY, ANNOTATION_ROLLBACK};
 use cofferdam_api::rollback::RollbackTrigger;
+use cofferdam_api::status::Bake;
 use cofferdam_api::{ConditionType, DatabaseMigration, MigrationApproval, Phase, Reason, Stage, conditions};
 
 use super::check;
 use super::gaps;
+use super::gate;
 use super::pending;
 use super::seen::{Finished, Seen, finished, kind_of};
 use super::work::{self, Work};
@@ -43,10 +45,14 @@ pub struct Decision {
     pub ended: Option<Outcome>,
     /// When to look again, where nothing else would tell.
     pub again: Option<Duration>,
+    /// What is to be looked at first; then it is decided again.
+    pub look: Option<gate::Look>,
+    /// How the metrics stand that are watched after a change.
+    pub bake: Option<Bake>,
 }
 
 impl Decision {
-    fn new(phase: Phase, reason: Reason, message: impl Into<String>) -> Self {
+    pub(super) fn new(phase: Phase, reason: Reason, message: impl Into<String>) -> Self {
         Self {
             phase,
             reason,
@@ -56,15 +62,17 @@ impl Decision {
             stop: None,
             ended: None,
             again: None,
+            look: None,
+            bake: None,
         }
     }
 
-    fn of(mut self, job: &Job) -> Self {
+    pub(super) fn of(mut self, job: &Job) -> Self {
         self.job = Some(job.name_any());
         self
     }
 
-    fn again(mut self, after: Duration) -> Self {
+    pub(super) fn again(mut self, after: Duration) -> Self {
         self.again = Some(after);
         self
     }
@@ -164,8 +172,9 @@ fn after(seen: &Seen, job: &Job, kind: Kind) -> Decision {
         // The other plan can be agreed to, as the first could.
         Ended::Refused if outcome.reason() == Reason::PlanChanged => return approval(seen, job, &outcome),
         Ended::Succeeded if kind == Kind::Rollback => {
-            Decision::new(Phase::RolledBack, Reason::RolledBack, outcome.message.clone())
+            Decision::new(Phase::RolledBack, Reason::RolledBack, gate::because(seen, &outcome.message))
         }
+        Ended::Succeeded if kind == Kind::Apply => return gate::after(seen, job, outcome, succeeded),
         Ended::Succeeded => return succeeded(seen, job, kind, outcome),
         Ended::RolledBack => Decision::new(Phase::RolledBack, outcome.reason(), outcome.message.clone()),
         Ended::Refused | Ended::Stuck | Ended::Failed => {
@@ -175,7 +184,11 @@ fn after(seen: &Seen, job: &Job, kind: Kind) -> Decision {
             {
                 return begin(seen, Kind::Rollback, None);
             }
-            Decision::new(Phase::Failed, outcome.reason(), outcome.message.clone())
+            let message = match kind {
+                Kind::Rollback => gate::because(seen, &outcome.message),
+                Kind::Apply | Kind::Finalize => outcome.message.clone(),
+            };
+            Decision::new(Phase::Failed, outcome.reason(), message)
         }
     };
     decision.ended = Some(outcome);
@@ -256,7 +269,7 @@ fn approval(seen: &Seen, job: &Job, outcome: &Outcome) -> Decision {
 }
 
 /// A Job is to be made, unless something stands in its way.
-fn begin(seen: &Seen, kind: Kind, approved: Option<String>) -> Decision {
+pub(super) fn begin(seen: &Seen, kind: Kind, approved: Option<String>) -> Decision {
     let migration = &seen.migration;
     // What was made under an older version can be taken back and ended under one that would not make it any more.
     if kind == Kind::Apply
@@ -285,6 +298,11 @@ fn begin(seen: &Seen, kind: Kind, approved: Option<String>) -> Decision {
         let message =
             format!("DatabaseMigration {other} works on the same database; this one comes after it");
         return Decision::new(Phase::Pending, Reason::LockHeldByOther, message).again(SOON);
+    }
+    if kind == Kind::Apply
+        && let Some(held) = gate::before(seen)
+    {
+        return held;
     }
     let work = Work { kind, approved, before: seen.jobs_of(kind).count() };
     let phase = if kind == Kind::Rollback { Phase::RollingBack } else { Phase::Pending };

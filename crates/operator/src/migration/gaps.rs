@@ -12,8 +12,6 @@ use super::check::Problem;
 pub fn refused(spec: &DatabaseMigrationSpec) -> Vec<Problem> {
     let asks = [
         (spec.backup.is_some(), "spec.backup: backups"),
-        (spec.checks.pre.is_some(), "spec.checks.pre: checks of the application before a change"),
-        (spec.checks.post.is_some(), "spec.checks.post: checks of the application after a change"),
         (spec.migration.container.is_some(), "spec.migration.container: containers of your own"),
         (spec.database.aws.is_some(), "spec.database.aws: logins by IAM"),
         (spec.migration.strategy == Strategy::Rolling, "spec.migration.strategy: rolling changes"),

@@ -4,6 +4,7 @@ pub mod build;
 pub mod check;
 pub mod decide;
 pub mod gaps;
+pub mod gate;
 pub mod observe;
 pub mod pending;
 pub mod report;
@@ -30,11 +31,13 @@ use kube::{Client, Resource, ResourceExt};
 use cofferdam_api::names::LABEL_MIGRATION;
 use cofferdam_api::{ConditionType, DatabaseMigration, MigrationApproval, Reason, conditions};
 
+use crate::gates::{Gates, Looked};
 use crate::log::log;
 use crate::metrics::Metrics;
 use crate::settings::{RunnerSettings, Settings};
 use decide::{Decision, decide};
 use report::Report;
+use seen::Seen;
 
 /// A look at everything, also where nothing tells: missed events must not matter.
 const RESYNC: Duration = Duration::from_secs(15 * 60);
@@ -47,6 +50,7 @@ pub struct Context {
     recorder: Recorder,
     runner: RunnerSettings,
     metrics: Arc<Metrics>,
+    gates: Gates,
 }
 
 /// An object that may not be readable: one such must not stop the others.
@@ -60,8 +64,9 @@ pub async fn run(
     recorder: Recorder,
     metrics: Arc<Metrics>,
 ) {
-    let context =
-        Arc::new(Context { client: client.clone(), recorder, runner: settings.runner.clone(), metrics });
+    let gates = Gates::new(client.clone(), settings.prometheus.as_ref());
+    let runner = settings.runner.clone();
+    let context = Arc::new(Context { client: client.clone(), recorder, runner, metrics, gates });
     fn api<K>(client: &Client, namespace: Option<&str>) -> Api<K>
     where
         K: Resource<Scope = kube::core::NamespaceResourceScope>,
@@ -125,7 +130,7 @@ async fn one(known: &DatabaseMigration, context: &Context) -> Result<Action, kub
         context.metrics.stands(known);
         return Ok(Action::await_change());
     }
-    let Some(seen) = observe::observe(&context.client, known).await? else {
+    let Some(mut seen) = observe::observe(&context.client, known).await? else {
         context.metrics.forget(known);
         return Ok(Action::await_change());
     };
@@ -133,6 +138,10 @@ async fn one(known: &DatabaseMigration, context: &Context) -> Result<Action, kub
         context.metrics.stands(&seen.migration);
         return Ok(Action::requeue(RESYNC));
     };
+    if let Some(look) = decision.look {
+        seen.looked = Some(looked(&seen, look, &context.gates).await);
+        decision = decide(&seen).unwrap_or(decision);
+    }
     carry_out(&seen.migration, &mut decision, context).await?;
     let report = Report::of(&seen.migration, &decision, seen.now);
     let new_run = report.history.first().map(|run| &run.run_id)
@@ -148,6 +157,17 @@ async fn one(known: &DatabaseMigration, context: &Context) -> Result<Action, kub
     }
     context.metrics.is(&seen.migration, &decision);
     Ok(Action::requeue(decision.again.unwrap_or(RESYNC).min(RESYNC)))
+}
+
+/// Looks at what gates ask about.
+async fn looked(seen: &Seen, look: gate::Look, gates: &Gates) -> Looked {
+    match (look, gate::asked_before(&seen.migration)) {
+        (gate::Look::Before, Some(checks)) => {
+            let key = format!("{}/{}", work::base(&seen.migration), seen.jobs.len());
+            gates.before(&seen.migration, checks, (&key, gate::pause(seen))).await
+        }
+        _ => gates.after(&seen.migration, &gate::due(seen)).await,
+    }
 }
 
 /// Makes and removes Jobs. What the API refuses for good becomes what is said.

@@ -63,7 +63,8 @@ pub async fn observe(client: &Client, known: &DatabaseMigration) -> Result<Optio
         false => Vec::new(),
     };
     let other = other(client, &namespace, &migration).await?;
-    Ok(Some(Seen { migration, jobs, pods, warnings, previous, approvals, other, now: Timestamp::now() }))
+    let now = Timestamp::now();
+    Ok(Some(Seen { migration, jobs, pods, warnings, previous, approvals, other, looked: None, now }))
 }
 
 /// Jobs that were made in the same second are in the order in which they follow from one another.

@@ -8,10 +8,11 @@ use serde::Serialize;
 use serde_json::json;
 
 use cofferdam_api::names;
-use cofferdam_api::status::{HISTORY, PastRun};
+use cofferdam_api::status::{Bake, HISTORY, PastRun};
 use cofferdam_api::{ConditionType, DatabaseMigration, Phase, conditions};
 
 use super::decide::Decision;
+use crate::contract::Kind;
 
 /// The conditions that are the operator's.
 const OURS: [ConditionType; 3] = [ConditionType::Ready, ConditionType::Progressing, ConditionType::Stalled];
@@ -35,6 +36,9 @@ pub struct Report {
     pub job_name: Option<String>,
     /// Ready, Progressing and Stalled.
     pub conditions: Vec<Condition>,
+    /// How the metrics stand that are watched after a change.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub post_checks: Option<Bake>,
     /// Runs that ended, the newest first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub history: Vec<PastRun>,
@@ -51,6 +55,7 @@ impl Report {
             desired_version: status.desired_version,
             job_name: status.job_name,
             conditions: ours(status.conditions),
+            post_checks: status.post_checks,
             history: status.history,
         })
     }
@@ -62,6 +67,7 @@ impl Report {
         let mut conditions = ours(status.conditions.clone());
         let name = migration.name_any();
         conditions::stand(&mut conditions, decision.reason, &decision.message, &name, generation, now);
+        let begins = decision.start.as_ref().is_some_and(|work| work.kind == Kind::Apply);
         let spec = &migration.spec;
         let database = spec.database.database.as_ref().map(|d| d.as_str().to_owned());
         let database =
@@ -74,6 +80,8 @@ impl Report {
             desired_version: spec.migration.target_version.clone(),
             job_name: decision.job.clone().or_else(|| status.job_name.clone()),
             conditions,
+            // What was said of an older change is no longer of interest once another one begins.
+            post_checks: decision.bake.clone().or(status.post_checks.filter(|_| !begins)),
             history: history(status.history, decision, generation, now),
         }
     }

@@ -9,6 +9,7 @@ use cofferdam_api::{DatabaseMigration, MigrationApproval};
 
 use super::work;
 use crate::contract::Kind;
+use crate::gates::Looked;
 use crate::outcome::Outcome;
 
 /// What was seen.
@@ -28,6 +29,8 @@ pub struct Seen {
     pub approvals: Vec<MigrationApproval>,
     /// Another object that has a Job at work on the same database.
     pub other: Option<String>,
+    /// What gates asked about, once it was looked at.
+    pub looked: Option<Looked>,
     /// When.
     pub now: Timestamp,
 }

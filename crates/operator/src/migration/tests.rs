@@ -1,5 +1,7 @@
 //! What is decided of what is seen, and what Job comes of it.
 
+mod gates;
+
 use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Pod;
@@ -56,6 +58,7 @@ fn seen(migration: DatabaseMigration) -> Seen {
         previous: None,
         approvals: vec![],
         other: None,
+        looked: None,
         now: "2026-11-21T10:00:00Z".parse().unwrap(),
     }
 }
@@ -253,7 +256,6 @@ fn why_no_runner_begins_is_said() {
 fn what_this_version_does_not_do_is_refused_or_said() {
     for (field, value) in [
         ("backup", json!({ "to": "s3://backups/" })),
-        ("checks", json!({ "pre": {} })),
         ("validation", json!({ "dataIntegrityChecks": { "enabled": false } })),
     ] {
         let asks = seen(migration(|m| m["spec"][field] = value));
