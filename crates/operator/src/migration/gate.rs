@@ -6,7 +6,7 @@ use k8s_openapi::api::batch::v1::Job;
 use kube::ResourceExt;
 
 use cofferdam_api::checks::{MetricCheck, PreChecks};
-use cofferdam_api::names::ANNOTATION_ROLLBACK;
+use cofferdam_api::names::{ANNOTATION_FINALIZE, ANNOTATION_RETRY, ANNOTATION_ROLLBACK};
 use cofferdam_api::rollback::RollbackTrigger;
 use cofferdam_api::status::{Bake, BakeResult};
 use cofferdam_api::{ConditionType, DatabaseMigration, Phase, Reason, Stage, conditions};
@@ -153,7 +153,7 @@ pub(super) fn after(
         BakeResult::Unread => {
             // Another value asks again, and this one is of this Job.
             let (name, value) = (seen.migration.name_any(), job.name_any());
-            let again = format!("kubectl annotate --overwrite dbm {name} {}={value}", work::RETRY);
+            let again = format!("kubectl annotate --overwrite dbm {name} {}={value}", ANNOTATION_RETRY);
             let message = format!(
                 "{why}: nobody knows whether the change may stay, so it is neither Ready nor taken back. Look again: \
                  `{again}`"
@@ -190,7 +190,7 @@ fn failed(seen: &Seen, job: &Job, outcome: Outcome, message: String) -> Decision
         Some(plan) => format!(
             "{message}. Take it back: `kubectl annotate --overwrite dbm {name} {ANNOTATION_ROLLBACK}={plan}`, or keep it: \
              `kubectl annotate --overwrite dbm {name} {}={plan}`",
-            work::FINALIZE
+            ANNOTATION_FINALIZE
         ),
     };
     let mut decision = Decision::new(Phase::Failed, Reason::PostCheckFailed, message.clone()).of(job);

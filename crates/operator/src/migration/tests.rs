@@ -384,7 +384,9 @@ fn what_an_older_version_made_is_taken_back_and_ended_all_the_same() {
     job.metadata.uid = Some("job-0".into());
     made.jobs.push(job);
     let open = made.left(&outcome);
-    for (annotation, kind) in [("cofferdam.dev/rollback", Kind::Rollback), (work::FINALIZE, Kind::Finalize)] {
+    for (annotation, kind) in
+        [("cofferdam.dev/rollback", Kind::Rollback), (ANNOTATION_FINALIZE, Kind::Finalize)]
+    {
         let asked = open.clone().with(|m| m["metadata"]["annotations"] = json!({ annotation: PLAN }));
         assert_eq!(said(&asked).2, Some(kind));
     }

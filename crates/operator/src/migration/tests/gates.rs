@@ -266,7 +266,7 @@ fn a_window_does_not_end_while_its_change_is_watched() {
     let seen = changed(&json!({})).then(4000, Some(value(1.0)));
     assert_eq!(said(&seen), (Phase::Running, Reason::Baking, None));
     // A person's word ends both.
-    let word = seen.with(|m| m["metadata"]["annotations"] = json!({ work::FINALIZE: PLAN }));
+    let word = seen.with(|m| m["metadata"]["annotations"] = json!({ ANNOTATION_FINALIZE: PLAN }));
     assert_eq!(said(&word).2, Some(Kind::Finalize));
 }
 
@@ -277,7 +277,7 @@ fn another_change_is_watched_anew() {
     assert_eq!(report.post_checks.as_ref().unwrap().result, BakeResult::Failed);
     let again = seen.with(|m| {
         m["status"] = serde_json::to_value(&report).unwrap();
-        m["metadata"]["annotations"] = json!({ work::RETRY: "1" });
+        m["metadata"]["annotations"] = json!({ ANNOTATION_RETRY: "1" });
     });
     assert_eq!(said(&again).2, Some(Kind::Apply));
     assert_eq!(Report::of(&again.migration, &decided(&again), again.now).post_checks, None);
