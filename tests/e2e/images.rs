@@ -1,6 +1,7 @@
 //! Migrations that lie in a container image.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
@@ -14,22 +15,42 @@ const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 /// Pushes an image with these files to the registry of the cluster; its digest.
 fn push(reference: &str, files: &[(&str, &str)]) -> String {
     let folder = tempfile::tempdir().unwrap();
-    let (root, blobs) = (folder.path().join("root"), folder.path().join("image/blobs/sha256"));
-    fs::create_dir_all(&blobs).unwrap();
     for (path, contents) in files {
-        let path = root.join(path);
+        let path = folder.path().join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, contents).unwrap();
     }
+    push_root(reference, folder.path(), &json!({}))
+}
+
+/// Pushes an image of a program of this machine, with the libraries that it needs and nothing else.
+pub(crate) fn push_program(reference: &str, program: &Path) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let libraries = Command::new("ldd").arg(program).output().unwrap();
+    let libraries = String::from_utf8(libraries.stdout).unwrap();
+    let paths =
+        libraries.lines().filter_map(|line| line.split_whitespace().find(|word| word.starts_with('/')));
+    for path in paths.map(Path::new).chain([program]) {
+        let inside = folder.path().join(path.strip_prefix("/").unwrap());
+        fs::create_dir_all(inside.parent().unwrap()).unwrap();
+        fs::copy(path, inside).unwrap();
+    }
+    push_root(reference, folder.path(), &json!({ "Entrypoint": [program] }))
+}
+
+fn push_root(reference: &str, root: &Path, settings: &Value) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let blobs = folder.path().join("image/blobs/sha256");
+    fs::create_dir_all(&blobs).unwrap();
     let archive = folder.path().join("layer.tar");
-    run(Command::new("tar").arg("-cf").arg(&archive).arg("-C").arg(&root).arg("."));
+    run(Command::new("tar").arg("-cf").arg(&archive).arg("-C").arg(root).arg("."));
     let blob = |media_type: &str, bytes: &[u8]| {
         let digest = hex::encode(Sha256::digest(bytes));
         fs::write(blobs.join(&digest), bytes).unwrap();
         json!({ "mediaType": media_type, "digest": format!("sha256:{digest}"), "size": bytes.len() })
     };
     let layer = blob("application/vnd.oci.image.layer.v1.tar", &fs::read(&archive).unwrap());
-    let config = json!({ "os": "linux", "architecture": "amd64", "rootfs": { "type": "layers", "diff_ids": [layer["digest"]] } });
+    let config = json!({ "os": "linux", "architecture": "amd64", "config": settings, "rootfs": { "type": "layers", "diff_ids": [layer["digest"]] } });
     let config = blob("application/vnd.oci.image.config.v1+json", config.to_string().as_bytes());
     let manifest =
         json!({ "schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": [layer] }).to_string();

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 
 mod cluster;
+mod container;
 mod database;
 mod disturbed;
 mod gates;

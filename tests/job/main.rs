@@ -8,6 +8,7 @@
 mod support;
 
 mod consent;
+mod container;
 mod end;
 mod online;
 mod pod;

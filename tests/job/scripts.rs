@@ -133,12 +133,6 @@ fn what_is_not_carried_out_is_said_before_anything_is_done() {
     pod.script("a", "CREATE TABLE a (id int);\n");
     let spec = pod.spec.clone();
     let cases = [
-        (
-            "/migration",
-            json!({ "container": {
-                "image": "myapp:v2", "signal": { "table": "t", "column": "c", "value": "1" },
-            } }),
-        ),
         ("/migration/strategy", json!("blue-green")),
         ("/database/type", json!("mysql")),
         ("/backup", json!({ "to": "s3://backups" })),

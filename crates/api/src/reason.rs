@@ -344,9 +344,12 @@ impl From<Code> for Reason {
             | C::ClusterRefused
             | C::NotAgreed
             | C::NotAsClaimed => Reason::JobFailed,
-            C::StatementFailed | C::RollbackFailed | C::JournalBroken | C::Pending | C::Bug => {
-                Reason::JobFailed
-            }
+            C::StatementFailed
+            | C::RollbackFailed
+            | C::JournalBroken
+            | C::ContainerFailed
+            | C::Pending
+            | C::Bug => Reason::JobFailed,
         }
     }
 }

@@ -153,18 +153,20 @@ pub struct Container {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64), inner(length(max = 4096)))]
     pub args: Option<Vec<String>>,
-    /// Variables of its environment. `DATABASE_URL`, `PGHOST`, `PGPORT`, `PGDATABASE`, `PGUSER` and `PGPASSWORD` (for
-    /// mysql and mariadb `MYSQL_HOST` and so on) are there without being named, made from `spec.database`. At most 64. Default: none beside those.
+    /// Variables of its environment. `DATABASE_URL` is there without being named, made from `spec.database`; where the
+    /// Secret has `username` and `password` in place of `url`, so are `PGHOST`, `PGPORT`, `PGDATABASE`, `PGUSER` and
+    /// `PGPASSWORD` (for mysql and mariadb `MYSQL_HOST` and so on), and a value may refer to them as `$(PGHOST)`. At
+    /// most 64. Default: none beside those.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub env: Vec<EnvVar>,
     /// How many Pods of it run at the same time, from 1 to 32: for backfills that share out their work by
-    /// `JOB_COMPLETION_INDEX`.
+    /// `JOB_COMPLETION_INDEX`. The signal is read when all of them have ended.
     #[serde(default = "one")]
     #[schemars(range(min = 1, max = 32))]
     pub parallelism: u32,
-    /// It may run twice without harm.
+    /// It may run twice without harm: one that failed can be started again without a person who looks at what it did.
     #[serde(default)]
     pub idempotent: bool,
     /// How often it is started again after a failure, from 0 to 10.
@@ -210,7 +212,8 @@ pub struct EnvVar {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Signal {
-    /// The table (or collection), with its schema where `search_path` does not find it. Example: `alembic_version`.
+    /// The table (or collection), with its schema where `search_path` does not find it, as the server stores the name.
+    /// Until it is there it says nothing. Example: `alembic_version`.
     #[schemars(length(min = 1, max = 127))]
     pub table: String,
     /// The column (or field). Example: `version_num`.

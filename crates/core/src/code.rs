@@ -57,6 +57,7 @@ pub enum Code {
     TimedOut,
     JournalBroken,
     RunUnfinished,
+    ContainerFailed,
     // 24xx: taking back
     NoWayBack,
     WouldLose,
@@ -480,6 +481,13 @@ pub static ERRORS: &[ErrorDoc] = &[
         1,
         "an earlier run is not finished",
         "Its steps must be finished or taken back first: `cofferdam apply` goes on with it.",
+    ),
+    doc(
+        Code::ContainerFailed,
+        "CF2315",
+        1,
+        "a migration container did not do its work",
+        "A container of `spec.migration.container` failed, or ended well without bringing the version signal to its value. Its log says why: `kubectl logs --selector cofferdam.dev/migration=NAME`.",
     ),
     doc(
         Code::NoWayBack,

@@ -12,6 +12,17 @@ pub const UID: &str = "COFFERDAM_UID";
 /// Variable: registries that are spoken to without TLS, with commas between them.
 pub const PLAIN_HTTP: &str = "COFFERDAM_PLAIN_HTTP_REGISTRIES";
 
+/// Variable: how the container of the user ended that this runner comes after, as JSON of [`Left`].
+pub const LEFT: &str = "COFFERDAM_LEFT";
+/// Variable: the digest of the spec that the Job was made for.
+pub const FOR: &str = "COFFERDAM_FOR";
+/// Variable: the name of the Job.
+pub const JOB: &str = "COFFERDAM_JOB";
+/// Variable: the name of the Pod.
+pub const POD: &str = "COFFERDAM_POD";
+/// Variable: the number of the Pod among those that work side by side; the Job controller sets it.
+pub const INDEX: &str = "JOB_COMPLETION_INDEX";
+
 /// Folder: the Secret with the credentials, a file for each key; with `connection` one file `url`.
 pub const DATABASE: &str = "/cofferdam/database";
 /// Folder: the script `NAME` of `spec.migration.scripts` as `NAME.sql`.
@@ -21,12 +32,48 @@ pub const DIRECTORY: &str = "/cofferdam/directory";
 /// Folder: one folder for each of `spec.runner.imagePullSecrets`, by its number from 0.
 pub const PULL: &str = "/cofferdam/pull";
 
+/// Folder, in a container of the user: the files of TLS that the Secret has.
+pub const TLS: &str = "/cofferdam/tls";
+
+/// How a container of the user ended, as far as the cluster knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Left {
+    /// Its Job.
+    pub job: String,
+    /// How.
+    pub how: How,
+    /// Its exit code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i32>,
+    /// Kubernetes' word for why: `Error`, `OOMKilled`, `DeadlineExceeded`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The last that it said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lines: Option<String>,
+}
+
+/// How a container of the user ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum How {
+    /// All of them with the exit code 0.
+    Complete,
+    /// In another way, or nobody knows how.
+    Failed,
+    /// None was started.
+    Never,
+}
+
 /// What a runner is to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// Make the change. Where a person must agree first and has not: plan it and say its digest.
     Apply,
+    /// Open the way for the container of the user that comes after it in its Pod.
+    Container,
     /// End the revert window of what was changed.
     Finalize,
     /// Take the change back.
@@ -35,12 +82,13 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Kind; 3] = [Kind::Apply, Kind::Finalize, Kind::Rollback];
+    pub const ALL: [Kind; 4] = [Kind::Apply, Kind::Container, Kind::Finalize, Kind::Rollback];
 
     /// The argument of `cofferdam runner --work`.
     pub fn word(self) -> &'static str {
         match self {
             Kind::Apply => "apply",
+            Kind::Container => "container",
             Kind::Finalize => "finalize",
             Kind::Rollback => "rollback",
         }

@@ -26,6 +26,8 @@ pub enum Ended {
     Stopped,
     /// A person must agree to the plan first.
     WaitsForApproval,
+    /// All is ready for the container of the user.
+    Prepared,
     /// Nothing was changed, and nothing would be by another try.
     Refused,
     /// It failed, and what was done was taken back.
@@ -43,7 +45,7 @@ impl Ended {
             Ended::Succeeded => Some(RunResult::Succeeded),
             Ended::RolledBack => Some(RunResult::RolledBack),
             Ended::Refused | Ended::Stuck | Ended::Failed => Some(RunResult::Failed),
-            Ended::Stopped | Ended::WaitsForApproval => None,
+            Ended::Stopped | Ended::WaitsForApproval | Ended::Prepared => None,
         }
     }
 }
@@ -73,6 +75,31 @@ pub struct Outcome {
     /// An online change is in its revert window until then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revertible_until: Option<Timestamp>,
+    /// What the Secret has for a container of the user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login: Option<Box<Login>>,
+}
+
+/// What a Secret has for a container of the user: names of keys and what they are fit for, nothing of their values. The
+/// operator cannot read Secrets, and a Pod must not ask for a key that is not there.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Login {
+    /// The key with the whole URL; absent: there are parts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// The keys that it has, of those that mean something.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<String>,
+    /// User and password mean in a URL what they are: none of their characters has a meaning there.
+    #[serde(default)]
+    pub plain_login: bool,
+    /// And so does the name of the database.
+    #[serde(default)]
+    pub plain_database: bool,
+    /// The host is an address of IPv6, which stands in brackets in a URL.
+    #[serde(default)]
+    pub brackets: bool,
 }
 
 impl Outcome {
@@ -87,6 +114,7 @@ impl Outcome {
             to_version: None,
             plan_digest: None,
             revertible_until: None,
+            login: None,
         }
     }
 

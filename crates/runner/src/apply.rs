@@ -100,6 +100,10 @@ pub(crate) async fn finish_unfinished(
             open.push(run);
             continue;
         }
+        if crate::foreign::is_foreign(&run) {
+            summary.runs.push(crate::foreign::settle(session, run).await?);
+            continue;
+        }
         session.reset().await?;
         let state = resume::take_over(session, &mut run, &policy.who).await?;
         let given_up = assessment.is_some_and(|a| changed_since(a, &run))

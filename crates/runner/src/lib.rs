@@ -25,6 +25,7 @@ mod attend;
 mod audit;
 mod back;
 mod drive;
+pub mod foreign;
 mod guard;
 mod online;
 mod resume;

@@ -4,21 +4,33 @@ use std::path::PathBuf;
 
 use cofferdam_api::value::Sha256;
 use cofferdam_core::{Code, Refusal, Result};
-use cofferdam_operator::contract::Kind;
+use cofferdam_operator::contract::{self, Kind, Left};
 use cofferdam_operator::outcome;
 
 use super::{Command, Exit, flags};
 use crate::context::Context;
-use crate::job::{Object, Order, carry_out};
+use crate::job::{Object, Order, Place, carry_out};
 
 #[derive(Debug, clap::Args)]
 struct Flags {
-    /// What to do: apply, finalize (end the revert window), rollback
+    /// What to do: apply, container (open the way for one of the user), finalize (end the revert window), rollback
     #[arg(long, value_name = "WORK", default_value = "apply", value_parser = work)]
     work: Kind,
     /// The plan that somebody agreed to, as status.planDigest says it
     #[arg(long, value_name = "DIGEST", value_parser = digest)]
     approved: Option<Sha256>,
+    /// How the container of the user ended that came before, as JSON
+    #[arg(long, value_name = "JSON", value_parser = left, hide = true)]
+    left: Option<Left>,
+    /// The digest of the spec that the Job was made for
+    #[arg(long = "for", value_name = "DIGEST", default_value = "", hide = true)]
+    order: String,
+    /// The name of the Job
+    #[arg(long, value_name = "NAME", default_value = "", hide = true)]
+    job: String,
+    /// The name of the Pod
+    #[arg(long, value_name = "NAME", default_value = "", hide = true)]
+    pod: String,
     /// Namespace of the DatabaseMigration
     #[arg(long, value_name = "NAMESPACE", required_unless_present = "object")]
     namespace: Option<String>,
@@ -64,6 +76,13 @@ async fn runner(context: &Context, flags: Flags) -> Result<Exit> {
     let order = Order {
         work: flags.work,
         approved: flags.approved,
+        left: flags.left,
+        place: Place {
+            order: flags.order,
+            job: flags.job,
+            pod: flags.pod,
+            index: std::env::var(contract::INDEX).ok().and_then(|text| text.parse().ok()).unwrap_or(0),
+        },
         object,
         folder: flags.mounts,
         termination_log: flags.termination_log,
@@ -76,6 +95,10 @@ fn work(text: &str) -> std::result::Result<Kind, String> {
         let words: Vec<&str> = Kind::ALL.into_iter().map(Kind::word).collect();
         format!("one of: {}", words.join(", "))
     })
+}
+
+fn left(text: &str) -> std::result::Result<Left, String> {
+    serde_json::from_str(text).map_err(|why| why.to_string())
 }
 
 fn digest(text: &str) -> std::result::Result<Sha256, String> {

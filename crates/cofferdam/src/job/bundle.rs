@@ -53,11 +53,7 @@ pub(crate) fn read(
             let names: Vec<&str> = maps.iter().map(|map| map.name.0.as_str()).collect();
             together(&names, directory, source.format)
         }
-        _ => Err(usage(
-            "spec.migration.container: a container of your own is not carried out by this version",
-            "give the migrations as scripts, or as a directory in configMaps",
-        )
-        .into()),
+        _ => Err(usage("spec.migration: nothing is given to carry out", "give scripts or configMaps").into()),
     }
 }
 
@@ -272,10 +268,7 @@ mod tests {
     fn what_is_not_carried_out_is_said() {
         for (json, field) in [
             (serde_json::json!({ "scripts": [], "strategy": "rolling" }), "spec.migration.strategy"),
-            (
-                serde_json::json!({ "container": { "image": "x:1", "signal": { "table": "t", "column": "c", "value": "v" } } }),
-                "spec.migration.container",
-            ),
+            (serde_json::json!({}), "spec.migration: nothing"),
         ] {
             match read("orders", &source(json), Path::new("/"), Path::new("/")) {
                 Err(Unreadable::Refused(refusal)) => {

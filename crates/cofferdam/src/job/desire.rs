@@ -73,7 +73,10 @@ impl Follower {
                 }
             };
             silent &= spec.is_none();
-            if spec.as_ref().is_some_and(|spec| spec.suspend && self.work == Kind::Apply) {
+            if spec
+                .as_ref()
+                .is_some_and(|spec| spec.suspend && matches!(self.work, Kind::Apply | Kind::Container))
+            {
                 self.asker.ask(&self.stop, Wanted::Suspended);
             }
             if self.work != Kind::Apply {

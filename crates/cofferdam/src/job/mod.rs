@@ -7,6 +7,7 @@ mod apply;
 mod back;
 mod bundle;
 mod consent;
+mod container;
 mod credentials;
 mod desire;
 mod ending;
@@ -26,7 +27,7 @@ use cofferdam_api::value::Sha256;
 use cofferdam_api::{DatabaseMigration, Reason, Stage};
 use cofferdam_core::{Code, Refusal};
 use cofferdam_engines::Session;
-use cofferdam_operator::contract::{self, Kind};
+use cofferdam_operator::contract::{self, Kind, Left};
 use cofferdam_operator::mirror::{Mirror, Unread};
 use cofferdam_operator::outcome::{Ended, Outcome};
 use cofferdam_runner::Stop;
@@ -48,11 +49,26 @@ pub(crate) struct Order {
     pub(crate) work: Kind,
     /// The digest of the plan that somebody agreed to.
     pub(crate) approved: Option<Sha256>,
+    /// How the container of the user ended that came before.
+    pub(crate) left: Option<Left>,
+    /// In which Pod it is at work.
+    pub(crate) place: Place,
     pub(crate) object: Object,
     /// Where the kubelet mounts everything.
     pub(crate) folder: PathBuf,
     /// Where the message is written that the Pod ends with.
     pub(crate) termination_log: PathBuf,
+}
+
+/// In which Pod of which Job a process is.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Place {
+    /// The digest of the spec that the Job was made for.
+    pub(crate) order: String,
+    pub(crate) job: String,
+    pub(crate) pod: String,
+    /// The Pod's number among those that work side by side.
+    pub(crate) index: u32,
 }
 
 /// Which object.
@@ -92,6 +108,8 @@ struct Job {
     view: View,
     object: DatabaseMigration,
     approved: Option<Sha256>,
+    left: Option<Left>,
+    place: Place,
     folders: Folders,
     reach: Reach,
     report: Arc<Report>,
@@ -138,6 +156,7 @@ pub(crate) async fn carry_out(order: Order, halt: &Halt) -> Option<Code> {
     let log = Arc::new(Log::new(name));
     let stop = halt.driving().clone();
     let heard = Arc::clone(&log);
+    let opens_the_way = order.work == Kind::Container;
     halt.heed_signals(move |_| heard.line(Level::Warn, "stopping at the next safe point"));
     heed_panics(order.termination_log.clone());
     let (asker, path) = (Asker::default(), order.termination_log.clone());
@@ -158,7 +177,7 @@ pub(crate) async fn carry_out(order: Order, halt: &Halt) -> Option<Code> {
                 Ended::Stuck => account.ends(Some(Stage::Stuck), now),
                 Ended::Refused => account.ends(Some(Stage::Refused), now),
                 Ended::Failed => account.ends(None, now),
-                Ended::Succeeded | Ended::Stopped | Ended::WaitsForApproval => {}
+                Ended::Succeeded | Ended::Stopped | Ended::WaitsForApproval | Ended::Prepared => {}
             }
             account.halted(&outcome, now);
         });
@@ -171,6 +190,10 @@ pub(crate) async fn carry_out(order: Order, halt: &Halt) -> Option<Code> {
     } else {
         leave(&path, &outcome, &log);
     }
+    // What comes after it in its Pod must not start but where it said so.
+    if opens_the_way && outcome.ended != Ended::Prepared {
+        return code.or(Some(Code::Interrupted));
+    }
     code
 }
 
@@ -180,7 +203,7 @@ fn leave(path: &Path, outcome: &Outcome, log: &Log) {
         log.line(Level::Warn, &format!("{} cannot be written: {why}", path.display()));
     }
     let level = match outcome.ended {
-        Ended::Succeeded | Ended::Stopped | Ended::WaitsForApproval => Level::Info,
+        Ended::Succeeded | Ended::Stopped | Ended::WaitsForApproval | Ended::Prepared => Level::Info,
         Ended::Refused | Ended::RolledBack | Ended::Stuck | Ended::Failed => Level::Error,
     };
     log.line(level, &format!("{:?}: {}: {}", outcome.ended, outcome.reason, outcome.message));
@@ -220,10 +243,11 @@ async fn worked(
         }
     };
     let object = found(&view, stop, asker, log).await?;
-    if object.spec.suspend && order.work == Kind::Apply {
+    if object.spec.suspend && matches!(order.work, Kind::Apply | Kind::Container) {
         asker.ask(stop, Wanted::Suspended);
     }
-    let (report, job) = prepared(order.approved, &order.folder, (object, &view), stop, log);
+    let (report, mut job) = prepared(order.approved, &order.folder, (object, &view), stop, log);
+    (job.left, job.place) = (order.left, order.place);
     *told = Some((Arc::clone(&report), view.clone()));
     let mut writing = tokio::spawn(Arc::clone(&report).keep_writing(view.clone()));
     let follower = Follower {
@@ -244,8 +268,18 @@ async fn worked(
             .help("make one by other means, and leave it out"),
         )
         .into()),
-        Kind::Apply => apply::apply(&job).await,
+        Kind::Apply => match &job.object.spec.migration.container {
+            Some(wanted) => insisting(&job, async || container::apply(&job, wanted).await).await,
+            None => apply::apply(&job).await,
+        },
+        Kind::Container => match &job.object.spec.migration.container {
+            Some(wanted) => insisting(&job, async || container::open(&job, wanted).await).await,
+            None => Ok(Outcome::new(Ended::Stopped, Reason::PodEvicted, container::ANOTHER_SPEC)),
+        },
         Kind::Finalize => insisting(&job, async || window::finalize(&job).await).await,
+        Kind::Rollback if job.object.spec.migration.container.is_some() => {
+            Err(container::no_way_back(&job).into())
+        }
         Kind::Rollback => insisting(&job, async || back::rollback(&job).await).await,
     };
     following.abort();
@@ -308,6 +342,8 @@ fn prepared(
         view,
         object,
         approved,
+        left: None,
+        place: Place::default(),
         folders,
         reach,
         report: Arc::clone(&report),

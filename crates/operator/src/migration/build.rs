@@ -7,40 +7,35 @@ use serde_json::{Value, json};
 use cofferdam_api::DatabaseMigration;
 use cofferdam_api::names::{LABEL_GENERATION, LABEL_MIGRATION};
 
+use super::container;
+use super::container_job;
 use super::work::{self, Work};
-use crate::contract;
+use crate::contract::{self, Kind};
 use crate::settings::RunnerSettings;
 
 /// A runner that was lost is replaced so often.
 const TRIES: u32 = 6;
 /// Seconds that a runner has for stopping at a safe point.
-const GRACE: u32 = 60;
+pub(super) const GRACE: u32 = 60;
 /// The user that runners run as: nobody's.
-const USER: u32 = 65532;
+pub(super) const USER: u32 = 65532;
+/// Readable for the runner's group, which is its own.
+pub(super) const MODE: u32 = 0o440;
 
 /// The Job that carries the work out.
 ///
 /// # Errors
 /// Where the spec holds what does not fit into a Job; for people.
 pub fn job(migration: &DatabaseMigration, work: &Work, settings: &RunnerSettings) -> Result<Job, String> {
+    if let (Kind::Container, Some(container)) = (work.kind, &migration.spec.migration.container) {
+        return container_job::job(migration, container, work, settings);
+    }
     let spec = &migration.spec.runner;
     let owner = migration.controller_owner_ref(&()).ok_or("the object has no UID")?;
-    let generation = migration.metadata.generation.unwrap_or(0).to_string();
-    let labels = json!({
-        "app.kubernetes.io/name": "cofferdam",
-        "app.kubernetes.io/component": "runner",
-        "app.kubernetes.io/managed-by": "cofferdam-operator",
-        LABEL_MIGRATION: migration.name_any(),
-        LABEL_GENERATION: generation,
-        work::DATABASE: work::database(migration),
-    });
-    let mut annotations = json!({ work::BASE: work::base(migration), work::KIND: work.kind.word() });
-    if let Some(approved) = &work.approved {
-        annotations[work::APPROVED] = json!(approved);
-    }
+    let labels = labels(migration, container::OURS);
+    let annotations = annotations(migration, work);
     let (volumes, mounts) = volumes(migration);
-    let mut pull: Vec<Value> = settings.pull_secrets.iter().map(|name| json!({ "name": name })).collect();
-    pull.extend(spec.image_pull_secrets.iter().map(|secret| json!({ "name": secret.name })));
+    let pull = pull_secrets(migration, settings);
     let mut arguments = vec!["runner".to_owned(), "--work".to_owned(), work.kind.word().to_owned()];
     if let Some(approved) = &work.approved {
         arguments.extend(["--approved".to_owned(), approved.clone()]);
@@ -50,6 +45,9 @@ pub fn job(migration: &DatabaseMigration, work: &Work, settings: &RunnerSettings
         (contract::NAME, migration.name_any()),
         (contract::UID, migration.uid().unwrap_or_default()),
     ];
+    if let Some(left) = &work.left {
+        environment.push((contract::LEFT, serde_json::to_string(left).map_err(|e| e.to_string())?));
+    }
     if !settings.plain_http.is_empty() {
         environment.push((contract::PLAIN_HTTP, settings.plain_http.join(",")));
     }
@@ -82,13 +80,7 @@ pub fn job(migration: &DatabaseMigration, work: &Work, settings: &RunnerSettings
                     "imagePullSecrets": pull,
                     "nodeSelector": spec.node_selector,
                     "tolerations": spec.tolerations,
-                    "securityContext": {
-                        "runAsNonRoot": true,
-                        "runAsUser": USER,
-                        "runAsGroup": USER,
-                        "fsGroup": USER,
-                        "seccompProfile": { "type": "RuntimeDefault" },
-                    },
+                    "securityContext": of_pod(),
                     "volumes": volumes,
                     "containers": [{
                         "name": "runner",
@@ -99,17 +91,65 @@ pub fn job(migration: &DatabaseMigration, work: &Work, settings: &RunnerSettings
                         "resources": resources(migration, settings)?,
                         "volumeMounts": mounts,
                         "terminationMessagePolicy": "File",
-                        "securityContext": {
-                            "allowPrivilegeEscalation": false,
-                            "readOnlyRootFilesystem": true,
-                            "capabilities": { "drop": ["ALL"] },
-                        },
+                        "securityContext": of_container(),
                     }],
                 },
             },
         },
     });
     serde_json::from_value(job).map_err(|e| e.to_string())
+}
+
+/// The labels of a Job and its Pods.
+pub(super) fn labels(migration: &DatabaseMigration, component: &str) -> Value {
+    json!({
+        "app.kubernetes.io/name": "cofferdam",
+        container::COMPONENT: component,
+        "app.kubernetes.io/managed-by": "cofferdam-operator",
+        LABEL_MIGRATION: migration.name_any(),
+        LABEL_GENERATION: migration.metadata.generation.unwrap_or(0).to_string(),
+        work::DATABASE: work::database(migration),
+    })
+}
+
+/// The annotations of a Job.
+pub(super) fn annotations(migration: &DatabaseMigration, work: &Work) -> Value {
+    let mut annotations = json!({ work::BASE: work::base(migration), work::KIND: work.kind.word() });
+    if let Some(approved) = &work.approved {
+        annotations[work::APPROVED] = json!(approved);
+    }
+    if let Some(left) = &work.left {
+        annotations[work::AFTER] = json!(left.job);
+    }
+    annotations
+}
+
+/// The Secrets for images.
+pub(super) fn pull_secrets(migration: &DatabaseMigration, settings: &RunnerSettings) -> Vec<Value> {
+    let mut pull: Vec<Value> = settings.pull_secrets.iter().map(|name| json!({ "name": name })).collect();
+    let given = migration.spec.runner.image_pull_secrets.iter();
+    pull.extend(given.map(|secret| json!({ "name": secret.name })));
+    pull
+}
+
+/// As Pod Security `restricted` asks for it.
+pub(super) fn of_pod() -> Value {
+    json!({
+        "runAsNonRoot": true,
+        "runAsUser": USER,
+        "runAsGroup": USER,
+        "fsGroup": USER,
+        "seccompProfile": { "type": "RuntimeDefault" },
+    })
+}
+
+/// See [`of_pod`].
+pub(super) fn of_container() -> Value {
+    json!({
+        "allowPrivilegeEscalation": false,
+        "readOnlyRootFilesystem": true,
+        "capabilities": { "drop": ["ALL"] },
+    })
 }
 
 /// A runner that was sent away is replaced and not counted; one that gave up has said why, and another would say the
@@ -125,7 +165,7 @@ fn rules() -> Value {
 }
 
 /// What is given in the spec beats what the administrator set.
-fn resources(migration: &DatabaseMigration, settings: &RunnerSettings) -> Result<Value, String> {
+pub(super) fn resources(migration: &DatabaseMigration, settings: &RunnerSettings) -> Result<Value, String> {
     let mut all = settings.resources.clone();
     let given = serde_json::to_value(&migration.spec.runner.resources).map_err(|e| e.to_string())?;
     for kind in ["requests", "limits"] {
@@ -137,15 +177,13 @@ fn resources(migration: &DatabaseMigration, settings: &RunnerSettings) -> Result
     Ok(all)
 }
 
-fn volumes(migration: &DatabaseMigration) -> (Vec<Value>, Vec<Value>) {
+pub(super) fn volumes(migration: &DatabaseMigration) -> (Vec<Value>, Vec<Value>) {
     let (mut volumes, mut mounts) = (Vec::new(), Vec::new());
     let mut add = |name: String, at: String, source: (&str, Value)| {
         volumes.push(json!({ "name": name, source.0: source.1 }));
         mounts.push(json!({ "name": name, "mountPath": at, "readOnly": true }));
     };
     let database = &migration.spec.database;
-    // Readable for the runner's group, which is its own.
-    const MODE: u32 = 0o440;
     if let Some(secret) = &database.connection_secret {
         let source = json!({ "secretName": secret, "defaultMode": MODE });
         add("database".into(), contract::DATABASE.into(), ("secret", source));

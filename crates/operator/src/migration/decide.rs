@@ -13,6 +13,7 @@ use cofferdam_api::status::Bake;
 use cofferdam_api::{ConditionType, DatabaseMigration, MigrationApproval, Phase, Reason, Stage, conditions};
 
 use super::check;
+use super::container;
 use super::gaps;
 use super::gate;
 use super::pending;
@@ -84,6 +85,11 @@ pub fn decide(seen: &Seen) -> Option<Decision> {
         return Some(if current { at_work(seen, job) } else { of_an_older_spec(seen, job) });
     }
     for kind in [Kind::Rollback, Kind::Finalize, Kind::Apply] {
+        if kind == Kind::Apply
+            && let Some(job) = container::unheard(seen)
+        {
+            return Some(begin(seen, Kind::Apply, job.annotations().get(work::APPROVED).cloned()));
+        }
         if let Some(job) = seen.jobs_of(kind).next_back() {
             return Some(after(seen, job, kind));
         }
@@ -128,6 +134,10 @@ fn at_work(seen: &Seen, job: &Job) -> Decision {
         (false, false) => Phase::Pending,
     };
     let tell = |reason, message: String| Decision::new(phase, reason, message).of(job).again(WORKING);
+    if kind_of(job) == Some(Kind::Container) {
+        let (reason, message) = container::at_work(seen, job);
+        return tell(reason, message).again(SOON);
+    }
     if let Some((reason, message)) = pending::why(seen, job) {
         return tell(reason, message).again(SOON);
     }
@@ -169,6 +179,7 @@ fn after(seen: &Seen, job: &Job, kind: Kind) -> Decision {
     let mut decision = match outcome.ended {
         Ended::Stopped => return begin(seen, kind, None),
         Ended::WaitsForApproval => return approval(seen, job, &outcome),
+        Ended::Prepared => return start_container(seen, job, outcome),
         // The other plan can be agreed to, as the first could.
         Ended::Refused if outcome.reason() == Reason::PlanChanged => return approval(seen, job, &outcome),
         Ended::Succeeded if kind == Kind::Rollback => {
@@ -186,7 +197,7 @@ fn after(seen: &Seen, job: &Job, kind: Kind) -> Decision {
             }
             let message = match kind {
                 Kind::Rollback => gate::because(seen, &outcome.message),
-                Kind::Apply | Kind::Finalize => outcome.message.clone(),
+                Kind::Apply | Kind::Container | Kind::Finalize => outcome.message.clone(),
             };
             Decision::new(Phase::Failed, outcome.reason(), message)
         }
@@ -195,9 +206,34 @@ fn after(seen: &Seen, job: &Job, kind: Kind) -> Decision {
     decision.of(job)
 }
 
+/// All is ready for the container of the user.
+fn start_container(seen: &Seen, job: &Job, outcome: Outcome) -> Decision {
+    if let Some(last) = container::last(seen)
+        && seen.jobs_of(Kind::Container).count() >= container::TRIES
+    {
+        let words = container::left(seen, last).lines.unwrap_or_default();
+        let message = format!(
+            "the container was kept from starting {} times: {words}; once the cause is gone: kubectl annotate dbm {} \
+             {}=1 --overwrite",
+            container::TRIES,
+            seen.migration.name_any(),
+            ANNOTATION_RETRY,
+        );
+        return Decision::new(Phase::Failed, Reason::JobFailed, message).of(job);
+    }
+    let mut decision = begin(seen, Kind::Container, job.annotations().get(work::APPROVED).cloned());
+    if let Some(work) = &mut decision.start {
+        work.login = outcome.login.map(|login| *login);
+    }
+    decision
+}
+
 fn taken_back_for_time(seen: &Seen) -> bool {
     let rollback = &seen.migration.spec.rollback;
-    rollback.automatic && rollback.conditions.contains(&RollbackTrigger::Timeout)
+    // What a container did, nobody here can take back.
+    seen.migration.spec.migration.container.is_none()
+        && rollback.automatic
+        && rollback.conditions.contains(&RollbackTrigger::Timeout)
 }
 
 fn succeeded(seen: &Seen, job: &Job, kind: Kind, outcome: Outcome) -> Decision {
@@ -237,6 +273,10 @@ fn outcome(seen: &Seen, job: &Job) -> Outcome {
                 .any(|t| t.reason.as_deref() == Some("OOMKilled"));
             let hint = if memory { "; the runner used more memory than its limit" } else { "" };
             Outcome::new(Ended::Failed, Reason::JobFailed, format!("{reason}: {message}{hint}"))
+        }
+        // It ended well, which does not say whether the container was started: another one looks.
+        _ if seen.migration.spec.migration.container.is_some() => {
+            Outcome::new(Ended::Stopped, Reason::PodEvicted, "its Pod is gone with what it had to say")
         }
         // Its Pod is gone with what it had to say; that it ended well is known.
         _ => Outcome::new(Ended::Succeeded, Reason::MigrationComplete, "the Job ended well"),
@@ -304,7 +344,11 @@ pub(super) fn begin(seen: &Seen, kind: Kind, approved: Option<String>) -> Decisi
     {
         return held;
     }
-    let work = Work { kind, approved, before: seen.jobs_of(kind).count() };
+    if let Some(decision) = container::waits_for(seen) {
+        return decision.again(SOON);
+    }
+    let left = container::last(seen).filter(|_| kind == Kind::Apply).map(|job| container::left(seen, job));
+    let work = Work { kind, approved, before: seen.jobs_of(kind).count(), left, login: None };
     let phase = if kind == Kind::Rollback { Phase::RollingBack } else { Phase::Pending };
     let message = format!("the Job is being made{}", gaps::told(&migration.spec));
     let mut decision = Decision::new(phase, Reason::JobPending, message);

@@ -12,7 +12,10 @@ use super::check::Problem;
 pub fn refused(spec: &DatabaseMigrationSpec) -> Vec<Problem> {
     let asks = [
         (spec.backup.is_some(), "spec.backup: backups"),
-        (spec.migration.container.is_some(), "spec.migration.container: containers of your own"),
+        (
+            spec.migration.container.is_some() && spec.migration.verify.is_some(),
+            "spec.migration.verify: signatures of containers of your own",
+        ),
         (spec.database.aws.is_some(), "spec.database.aws: logins by IAM"),
         (spec.migration.strategy == Strategy::Rolling, "spec.migration.strategy: rolling changes"),
         (spec.migration.strategy == Strategy::BlueGreen, "spec.migration.strategy: blue-green changes"),

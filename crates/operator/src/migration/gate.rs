@@ -11,6 +11,7 @@ use cofferdam_api::rollback::RollbackTrigger;
 use cofferdam_api::status::{Bake, BakeResult};
 use cofferdam_api::{ConditionType, DatabaseMigration, Phase, Reason, Stage, conditions};
 
+use super::container;
 use super::decide::{Decision, begin};
 use super::seen::Seen;
 use super::work;
@@ -101,7 +102,8 @@ fn under_way(seen: &Seen) -> bool {
         stage,
         None | Some(Stage::Requested | Stage::Planned | Stage::Done | Stage::RolledBack | Stage::Refused)
     );
-    seen.jobs_of(Kind::Apply).any(of_journal)
+    container::last(seen).is_some()
+        || seen.jobs_of(Kind::Apply).any(of_journal)
         || (changing && status.and_then(|status| status.phase) == Some(Phase::Running))
 }
 
@@ -167,7 +169,10 @@ pub(super) fn after(
 
 fn taken_back_for_metrics(migration: &DatabaseMigration) -> bool {
     let rollback = &migration.spec.rollback;
-    rollback.automatic && rollback.conditions.contains(&RollbackTrigger::PerformanceDegradation)
+    // What a container did, nobody here can take back.
+    migration.spec.migration.container.is_none()
+        && rollback.automatic
+        && rollback.conditions.contains(&RollbackTrigger::PerformanceDegradation)
 }
 
 /// Whether there is a way back, the runner finds out: it does nothing where there is none.

@@ -2,6 +2,8 @@
 
 pub mod build;
 pub mod check;
+pub mod container;
+pub mod container_job;
 pub mod decide;
 pub mod gaps;
 pub mod gate;

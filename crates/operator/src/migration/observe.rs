@@ -40,7 +40,8 @@ pub async fn observe(client: &Client, known: &DatabaseMigration) -> Result<Optio
     jobs.sort_by_key(|job| (job.creation_timestamp().map(|t| t.0), order(job), job.name_any()));
     let mut pods = Vec::new();
     let mut warnings = Vec::new();
-    if !jobs.is_empty() {
+    // A container whose Job somebody removed may still be at work.
+    if !jobs.is_empty() || migration.spec.migration.container.is_some() {
         let api: Api<Pod> = Api::namespaced(client.clone(), &namespace);
         pods = api.list(&of_this).await?.items;
         pods.sort_by_key(|pod| (pod.creation_timestamp().map(|t| t.0), pod.name_any()));

@@ -77,7 +77,9 @@ impl Report {
             observed_generation: Some(generation),
             phase: decision.phase,
             database: database.or(reached),
-            desired_version: spec.migration.target_version.clone(),
+            desired_version: spec.migration.target_version.clone().or_else(|| {
+                spec.migration.container.as_ref().map(|container| container.signal.value.clone())
+            }),
             job_name: decision.job.clone().or_else(|| status.job_name.clone()),
             conditions,
             // What was said of an older change is no longer of interest once another one begins.

@@ -110,7 +110,16 @@ pub fn terminated(pod: &Pod) -> Option<&ContainerStateTerminated> {
 
 /// Why the runner of a Pod does not begin.
 pub fn waiting(pod: &Pod) -> Option<&ContainerStateWaiting> {
-    states(pod).find_map(|state| state.waiting.as_ref())
+    let of_init = preparing(pod).into_iter().chain(states(pod));
+    let mut waiting = of_init.filter_map(|state| state.waiting.as_ref());
+    // It waits for the container before it.
+    waiting.find(|waiting| waiting.reason.as_deref() != Some("PodInitializing"))
+}
+
+/// The container of ours that comes before one of the user.
+pub fn preparing(pod: &Pod) -> Option<&k8s_openapi::api::core::v1::ContainerState> {
+    let statuses = pod.status.as_ref()?.init_container_statuses.as_deref()?;
+    statuses.first()?.state.as_ref()
 }
 
 fn states(pod: &Pod) -> impl Iterator<Item = &k8s_openapi::api::core::v1::ContainerState> {

@@ -22,7 +22,7 @@ use crate::settings::RunnerSettings;
 
 const PLAN: &str = "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 
-fn migration(change: impl FnOnce(&mut Value)) -> DatabaseMigration {
+pub(super) fn migration(change: impl FnOnce(&mut Value)) -> DatabaseMigration {
     let mut value = json!({
         "apiVersion": "cofferdam.dev/v1alpha1",
         "kind": "DatabaseMigration",
@@ -38,7 +38,7 @@ fn migration(change: impl FnOnce(&mut Value)) -> DatabaseMigration {
     serde_json::from_value(value).unwrap()
 }
 
-fn settings() -> RunnerSettings {
+pub(super) fn settings() -> RunnerSettings {
     RunnerSettings {
         image: "registry.example/cofferdam@sha256:1".into(),
         pull_policy: "IfNotPresent".into(),
@@ -49,7 +49,7 @@ fn settings() -> RunnerSettings {
     }
 }
 
-fn seen(migration: DatabaseMigration) -> Seen {
+pub(super) fn seen(migration: DatabaseMigration) -> Seen {
     Seen {
         migration,
         jobs: vec![],
@@ -63,19 +63,19 @@ fn seen(migration: DatabaseMigration) -> Seen {
     }
 }
 
-fn decided(seen: &Seen) -> Decision {
+pub(super) fn decided(seen: &Seen) -> Decision {
     decide(seen).unwrap()
 }
 
 /// What a decision says, for tables.
-fn said(seen: &Seen) -> (Phase, Reason, Option<Kind>) {
+pub(super) fn said(seen: &Seen) -> (Phase, Reason, Option<Kind>) {
     let decision = decided(seen);
     (decision.phase, decision.reason, decision.start.map(|work| work.kind))
 }
 
 impl Seen {
     /// With the Job that the decision asks for, as the apiserver would have it.
-    fn started(mut self) -> Self {
+    pub(super) fn started(mut self) -> Self {
         let work = decided(&self).start.expect("a Job is to be made");
         let mut job = build::job(&self.migration, &work, &settings()).unwrap();
         job.metadata.uid = Some(format!("job-{}", self.jobs.len()));
@@ -84,7 +84,7 @@ impl Seen {
     }
 
     /// With a Pod of the newest Job, in this state.
-    fn pod(mut self, state: Value) -> Self {
+    pub(super) fn pod(mut self, state: Value) -> Self {
         let owner = self.jobs.last().unwrap();
         let pod: Pod = serde_json::from_value(json!({
             "metadata": {
@@ -103,14 +103,16 @@ impl Seen {
         self
     }
 
-    fn runs(self) -> Self {
+    pub(super) fn runs(self) -> Self {
         self.pod(json!({ "running": {} }))
     }
 
     /// The newest Job has ended, and its Pod left this behind.
-    fn left(self, outcome: &Outcome) -> Self {
-        let code =
-            i32::from(!matches!(outcome.ended, Ended::Succeeded | Ended::Stopped | Ended::WaitsForApproval));
+    pub(super) fn left(self, outcome: &Outcome) -> Self {
+        let code = i32::from(!matches!(
+            outcome.ended,
+            Ended::Succeeded | Ended::Stopped | Ended::WaitsForApproval | Ended::Prepared
+        ));
         let seen = self.pod(json!({ "terminated": { "exitCode": code, "message": outcome.text() } }));
         match code {
             0 => seen.ended("Complete", "", ""),
@@ -118,7 +120,7 @@ impl Seen {
         }
     }
 
-    fn ended(mut self, condition: &str, reason: &str, message: &str) -> Self {
+    pub(super) fn ended(mut self, condition: &str, reason: &str, message: &str) -> Self {
         let status = json!({ "conditions": [
             { "type": condition, "status": "True", "reason": reason, "message": message },
         ] });
@@ -126,7 +128,7 @@ impl Seen {
         self
     }
 
-    fn with(mut self, change: impl FnOnce(&mut Value)) -> Self {
+    pub(super) fn with(mut self, change: impl FnOnce(&mut Value)) -> Self {
         let mut value = serde_json::to_value(&self.migration).unwrap();
         change(&mut value);
         self.migration = serde_json::from_value(value).unwrap();
@@ -134,7 +136,7 @@ impl Seen {
     }
 }
 
-fn ended(ended: Ended, reason: Reason) -> Outcome {
+pub(super) fn ended(ended: Ended, reason: Reason) -> Outcome {
     let mut outcome = Outcome::new(ended, reason, "as the runner said");
     outcome.run_id = Some("run-1".into());
     outcome.plan_digest = Some(PLAN.into());
@@ -379,7 +381,7 @@ fn what_an_older_version_made_is_taken_back_and_ended_all_the_same() {
         m["spec"]["backup"] = json!({ "to": "s3://backups/" });
     }));
     assert_eq!(said(&made), (Phase::Failed, Reason::SpecInvalid, None));
-    let work = Work { kind: Kind::Apply, approved: None, before: 0 };
+    let work = Work { kind: Kind::Apply, approved: None, before: 0, left: None, login: None };
     let mut job = build::job(&made.migration, &work, &settings()).unwrap();
     job.metadata.uid = Some("job-0".into());
     made.jobs.push(job);
@@ -439,7 +441,7 @@ fn a_job_that_was_removed_is_not_made_again_for_what_has_ended() {
 }
 
 fn made(change: impl FnOnce(&mut Value), kind: Kind) -> Job {
-    let work = Work { kind, approved: Some(PLAN.into()), before: 0 };
+    let work = Work { kind, approved: Some(PLAN.into()), before: 0, left: None, login: None };
     build::job(&migration(change), &work, &settings()).unwrap()
 }
 

@@ -7,7 +7,8 @@ use kube::ResourceExt;
 use cofferdam_api::DatabaseMigration;
 use cofferdam_api::names::{ANNOTATION_FINALIZE, ANNOTATION_RETRY, ANNOTATION_ROLLBACK};
 
-use crate::contract::Kind;
+use crate::contract::{Kind, Left};
+use crate::outcome::Login;
 
 /// Annotation of a Job: the digest of the parts of the spec that stand still while a run is active.
 pub const BASE: &str = "cofferdam.dev/work";
@@ -15,6 +16,8 @@ pub const BASE: &str = "cofferdam.dev/work";
 pub const KIND: &str = "cofferdam.dev/kind";
 /// Annotation of a Job: the digest of the plan that was agreed to.
 pub const APPROVED: &str = "cofferdam.dev/approved";
+/// Annotation of a Job: the Job of the container that it comes after.
+pub const AFTER: &str = "cofferdam.dev/after";
 /// Label of a Job: the database that it works on, as a digest.
 pub const DATABASE: &str = "cofferdam.dev/database";
 
@@ -27,6 +30,10 @@ pub struct Work {
     pub approved: Option<String>,
     /// How many Jobs for the same came before.
     pub before: usize,
+    /// How the container of the user ended that came before.
+    pub left: Option<Left>,
+    /// What its Secret has, for a container of the user.
+    pub login: Option<Login>,
 }
 
 /// The digest of what stands still while a run is active: a Job that carries the same is a Job for this spec, also where
@@ -53,7 +60,7 @@ pub fn database(migration: &DatabaseMigration) -> String {
 /// A person asked for this of the change that was made.
 pub fn asked(migration: &DatabaseMigration, kind: Kind) -> bool {
     let annotation = match kind {
-        Kind::Apply => return false,
+        Kind::Apply | Kind::Container => return false,
         Kind::Finalize => ANNOTATION_FINALIZE,
         Kind::Rollback => ANNOTATION_ROLLBACK,
     };
