@@ -1,6 +1,6 @@
 //! Runs in which something is killed, deleted or refused.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::cluster::SYSTEM;
 use crate::namespace::Namespace;
@@ -9,7 +9,12 @@ const ROWS: &str = "CREATE TABLE users (id int PRIMARY KEY, name text NOT NULL, 
     INSERT INTO users SELECT i, 'user ' || i, repeat('x', 700) FROM generate_series(1, 60000) i;";
 
 /// A copy that stands still after its first chunks: somebody else holds it back, as far as the runner can see.
-fn in_the_middle_of_a_copy(here: &Namespace) {
+pub(crate) fn in_the_middle_of_a_copy(here: &Namespace) {
+    copy(here, |_| {});
+}
+
+/// The same, of an object changed by `more`.
+pub(crate) fn copy(here: &Namespace, more: impl FnOnce(&mut Value)) {
     here.secret();
     here.database.server.query("shop", ROWS).unwrap();
     here.database.server.query("shop", "VACUUM ANALYZE users").unwrap();
@@ -17,6 +22,7 @@ fn in_the_middle_of_a_copy(here: &Namespace) {
     here.migrate(&["1.sql"], |m| {
         m["spec"]["migration"]["strategy"] = json!("shadow-table");
         m["spec"]["cutover"] = json!({ "mode": "manual" });
+        more(m);
     });
     here.until("rows are being copied, or are", || {
         here.database.one("SELECT to_regclass('cofferdam.online') IS NOT NULL") == "t"

@@ -1,5 +1,6 @@
 //! A namespace for one test, with a database that it knows.
 
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -11,19 +12,44 @@ pub(crate) struct Namespace {
     pub(crate) cluster: &'static Cluster,
     pub(crate) name: &'static str,
     pub(crate) database: Database,
+    _operator: Operator,
 }
+
+/// There is one operator: most tests share it, and one that does something to it has it alone.
+#[allow(dead_code, reason = "they are held")]
+enum Operator {
+    Shared(RwLockReadGuard<'static, ()>),
+    Alone(RwLockWriteGuard<'static, ()>),
+}
+
+static OPERATOR: RwLock<()> = RwLock::new(());
 
 impl Namespace {
     /// `None`, and the test is skipped, where there is no cluster. What an earlier run left goes first.
     pub(crate) fn new(name: &'static str) -> Option<Self> {
+        // A test that failed leaves it as it was: what it did to the operator was undone when it was dropped.
+        Self::made(name, Operator::Shared(OPERATOR.read().unwrap_or_else(PoisonError::into_inner)))
+    }
+
+    /// For a test that does something to the operator.
+    pub(crate) fn alone(name: &'static str) -> Option<Self> {
+        Self::made(name, Operator::Alone(OPERATOR.write().unwrap_or_else(PoisonError::into_inner)))
+    }
+
+    fn made(name: &'static str, operator: Operator) -> Option<Self> {
         let cluster = cluster(name)?;
         cluster.kubectl(&["delete", "namespace", name, "--ignore-not-found", "--wait"]);
-        cluster.kubectl(&["create", "namespace", name]);
-        let restricted = "pod-security.kubernetes.io/enforce=restricted";
-        cluster.kubectl(&["label", "namespace", name, restricted]);
-        let namespace = Self { cluster, name, database: Database::new(&cluster.host) };
-        namespace.let_runners_in();
+        let namespace = Self { cluster, name, database: Database::new(&cluster.host), _operator: operator };
+        namespace.again();
         Some(namespace)
+    }
+
+    /// Makes it where it is gone.
+    pub(crate) fn again(&self) {
+        self.cluster.kubectl(&["create", "namespace", self.name]);
+        let restricted = "pod-security.kubernetes.io/enforce=restricted";
+        self.cluster.kubectl(&["label", "namespace", self.name, restricted]);
+        self.let_runners_in();
     }
 
     /// What the documentation says for a namespace of an operator that watches all of them.
@@ -70,6 +96,11 @@ impl Namespace {
 
     /// A DatabaseMigration `change` of the scripts with these keys, changed by `more`.
     pub(crate) fn migrate(&self, keys: &[&str], more: impl FnOnce(&mut Value)) {
+        self.apply(&self.manifest(keys, more));
+    }
+
+    /// Its manifest.
+    pub(crate) fn manifest(&self, keys: &[&str], more: impl FnOnce(&mut Value)) -> Value {
         let scripts: Vec<Value> = keys
             .iter()
             .map(|key| json!({ "name": key.trim_end_matches(".sql"), "source": format!("configmap://scripts/{key}") }))
@@ -88,7 +119,12 @@ impl Namespace {
             },
         });
         more(&mut object);
-        self.apply(&object);
+        object
+    }
+
+    /// Changes the object `change`.
+    pub(crate) fn patch(&self, patch: &Value) {
+        self.kubectl(&["patch", "dbm", "change", "--type", "merge", "--patch", &patch.to_string()]);
     }
 
     /// The object `change` as it is.

@@ -2,6 +2,7 @@
 //! been renewed for its duration, as the local clock saw that. Two that both think they lead do no harm: a Job's name
 //! follows from what it is for, and a runner holds a lock and an epoch in the database.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -19,6 +20,8 @@ pub struct Election {
     name: String,
     identity: String,
     duration: Duration,
+    /// When it was renewed the last time.
+    renewed: Mutex<Option<Instant>>,
 }
 
 /// What was seen of a lease that somebody else holds.
@@ -36,34 +39,58 @@ impl Election {
             name: settings.lease.clone(),
             identity: settings.identity.clone(),
             duration: settings.lease_duration,
+            renewed: Mutex::default(),
         }
+    }
+
+    /// Whether nobody else can have taken it yet. A process that stood still for a while, and goes on in the middle of a
+    /// look, sees here that what it saw is of the past.
+    pub fn leads(&self) -> bool {
+        let renewed = *self.renewed.lock().unwrap_or_else(PoisonError::into_inner);
+        renewed.is_some_and(|renewed| renewed.elapsed() <= self.safe())
+    }
+
+    /// For how long it is ours after it was renewed: less than another waits before it takes it.
+    fn safe(&self) -> Duration {
+        self.duration * 2 / 3
+    }
+
+    /// As of before it was asked for: from then on another counts.
+    fn renewed_at(&self, at: Instant) {
+        *self.renewed.lock().unwrap_or_else(PoisonError::into_inner) = Some(at);
     }
 
     /// Waits until this replica leads.
     pub async fn won(&self) {
         let mut watched: Option<Watched> = None;
         loop {
+            let now = Instant::now();
             match self.try_for(&mut watched).await {
-                Ok(true) => return,
+                Ok(true) => return self.renewed_at(now),
                 Ok(false) => {}
                 Err(error) => log("warning", &self.name, &format!("the lease cannot be asked for: {error}")),
             }
-            tokio::time::sleep(self.duration / 6).await;
+            // Often: what is given back is taken at once, and what was lost soon after its time.
+            tokio::time::sleep(self.duration / 15).await;
         }
     }
 
     /// Renews as long as that can be done; ends when this replica does not lead any more.
     pub async fn lost(&self) {
-        let mut renewed = Instant::now();
         loop {
             tokio::time::sleep(self.duration / 6).await;
-            match self.renew().await {
-                Ok(true) => renewed = Instant::now(),
+            let now = Instant::now();
+            // An answer that does not come is none.
+            match tokio::time::timeout(self.duration / 3, self.renew())
+                .await
+                .unwrap_or_else(|late| Err(kube::Error::Service(late.into())))
+            {
+                Ok(true) => self.renewed_at(now),
                 Ok(false) => return,
                 Err(error) => log("warning", &self.name, &format!("the lease cannot be renewed: {error}")),
             }
             // Sooner than another may take it.
-            if renewed.elapsed() > self.duration * 2 / 3 {
+            if !self.leads() {
                 return;
             }
         }

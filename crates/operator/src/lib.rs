@@ -61,20 +61,26 @@ pub async fn run(settings: Settings, stop: impl Future<Output = ()>) -> Result<(
     let reporter =
         Reporter { controller: "cofferdam-operator".into(), instance: Some(settings.identity.clone()) };
     let recorder = Recorder::new(client.clone(), reporter);
-    let election = Election::new(client.clone(), &settings);
+    let election = Arc::new(Election::new(client.clone(), &settings));
     let leads = Arc::new(AtomicBool::new(false));
     let ready = Arc::new(AtomicBool::new(settings.webhook.is_none()));
     let lead = async {
         log("info", "", "waiting for the lease");
-        election.won().await;
-        metrics.leads(true);
-        leads.store(true, Ordering::Relaxed);
-        log("info", "", "leading");
         let all = [None];
         let named: Vec<Option<&str>> = settings.namespaces.iter().map(|n| Some(n.as_str())).collect();
         let namespaces = if named.is_empty() { &all[..] } else { &named[..] };
-        let controllers = namespaces.iter().map(|namespace| {
-            migration::run(client.clone(), *namespace, &settings, recorder.clone(), metrics.clone())
+        let mut known: Vec<migration::Known> =
+            namespaces.iter().map(|namespace| migration::Known::new(client.clone(), *namespace)).collect();
+        tokio::select! {
+            () = election.won() => {}
+            // It never ends.
+            _ = futures::future::join_all(known.iter_mut().map(migration::Known::follow)) => {}
+        }
+        metrics.leads(true);
+        leads.store(true, Ordering::Relaxed);
+        log("info", "", "leading");
+        let controllers = known.into_iter().map(|known| {
+            migration::run(known, &settings, (recorder.clone(), metrics.clone(), election.clone()))
         });
         tokio::select! {
             _ = futures::future::join_all(controllers) => Err("the controllers ended".to_owned()),

@@ -7,6 +7,7 @@ mod lint;
 mod measure;
 mod memory;
 mod online;
+mod operator;
 mod product;
 mod report;
 mod samples;
@@ -30,6 +31,7 @@ static BENCHES: &[Bench] = &[
     Bench { name: "lint", run: lint::run },
     Bench { name: "memory", run: memory::run },
     Bench { name: online::NAME, run: online::run },
+    Bench { name: operator::NAME, run: operator::run },
 ];
 
 /// What was typed.
@@ -43,6 +45,8 @@ struct Asked {
     rows: Option<u64>,
     /// How often tables are swapped online.
     cutovers: Option<usize>,
+    /// How many objects rest in the cluster.
+    objects: Option<usize>,
     /// Where all results go, as JSON; they are printed, too.
     json: Option<PathBuf>,
 }
@@ -51,7 +55,8 @@ const RUNS: usize = 5;
 
 impl Asked {
     fn read(arguments: &[String]) -> Result<Self, String> {
-        let mut asked = Self { names: Vec::new(), runs: RUNS, rows: None, cutovers: None, json: None };
+        let mut asked =
+            Self { names: Vec::new(), runs: RUNS, rows: None, cutovers: None, objects: None, json: None };
         let mut arguments = arguments.iter();
         while let Some(argument) = arguments.next() {
             match argument.as_str() {
@@ -67,8 +72,15 @@ impl Asked {
                     let number = arguments.next().and_then(|n| n.parse().ok()).filter(|n| *n > 0);
                     asked.cutovers = Some(number.ok_or("--cutovers takes a number from 1")?);
                 }
+                "--objects" => {
+                    let number = arguments.next().and_then(|n| n.parse().ok()).filter(|n| *n > 0);
+                    asked.objects = Some(number.ok_or("--objects takes a number from 1")?);
+                }
                 "--json" => asked.json = Some(arguments.next().ok_or("--json takes a file")?.into()),
-                name if BENCHES.iter().any(|bench| bench.name == name) || online::knows(name) => {
+                name if BENCHES.iter().any(|bench| bench.name == name)
+                    || online::knows(name)
+                    || operator::knows(name) =>
+                {
                     asked.names.push(name.to_owned());
                 }
                 other => {
@@ -119,6 +131,7 @@ mod tests {
             runs: 9,
             rows: None,
             cutovers: None,
+            objects: None,
             json: Some("x.json".into()),
         };
         assert_eq!(some, expected);
@@ -126,6 +139,8 @@ mod tests {
         let part = read(&["online/whole", "--rows", "100000", "--cutovers", "3"]).unwrap();
         assert!(part.wants("online") && !part.wants("memory"));
         assert_eq!((part.rows, part.cutovers), (Some(100_000), Some(3)));
+        let objects = read(&["operator/idle", "--objects", "50"]).unwrap();
+        assert!(objects.wants("operator") && objects.objects == Some(50));
         for bad in
             [&["--runs"][..], &["--runs", "0"], &["--runs", "x"], &["--json"], &["speed"], &["online/x"]]
         {

@@ -19,7 +19,7 @@ mod place;
 mod probe;
 mod programs;
 
-pub(crate) use guard::for_tests;
+pub(crate) use guard::{Cluster, for_tests};
 
 use crate::Outcome;
 

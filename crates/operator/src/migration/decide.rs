@@ -16,6 +16,7 @@ use super::check;
 use super::container;
 use super::gaps;
 use super::gate;
+use super::line;
 use super::pending;
 use super::seen::{Finished, Seen, finished, kind_of};
 use super::work::{self, Work};
@@ -24,6 +25,8 @@ use crate::outcome::{Ended, Outcome};
 
 /// Until the next look where something outside is waited for.
 const SOON: Duration = Duration::from_secs(5);
+/// And where others are in line before it: who is the next is told so.
+const IN_LINE: Duration = Duration::from_secs(30);
 /// And where a runner is at work: its Job and its Pod tell when something happens, but not what it does.
 const WORKING: Duration = Duration::from_secs(10);
 
@@ -82,6 +85,9 @@ impl Decision {
 /// Decides. `None`: everything is as it was said before.
 pub fn decide(seen: &Seen) -> Option<Decision> {
     if let Some((job, current)) = seen.active() {
+        if seen.migration.spec.suspend && kind_of(job) == Some(Kind::Apply) && !seen.works(job) {
+            return Some(suspended_between(job));
+        }
         return Some(if current { at_work(seen, job) } else { of_an_older_spec(seen, job) });
     }
     for kind in [Kind::Rollback, Kind::Finalize, Kind::Apply] {
@@ -100,6 +106,18 @@ pub fn decide(seen: &Seen) -> Option<Decision> {
     Some(begin(seen, Kind::Apply, None))
 }
 
+/// The cluster does not let the operator look. What is at work goes on, and how something ended stays said; but of a spec
+/// that was not looked at nothing is known, and nobody may take it for one that has ended.
+pub fn forbidden(known: &DatabaseMigration, message: &str) -> Decision {
+    let status = known.status.as_ref();
+    let seen = status.and_then(|status| status.observed_generation) == known.metadata.generation;
+    let phase = match status.and_then(|status| status.phase) {
+        Some(phase) if seen || matches!(phase, Phase::Running | Phase::RollingBack) => phase,
+        _ => Phase::Pending,
+    };
+    Decision::new(phase, Reason::OperatorForbidden, message)
+}
+
 /// By its own status it ended for this spec, and nothing is asked of it since. Whether its Job is still there does not
 /// matter.
 pub fn settled(migration: &DatabaseMigration) -> bool {
@@ -112,17 +130,46 @@ pub fn settled(migration: &DatabaseMigration) -> bool {
             .all(|asked| !migration.annotations().contains_key(*asked))
 }
 
+/// It is suspended and says so. Nothing but a change of the object itself matters to it.
+pub fn rests(migration: &DatabaseMigration) -> bool {
+    let Some(status) = &migration.status else { return false };
+    let said = conditions::find(&status.conditions, ConditionType::Ready);
+    migration.spec.suspend
+        && status.observed_generation == migration.metadata.generation
+        && status.phase == Some(Phase::Pending)
+        && said.is_some_and(|said| said.reason == Reason::Suspended.word())
+}
+
+/// It is suspended while its Job has no runner, perhaps because each that begins is killed: a spec that is to be corrected
+/// must not wait for the last of them. What was begun is in the journal, and goes on with the next Job.
+fn suspended_between(job: &Job) -> Decision {
+    let message = "spec.suspend is true, and no runner is at work";
+    let mut decision = Decision::new(Phase::Pending, Reason::Suspended, message).of(job).again(SOON);
+    decision.stop = Some(job.name_any());
+    decision
+}
+
 /// A Job for an older spec is at work.
 fn of_an_older_spec(seen: &Seen, job: &Job) -> Decision {
-    if seen.began(job) {
+    if seen.works(job) {
         let message = "a run for an older spec is at work; one for this spec comes after it";
         return Decision::new(Phase::Running, Reason::MigrationInProgress, message).of(job).again(SOON);
     }
-    // Nothing was done, and perhaps what kept it from beginning is what was corrected.
-    let message = "the spec was changed before its runner began";
+    // Perhaps what keeps it from beginning, or from going on, is what was corrected.
+    let message = "the spec was changed while no runner was at work";
     let mut decision = Decision::new(Phase::Pending, Reason::Initializing, message).of(job).again(SOON);
     decision.stop = Some(job.name_any());
     decision
+}
+
+/// Events are not watched: what a new Job lacks is said soon, and what was lacking for long is looked for less often, so that
+/// hundreds that wait take nothing from those that need not.
+fn between_looks(seen: &Seen, job: &Job) -> Duration {
+    match super::seen::age(job, seen.now) {
+        age if age < Duration::from_secs(4) => Duration::from_secs(2),
+        age if age < Duration::from_secs(120) => SOON,
+        _ => IN_LINE / 2,
+    }
 }
 
 fn at_work(seen: &Seen, job: &Job) -> Decision {
@@ -139,7 +186,7 @@ fn at_work(seen: &Seen, job: &Job) -> Decision {
         return tell(reason, message).again(SOON);
     }
     if let Some((reason, message)) = pending::why(seen, job) {
-        return tell(reason, message).again(SOON);
+        return tell(reason, message).again(between_looks(seen, job));
     }
     let progress = status.progress.unwrap_or_default();
     let summary = progress.summary.unwrap_or_default();
@@ -308,6 +355,14 @@ fn approval(seen: &Seen, job: &Job, outcome: &Outcome) -> Decision {
     begin(seen, Kind::Apply, Some(plan))
 }
 
+/// Another one comes first. That it is in line and that it works is said in the same words: of many that wait, only the next
+/// has something new to say then.
+pub fn behind(other: &str) -> Decision {
+    let message =
+        format!("DatabaseMigration {other} comes first: one after the other changes the same database");
+    Decision::new(Phase::Pending, Reason::LockHeldByOther, message).again(IN_LINE)
+}
+
 /// A Job is to be made, unless something stands in its way.
 pub(super) fn begin(seen: &Seen, kind: Kind, approved: Option<String>) -> Decision {
     let migration = &seen.migration;
@@ -335,9 +390,16 @@ pub(super) fn begin(seen: &Seen, kind: Kind, approved: Option<String>) -> Decisi
         }
     }
     if let Some(other) = &seen.other {
-        let message =
-            format!("DatabaseMigration {other} works on the same database; this one comes after it");
-        return Decision::new(Phase::Pending, Reason::LockHeldByOther, message).again(SOON);
+        return behind(other).again(SOON);
+    }
+    // What was begun is ended first, and to take something back does not wait for those who wait.
+    let jobs = seen.jobs_of(kind).count();
+    if let Some(before) = &seen.before
+        && kind == Kind::Apply
+        && jobs == 0
+        && !line::begun(migration)
+    {
+        return behind(before);
     }
     if kind == Kind::Apply
         && let Some(held) = gate::before(seen)
@@ -348,7 +410,7 @@ pub(super) fn begin(seen: &Seen, kind: Kind, approved: Option<String>) -> Decisi
         return decision.again(SOON);
     }
     let left = container::last(seen).filter(|_| kind == Kind::Apply).map(|job| container::left(seen, job));
-    let work = Work { kind, approved, before: seen.jobs_of(kind).count(), left, login: None };
+    let work = Work { kind, approved, before: jobs, left, login: None };
     let phase = if kind == Kind::Rollback { Phase::RollingBack } else { Phase::Pending };
     let message = format!("the Job is being made{}", gaps::told(&migration.spec));
     let mut decision = Decision::new(phase, Reason::JobPending, message);

@@ -7,6 +7,7 @@ pub mod container_job;
 pub mod decide;
 pub mod gaps;
 pub mod gate;
+pub mod line;
 pub mod observe;
 pub mod pending;
 pub mod report;
@@ -20,24 +21,28 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
+use futures::stream::BoxStream;
+use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, DeleteParams, PostParams};
-use kube::core::DeserializeGuard;
-use kube::runtime::controller::{Action, Config, Controller};
+use kube::core::{DeserializeGuard, PartialObjectMeta};
+use kube::runtime::controller::{self, Action, Config, Controller};
 use kube::runtime::events::{Event, EventType, Recorder};
-use kube::runtime::reflector::ObjectRef;
-use kube::runtime::watcher;
+use kube::runtime::reflector::{self, ObjectRef, Store};
+use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Client, Resource, ResourceExt};
 
 use cofferdam_api::names::LABEL_MIGRATION;
-use cofferdam_api::{ConditionType, DatabaseMigration, MigrationApproval, Reason, conditions};
+use cofferdam_api::{ConditionType, DatabaseMigration, MigrationApproval, Reason, Standing, conditions};
 
 use crate::gates::{Gates, Looked};
+use crate::lease::Election;
 use crate::log::log;
 use crate::metrics::Metrics;
 use crate::settings::{RunnerSettings, Settings};
 use decide::{Decision, decide};
+use line::Line;
 use report::Report;
 use seen::Seen;
 
@@ -46,6 +51,9 @@ const RESYNC: Duration = Duration::from_secs(15 * 60);
 /// Until the next try after the API refused something.
 const RETRY: Duration = Duration::from_secs(5);
 
+/// How many objects are read at once: each page is a while in memory.
+const PAGE: u32 = 250;
+
 /// What every reconciliation needs.
 pub struct Context {
     client: Client,
@@ -53,45 +61,126 @@ pub struct Context {
     runner: RunnerSettings,
     metrics: Arc<Metrics>,
     gates: Gates,
+    line: Line,
+    election: Arc<Election>,
+}
+
+impl Context {
+    /// Before anything is written: what was seen may be of a time before another one led.
+    fn still_leads(&self) -> Result<(), kube::Error> {
+        match self.election.leads() {
+            true => Ok(()),
+            false => Err(kube::Error::Service("the lease is not ours any more: nothing is written".into())),
+        }
+    }
 }
 
 /// An object that may not be readable: one such must not stop the others.
 type Guarded = DeserializeGuard<DatabaseMigration>;
 
-/// Reconciles the objects of one namespace, or of all, until the future is dropped.
-pub async fn run(
-    client: Client,
-    namespace: Option<&str>,
-    settings: &Settings,
-    recorder: Recorder,
-    metrics: Arc<Metrics>,
-) {
-    let gates = Gates::new(client.clone(), settings.prometheus.as_ref());
-    let runner = settings.runner.clone();
-    let context = Arc::new(Context { client: client.clone(), recorder, runner, metrics, gates });
-    fn api<K>(client: &Client, namespace: Option<&str>) -> Api<K>
-    where
-        K: Resource<Scope = kube::core::NamespaceResourceScope>,
-        K::DynamicType: Default,
-    {
-        match namespace {
-            Some(namespace) => Api::namespaced(client.clone(), namespace),
-            None => Api::all(client.clone()),
-        }
+/// What is kept of thousands is what tells whether there is something to do. All else is read when there is.
+fn forget(object: &mut Guarded) {
+    let metadata = object.meta_mut();
+    metadata.managed_fields = None;
+    if let Some(annotations) = &mut metadata.annotations {
+        annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
     }
+}
+
+/// The objects of one namespace, or of all. They are known before this replica leads, so that it begins at once when it
+/// does: to read thousands takes seconds.
+pub struct Known {
+    client: Client,
+    namespace: Option<String>,
+    store: Store<Guarded>,
+    changes: BoxStream<'static, Result<Guarded, watcher::Error>>,
+}
+
+impl Known {
+    /// Nothing is read before [`Known::follow`] or [`run`].
+    pub fn new(client: Client, namespace: Option<&str>) -> Self {
+        let (store, writer) = reflector::store();
+        let changes = watcher(api(&client, namespace), watcher::Config::default().page_size(PAGE))
+            .modify(forget)
+            .default_backoff()
+            .reflect(writer)
+            .applied_objects()
+            .boxed();
+        Self { client, namespace: namespace.map(str::to_owned), store, changes }
+    }
+
+    /// Reads and follows them, until the future is dropped.
+    pub async fn follow(&mut self) {
+        while let Some(change) = self.changes.next().await {
+            if let Err(error) = change {
+                log("warning", "", &format!("a watch was interrupted and is begun again: {error}"));
+            }
+        }
+        // Whoever waits for this to end would lead without a lease.
+        std::future::pending().await
+    }
+
+    /// All that are there, once they are read, and then what changes.
+    fn all(self) -> (Store<Guarded>, BoxStream<'static, Result<Guarded, watcher::Error>>) {
+        let store = self.store.clone();
+        let known = futures::stream::once(async move {
+            // It ends without only where the changes end, too.
+            let _ = store.wait_until_ready().await;
+            futures::stream::iter(store.state()).map(|object| Ok((*object).clone()))
+        });
+        (self.store, futures::stream::select(known.flatten(), self.changes).boxed())
+    }
+}
+
+fn api<K>(client: &Client, namespace: Option<&str>) -> Api<K>
+where
+    K: Resource<Scope = kube::core::NamespaceResourceScope>,
+    K::DynamicType: Default,
+{
+    match namespace {
+        Some(namespace) => Api::namespaced(client.clone(), namespace),
+        None => Api::all(client.clone()),
+    }
+}
+
+/// Reconciles the objects until the future is dropped.
+pub async fn run(
+    known: Known,
+    settings: &Settings,
+    (recorder, metrics, election): (Recorder, Arc<Metrics>, Arc<Election>),
+) {
+    let (client, namespace) = (known.client.clone(), known.namespace.clone());
+    let namespace = namespace.as_deref();
+    let (known, objects) = known.all();
+    let (wake, woken) = futures::channel::mpsc::unbounded();
+    let context = Arc::new(Context {
+        client: client.clone(),
+        recorder,
+        runner: settings.runner.clone(),
+        metrics,
+        gates: Gates::new(client.clone(), settings.prometheus.as_ref()),
+        line: Line::new(known.clone(), wake),
+        election,
+    });
     let labelled = watcher::Config::default().labels(LABEL_MIGRATION);
     let of_label = |namespace: Option<String>, labels: &std::collections::BTreeMap<String, String>| {
         let name = labels.get(LABEL_MIGRATION)?;
         Some(ObjectRef::<Guarded>::new(name).within(&namespace?))
     };
-    Controller::new(api::<Guarded>(&client, namespace), watcher::Config::default())
+    // What a Job or a Pod is like is read when its object is looked at: that something is new is all there is to know.
+    Controller::for_stream(objects, known)
         .with_config(Config::default().concurrency(settings.concurrency))
-        .watches(api::<Job>(&client, namespace), labelled.clone(), move |job: Job| {
-            of_label(job.namespace(), job.labels())
-        })
-        .watches(api::<Pod>(&client, namespace), labelled, move |pod: Pod| {
-            of_label(pod.namespace(), pod.labels())
-        })
+        .reconcile_on(woken)
+        .watches(
+            api::<PartialObjectMeta<Job>>(&client, namespace),
+            labelled.clone(),
+            move |job: PartialObjectMeta<Job>| of_label(job.namespace(), job.labels()),
+        )
+        .watches(
+            api::<PartialObjectMeta<Pod>>(&client, namespace),
+            labelled,
+            move |pod: PartialObjectMeta<Pod>| of_label(pod.namespace(), pod.labels()),
+        )
         .watches(
             api::<MigrationApproval>(&client, namespace),
             watcher::Config::default(),
@@ -101,7 +190,13 @@ pub async fn run(
             },
         )
         .run(reconcile, again, context)
-        .for_each(|_| std::future::ready(()))
+        .for_each(|looked| {
+            // A look that failed was told by `again`.
+            if let Err(controller::Error::QueueError(error)) = looked {
+                log("warning", "", &format!("a watch was interrupted and is begun again: {error}"));
+            }
+            std::future::ready(())
+        })
         .await;
 }
 
@@ -128,13 +223,21 @@ fn again(object: Arc<Guarded>, error: &kube::Error, context: Arc<Context>) -> Ac
 
 async fn one(known: &DatabaseMigration, context: &Context) -> Result<Action, kube::Error> {
     // Thousands that have ended are looked at without asking for anything.
-    if decide::settled(known) {
+    if decide::settled(known) || decide::rests(known) {
         context.metrics.stands(known);
         return Ok(Action::await_change());
     }
-    let Some(mut seen) = observe::observe(&context.client, known).await? else {
-        context.metrics.forget(known);
-        return Ok(Action::await_change());
+    let mut seen = match observe::observe(&context.client, known, &context.line).await {
+        Ok(Some(seen)) => seen,
+        Ok(None) => {
+            context.metrics.forget(known);
+            return Ok(Action::await_change());
+        }
+        Err(kube::Error::Api(status)) if status.code == 403 => {
+            forbidden(known, &status.message, context).await?;
+            return Ok(Action::requeue(RETRY));
+        }
+        Err(error) => return Err(error),
     };
     let Some(mut decision) = decide(&seen) else {
         context.metrics.stands(&seen.migration);
@@ -144,7 +247,9 @@ async fn one(known: &DatabaseMigration, context: &Context) -> Result<Action, kub
         seen.looked = Some(looked(&seen, look, &context.gates).await);
         decision = decide(&seen).unwrap_or(decision);
     }
+    context.still_leads()?;
     carry_out(&seen.migration, &mut decision, context).await?;
+    context.still_leads()?;
     let report = Report::of(&seen.migration, &decision, seen.now);
     let new_run = report.history.first().map(|run| &run.run_id)
         != seen.migration.status.as_ref().and_then(|s| s.history.first()).map(|run| &run.run_id);
@@ -158,6 +263,10 @@ async fn one(known: &DatabaseMigration, context: &Context) -> Result<Action, kub
         }
     }
     context.metrics.is(&seen.migration, &decision);
+    let at_work = seen.active().is_some() && decision.reason.standing() != Standing::Waiting;
+    if !at_work && decision.start.is_none() && decision.reason != Reason::LockHeldByOther {
+        context.line.goes_on(&seen.migration);
+    }
     Ok(Action::requeue(decision.again.unwrap_or(RESYNC).min(RESYNC)))
 }
 
@@ -170,6 +279,17 @@ async fn looked(seen: &Seen, look: gate::Look, gates: &Gates) -> Looked {
         }
         _ => gates.after(&seen.migration, &gate::due(seen)).await,
     }
+}
+
+/// The operator may not look at something that it has to see. Nothing is done meanwhile, and what is done goes on.
+async fn forbidden(known: &DatabaseMigration, message: &str, context: &Context) -> Result<(), kube::Error> {
+    let decision = decide::forbidden(known, message);
+    context.still_leads()?;
+    if report::write(&context.client, known, &Report::of(known, &decision, Timestamp::now())).await? {
+        tell(known, &decision, context).await;
+    }
+    context.metrics.is(known, &decision);
+    Ok(())
 }
 
 /// Makes and removes Jobs. What the API refuses for good becomes what is said.
@@ -194,6 +314,18 @@ async fn carry_out(
             return Ok(());
         }
     };
+    let _place = match context.line.begins(migration) {
+        Ok(place) => place,
+        Err(other) => {
+            *decision = decide::behind(&other);
+            return Ok(());
+        }
+    };
+    // What was seen is not new any more: another one may have been where this one is now.
+    if let Some(other) = observe::other(&context.client, migration, &context.line).await? {
+        *decision = decide::behind(&other);
+        return Ok(());
+    }
     match jobs.create(&PostParams::default(), &job).await {
         Ok(_) => Ok(()),
         // Made by an operator that did not live to say so.

@@ -13,7 +13,8 @@ use kube::{Client, ResourceExt};
 use cofferdam_api::names::LABEL_MIGRATION;
 use cofferdam_api::{DatabaseMigration, MigrationApproval};
 
-use super::seen::{Seen, finished, running};
+use super::line::Line;
+use super::seen::{Seen, age, finished, running};
 use super::work;
 
 /// The kubelet says within this time all that is missing at one try; the next one comes later.
@@ -23,7 +24,11 @@ const SAME_TRY: Duration = Duration::from_secs(2);
 ///
 /// # Errors
 /// What the API said.
-pub async fn observe(client: &Client, known: &DatabaseMigration) -> Result<Option<Seen>, kube::Error> {
+pub async fn observe(
+    client: &Client,
+    known: &DatabaseMigration,
+    line: &Line,
+) -> Result<Option<Seen>, kube::Error> {
     let namespace = known.namespace().unwrap_or_default();
     let migrations: Api<DatabaseMigration> = Api::namespaced(client.clone(), &namespace);
     let Some(migration) = migrations.get_opt(&known.name_any()).await? else { return Ok(None) };
@@ -45,7 +50,10 @@ pub async fn observe(client: &Client, known: &DatabaseMigration) -> Result<Optio
         let api: Api<Pod> = Api::namespaced(client.clone(), &namespace);
         pods = api.list(&of_this).await?.items;
         pods.sort_by_key(|pod| (pod.creation_timestamp().map(|t| t.0), pod.name_any()));
-        let quiet = jobs.iter().all(|job| finished(job).is_some()) || pods.iter().any(running);
+        let now = Timestamp::now();
+        // Listing events is dear, and of what is new there are none yet.
+        let young = |job: &Job| age(job, now) < SAME_TRY;
+        let quiet = jobs.iter().all(|job| finished(job).is_some() || young(job)) || pods.iter().any(running);
         if !quiet {
             warnings = warned(client, &namespace, &jobs, &pods).await?;
         }
@@ -63,9 +71,20 @@ pub async fn observe(client: &Client, known: &DatabaseMigration) -> Result<Optio
         }
         false => Vec::new(),
     };
-    let other = other(client, &namespace, &migration).await?;
-    let now = Timestamp::now();
-    Ok(Some(Seen { migration, jobs, pods, warnings, previous, approvals, other, looked: None, now }))
+    let other = other(client, &migration, line).await?;
+    let before = line.before(&migration);
+    Ok(Some(Seen {
+        migration,
+        jobs,
+        pods,
+        warnings,
+        previous,
+        approvals,
+        other,
+        before,
+        looked: None,
+        now: Timestamp::now(),
+    }))
 }
 
 /// Jobs that were made in the same second are in the order in which they follow from one another.
@@ -103,17 +122,21 @@ async fn warned(
     Ok(events.into_iter().filter_map(|event| event.message).collect())
 }
 
-/// Another object that has a Job at work on the same database, as far as their specs say that it is the same. Where they
-/// do not, the lock in the database keeps them apart.
-async fn other(
+/// Another object that has a Job at work on the same database, as far as their specs say that it is the same, and does not
+/// let this one pass. Where they do not say it, the lock in the database keeps them apart.
+///
+/// # Errors
+/// What the API said.
+pub async fn other(
     client: &Client,
-    namespace: &str,
     migration: &DatabaseMigration,
+    line: &Line,
 ) -> Result<Option<String>, kube::Error> {
     let label = format!("{}={}", work::DATABASE, work::database(migration));
-    let api: Api<Job> = Api::namespaced(client.clone(), namespace);
+    let api: Api<Job> = Api::namespaced(client.clone(), &migration.namespace().unwrap_or_default());
     let jobs = api.list(&ListParams::default().labels(&label)).await?.items;
     let name = migration.name_any();
     let others = jobs.into_iter().filter(|job| finished(job).is_none());
-    Ok(others.filter_map(|job| job.labels().get(LABEL_MIGRATION).cloned()).find(|other| *other != name))
+    let mut others = others.filter_map(|job| job.labels().get(LABEL_MIGRATION).cloned());
+    Ok(others.find(|other| *other != name && !line.passes(other, migration)))
 }

@@ -20,13 +20,21 @@ pub fn why(seen: &Seen, job: &Job) -> Option<(Reason, String)> {
         return None;
     }
     if let Some(ended) = terminated(pod) {
+        if ended.exit_code == 0 {
+            // Its Job is about to end.
+            return None;
+        }
         // The Job makes another Pod, or ends.
         return Some(match ended.reason.as_deref() {
             Some("OOMKilled") => (
                 Reason::OutOfMemory,
                 format!(
-                    "the runner of Pod {} was killed because it used more memory than its limit",
-                    pod.name_any()
+                    "the runner of Pod {} was killed because it used more memory than its limit; the run goes on in a \
+                     new Pod. If it comes again: kubectl patch dbm {} --type merge --patch \
+                     '{{\"spec\":{{\"suspend\":true}}}}', raise spec.runner.resources.limits.memory, and set suspend to \
+                     false",
+                    pod.name_any(),
+                    seen.migration.name_any()
                 ),
             ),
             _ => (

@@ -31,6 +31,8 @@ pub struct Seen {
     pub other: Option<String>,
     /// What gates asked about, once it was looked at.
     pub looked: Option<Looked>,
+    /// The object that is directly before it in the line for the same database.
+    pub before: Option<String>,
     /// When.
     pub now: Timestamp,
 }
@@ -64,6 +66,11 @@ impl Seen {
         failed || self.pods_of(job).any(|pod| running(pod) || terminated(pod).is_some())
     }
 
+    /// A runner of this Job is there. Where none is, the next one may be minutes away.
+    pub fn works(&self, job: &Job) -> bool {
+        self.pods_of(job).any(running)
+    }
+
     /// What the last Pod of a Job left behind.
     pub fn outcome(&self, job: &Job) -> Option<Outcome> {
         let messages = self.pods_of(job).rev().filter_map(|pod| terminated(pod)?.message.clone());
@@ -91,6 +98,12 @@ pub fn finished(job: &Job) -> Option<Finished<'_>> {
         )),
         _ => None,
     })
+}
+
+/// How long ago a Job was made; times of the API are in whole seconds.
+pub fn age(job: &Job, now: Timestamp) -> std::time::Duration {
+    let made = job.creation_timestamp().map_or(now, |made| made.0);
+    now.duration_since(made).try_into().unwrap_or_default()
 }
 
 /// What a Job is to do.

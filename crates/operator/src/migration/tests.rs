@@ -59,6 +59,7 @@ pub(super) fn seen(migration: DatabaseMigration) -> Seen {
         approvals: vec![],
         other: None,
         looked: None,
+        before: None,
         now: "2026-11-21T10:00:00Z".parse().unwrap(),
     }
 }
@@ -295,11 +296,59 @@ fn what_stands_in_the_way_is_waited_for() {
         (after.clone(), Reason::PreviousNotDone),
         (Seen { previous: before("False", 3), ..after.clone() }, Reason::PreviousNotDone),
         (Seen { previous: before("True", 2), ..after.clone() }, Reason::PreviousNotDone),
-        (Seen { other: Some("orders".into()), ..free }, Reason::LockHeldByOther),
+        (Seen { other: Some("orders".into()), ..free.clone() }, Reason::LockHeldByOther),
+        (Seen { before: Some("orders".into()), ..free }, Reason::LockHeldByOther),
     ] {
         assert_eq!(said(&seen), (Phase::Pending, reason, None));
     }
     assert_eq!(said(&Seen { previous: before("True", 3), ..after }).2, Some(Kind::Apply));
+}
+
+#[test]
+fn one_after_the_other_changes_a_database() {
+    let line = |seen: Seen| Seen { before: Some("orders".into()), ..seen };
+    let works = |seen: Seen| Seen { other: Some("orders".into()), ..seen };
+    let free = seen(migration(|_| {}));
+    // The next has the same to say while the one before it waits and while it works, so it writes nothing.
+    let (waits, next) = (decided(&line(free.clone())), decided(&works(free.clone())));
+    assert_eq!(waits.message, next.message);
+    assert!(waits.message.contains("DatabaseMigration orders comes first"), "{}", waits.message);
+    assert!(waits.again > next.again);
+    // Who has begun does not stand in line again, and neither does who takes a change back; at work is one nonetheless.
+    let stopped = free.clone().started().left(&ended(Ended::Stopped, Reason::PodEvicted));
+    assert_eq!(said(&line(stopped.clone())).2, Some(Kind::Apply));
+    assert_eq!(said(&works(stopped)).1, Reason::LockHeldByOther);
+    let lost = free.with(|m| m["status"] = json!({ "observedGeneration": 3, "phase": "Running" }));
+    assert_eq!(said(&line(lost)).2, Some(Kind::Apply));
+    let back = seen(migration(|m| {
+        m["status"] = json!({ "planDigest": PLAN });
+        m["metadata"]["annotations"] = json!({ "cofferdam.dev/rollback": PLAN });
+    }));
+    let back = back.started().left(&ended(Ended::Succeeded, Reason::RevertWindowOpen));
+    assert_eq!(said(&line(back)).2, Some(Kind::Rollback));
+}
+
+#[test]
+fn who_is_suspended_and_says_so_is_left_alone() {
+    let says = |reason: &str| {
+        json!({ "observedGeneration": 3, "phase": "Pending", "conditions": [{
+            "type": "Ready", "status": "False", "reason": reason, "message": "",
+            "lastTransitionTime": "2026-11-21T09:00:00Z",
+        }] })
+    };
+    for (suspend, reason, generation, rests) in [
+        (true, "Suspended", 3, true),
+        (false, "Suspended", 3, false),
+        (true, "JobPending", 3, false),
+        (true, "Suspended", 4, false),
+    ] {
+        let object = migration(|m| {
+            m["spec"]["suspend"] = json!(suspend);
+            m["metadata"]["generation"] = json!(generation);
+            m["status"] = says(reason);
+        });
+        assert_eq!(super::decide::rests(&object), rests, "{suspend} {reason} {generation}");
+    }
 }
 
 #[test]
@@ -311,6 +360,61 @@ fn a_run_that_was_stopped_goes_on() {
     assert_ne!(decided(&stopped).start.unwrap().job_name(&stopped.migration), first);
     let suspended = stopped.with(|m| m["spec"]["suspend"] = json!(true));
     assert_eq!(said(&suspended), (Phase::Pending, Reason::Suspended, None));
+}
+
+#[test]
+fn a_job_without_a_runner_does_not_keep_a_run_from_being_suspended() {
+    let killed = || seen(migration(|_| {})).started().pod(json!({ "terminated": { "exitCode": 137 } }));
+    let suspend = |seen: Seen| seen.with(|m| m["spec"]["suspend"] = json!(true));
+    let between = suspend(killed());
+    assert_eq!(said(&between), (Phase::Pending, Reason::Suspended, None));
+    assert_eq!(decided(&between).stop, Some(between.jobs[0].name_any()));
+    // A runner that is at work stops by itself, at a safe point.
+    assert_eq!(decided(&suspend(killed().runs())).stop, None);
+    // And what is being taken back is.
+    let back = seen(migration(|m| m["spec"]["rollback"] = json!({ "automatic": true })));
+    let back = back.started().runs().ended("Failed", "DeadlineExceeded", "late").started();
+    assert_eq!(decided(&suspend(back)).stop, None);
+}
+
+#[test]
+fn what_was_lacking_for_long_is_looked_for_less_often() {
+    let after = |seconds: i64| {
+        let mut seen = seen(migration(|_| {})).started();
+        let made = seen.now - jiff::SignedDuration::from_secs(seconds);
+        seen.jobs[0].metadata.creation_timestamp =
+            Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(made));
+        decided(&seen).again.unwrap().as_secs()
+    };
+    assert_eq!([0, 5, 600].map(after), [2, 5, 15]);
+}
+
+#[test]
+fn an_operator_that_may_not_look_says_so_and_leaves_the_phase() {
+    for (phase, observed, expected) in [
+        ("Running", 3, Phase::Running),
+        // Only a throttle was changed, or the spec of the next run.
+        ("Running", 2, Phase::Running),
+        ("Succeeded", 3, Phase::Succeeded),
+        // For the spec before: this one has not ended.
+        ("Succeeded", 2, Phase::Pending),
+        ("Failed", 2, Phase::Pending),
+    ] {
+        let object = migration(|m| m["status"] = json!({ "phase": phase, "observedGeneration": observed }));
+        let decision = super::decide::forbidden(&object, "pods is forbidden");
+        assert_eq!(
+            (decision.phase, decision.reason),
+            (expected, Reason::OperatorForbidden),
+            "{phase} {observed}"
+        );
+    }
+    assert_eq!(super::decide::forbidden(&migration(|_| {}), "").phase, Phase::Pending);
+}
+
+#[test]
+fn a_runner_that_ended_well_was_not_evicted() {
+    let at_its_end = seen(migration(|_| {})).started().pod(json!({ "terminated": { "exitCode": 0 } }));
+    assert_eq!(said(&at_its_end), (Phase::Running, Reason::MigrationInProgress, None));
 }
 
 #[test]
@@ -415,13 +519,17 @@ fn another_spec_begins_another_run() {
     };
     let done = seen(migration(|_| {})).started().left(&ended(Ended::Refused, Reason::LintBlocked));
     assert_eq!(said(&done.with(script)), (Phase::Pending, Reason::JobPending, Some(Kind::Apply)));
-    // The old one is waited for where it has begun, and removed where it has not.
+    // The old one is waited for while its runner works, and removed where none does.
     let begun = seen(migration(|_| {})).started().runs().with(script);
     assert_eq!(said(&begun), (Phase::Running, Reason::MigrationInProgress, None));
     assert_eq!(decided(&begun).stop, None);
     let waits = seen(migration(|_| {})).started().pod(json!({ "waiting": { "reason": "ImagePullBackOff" } }));
     let waits = waits.with(script);
     assert_eq!(decided(&waits).stop, Some(waits.jobs[0].name_any()));
+    // Its runner was killed, and the next one would be after a while.
+    let killed = json!({ "terminated": { "exitCode": 137, "reason": "OOMKilled" } });
+    let between = seen(migration(|_| {})).started().pod(killed).with(script);
+    assert_eq!(decided(&between).stop, Some(between.jobs[0].name_any()));
     // To try again is a wish of its own.
     let again = seen(migration(|_| {})).started().left(&ended(Ended::Failed, Reason::JobFailed));
     let again = again.with(|m| m["metadata"]["annotations"] = json!({ ANNOTATION_RETRY: "1" }));

@@ -5,6 +5,7 @@ use sha2::{Digest, Sha256};
 use kube::ResourceExt;
 
 use cofferdam_api::DatabaseMigration;
+use cofferdam_api::database::DatabaseType;
 use cofferdam_api::names::{ANNOTATION_FINALIZE, ANNOTATION_RETRY, ANNOTATION_ROLLBACK};
 
 use crate::contract::{Kind, Left};
@@ -47,8 +48,41 @@ pub fn base(migration: &DatabaseMigration) -> String {
     digest(&[&serde_json::to_string(&parts).unwrap_or_default()])
 }
 
-/// The digest of which database it is, as far as the spec says it.
+/// The digest of which database it is, as far as the spec says it: however it is written, and whoever logs in.
 pub fn database(migration: &DatabaseMigration) -> String {
+    let database = &migration.spec.database;
+    let namespace = migration.namespace().unwrap_or_default();
+    let usual = match database.r#type {
+        DatabaseType::Postgresql => 5432,
+        DatabaseType::Mysql | DatabaseType::Mariadb => 3306,
+        DatabaseType::Mongodb => 27017,
+    };
+    let said = match &database.aws {
+        Some(aws) => Some((aws.host.as_str(), aws.port, aws.db_name.as_str())),
+        None => database
+            .host
+            .as_ref()
+            .zip(database.database.as_ref())
+            .map(|(host, name)| (host.as_str(), database.port, name.as_str())),
+    };
+    // Only the Secret knows.
+    let Some((host, port, name)) = said else { return way(migration) };
+    let port = port.unwrap_or(usual).to_string();
+    digest(&[&usual.to_string(), &in_full(host, &namespace), &port, name])
+}
+
+/// A host as it is called from everywhere in the cluster, without the endings that may be left out.
+fn in_full(host: &str, namespace: &str) -> String {
+    let host = host.to_ascii_lowercase();
+    let host = host.trim_end_matches('.');
+    let host = host.strip_suffix(".cluster.local").unwrap_or(host);
+    let host = host.strip_suffix(".svc").unwrap_or(host);
+    if host.contains(['.', ':']) { host.to_owned() } else { format!("{host}.{namespace}") }
+}
+
+/// The digest of how the database is reached: one that is not reached with these credentials is reached by nobody who has
+/// the same.
+pub fn way(migration: &DatabaseMigration) -> String {
     let database = &migration.spec.database;
     let parts = (
         (database.r#type, &database.host, database.port, &database.database),
