@@ -24,7 +24,7 @@ use crate::postgres::errors;
 const BATCH: u32 = 2_000;
 /// A larger batch is so many times as large: of a long log, or where a batch lacks a row that it needs.
 const MORE: u32 = 10;
-/// Batches after which a log that does not become shorter is left as it is.
+/// Batches that are always tried before a log that does not become short is left as it is.
 const ROUNDS: usize = 12;
 /// The log is counted up to here. Of more, keys are not taken all at once, as long as smaller batches fit: they are held
 /// in memory.
@@ -43,20 +43,26 @@ pub(super) enum Applied {
 }
 
 /// Applies what is logged until at most `left` rows are left. Where others write as fast as we apply, that never comes:
-/// after some batches in vain whoever wanted it goes on with what there is, unless that is more than can be taken at
-/// once.
+/// after twice the batches that would do if nobody wrote, whoever wanted it goes on with what there is, unless that is
+/// more than can be taken at once.
 pub(super) async fn drain(work: &Work<'_>, client: &Client, left: usize) -> Result<()> {
-    let (mut least, mut in_vain) = (usize::MAX, 0);
+    let mut allowed = None;
+    let mut rounds = 0;
     loop {
         let waits = waiting(client, &work.flow).await?;
-        in_vain = if waits < least || waits >= COUNTED { 0 } else { in_vain + 1 };
-        least = least.min(waits);
-        if waits <= left || in_vain == ROUNDS {
+        if waits <= left {
             return Ok(());
+        }
+        let mut most = BATCH * MORE;
+        if waits < COUNTED {
+            most = BATCH;
+            rounds += 1;
+            if rounds > *allowed.get_or_insert(ROUNDS + 2 * waits / BATCH as usize) {
+                return Ok(());
+            }
         }
         work.check()?;
         let _applying = work.applying.lock().await;
-        let most = if waits >= COUNTED { BATCH * MORE } else { BATCH };
         up_to(work, client, Some(most)).await?;
     }
 }

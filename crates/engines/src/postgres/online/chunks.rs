@@ -17,8 +17,6 @@ use super::worker::{rows, run, value};
 
 /// A chunk aims at so many bytes of the leading table.
 const BYTES: f64 = 4.0 * 1024.0 * 1024.0;
-/// And at this time, which is also how long it keeps old row versions from being cleaned.
-const AIM: Duration = Duration::from_millis(250);
 /// Fewer rows are not worth a transaction; more make a failed one expensive.
 const ROWS: (f64, f64) = (100.0, 50_000.0);
 
@@ -120,10 +118,10 @@ impl<'f> Chunks<'f> {
             .map(Some)
     }
 
-    /// Tells how long a chunk took, so that the next ones fit.
-    pub(super) async fn took(&self, time: Duration) {
+    /// Tells how long a chunk took and how long it was to take, so that the next ones fit.
+    pub(super) async fn took(&self, time: Duration, aim: Duration) {
         let mut inner = self.inner.lock().await;
-        let factor = (AIM.as_secs_f64() / time.as_secs_f64().max(0.001)).clamp(0.5, 1.5);
+        let factor = (aim.as_secs_f64() / time.as_secs_f64().max(0.001)).clamp(0.5, 1.5);
         inner.rows = (inner.rows * factor).clamp(ROWS.0, inner.most);
     }
 

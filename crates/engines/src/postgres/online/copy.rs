@@ -71,7 +71,7 @@ async fn one_worker(work: &Work<'_>, chunks: &Chunks<'_>, number: usize) -> Resu
                 }
             }
         };
-        chunks.took(turn.took()).await;
+        chunks.took(turn.took(), work.pace.aim()).await;
         work.copied(rows);
         work.rest(turn).await?;
     }

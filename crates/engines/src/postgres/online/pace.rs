@@ -22,15 +22,18 @@ use super::{Work, planted, worker};
 const PROBES: usize = 60;
 const BETWEEN: Duration = Duration::from_millis(12);
 const LOOKED_AT: usize = PROBES * 95 / 100;
+/// A piece of work aims at this time, which is also how long it keeps old row versions from being cleaned; and at the
+/// other where somebody else is at work: no queue of theirs becomes long in so short a time.
+const AIM: Duration = Duration::from_millis(250);
+const SHORT: Duration = Duration::from_millis(40);
 /// How long others wait while we work, by how long they wait while we do not.
 const PATIENCE: f64 = 1.2;
 /// And so much may always be: what is shorter is noise.
 const NOISE: Duration = Duration::from_micros(300);
-/// The share in the beginning, and the least: a change must come to its end. Below a twentieth of the time, the
-/// slowest twentieth of what others do need not be slower.
-const COPY: Shares = Shares { first: 0.06, least: 0.04 };
+/// The share in the beginning, and the least: a change must come to its end.
+const COPY: Shares = Shares { first: 0.15, least: 0.08 };
 /// To read disturbs less than to write: nobody waits for a write-ahead log that is full of it.
-const COMPARE: Shares = Shares { first: 0.1, least: 0.06 };
+const COMPARE: Shares = Shares { first: 0.2, least: 0.1 };
 /// Who takes a change back has others in mind who suffer from it already: it is not to take long.
 const BACK: Shares = Shares { first: 0.5, least: 0.5 };
 /// What is usual is measured anew after this time: the load of a day has its ups and downs.
@@ -111,6 +114,11 @@ impl Pace {
         while self.at_work.load(Ordering::SeqCst) > 0 && since.elapsed() < STILL {
             tokio::time::sleep(BETWEEN).await;
         }
+    }
+
+    /// How long a piece of work is to take.
+    pub(super) fn aim(&self) -> Duration {
+        if self.state().share < 1.0 { SHORT } else { AIM }
     }
 
     /// How many of so many workers may work.
@@ -246,6 +254,9 @@ mod tests {
         assert_eq!(pace.at_work.load(Ordering::SeqCst), 1);
         drop(turn);
         assert_eq!(pace.at_work.load(Ordering::SeqCst), 0);
+        assert_eq!(pace.aim(), SHORT);
+        pace.set(1.0, false);
+        assert_eq!(pace.aim(), AIM);
         pace.set(0.5, true);
         assert_eq!(pace.allowed(8), 0);
         assert_eq!(pace.reason().as_deref(), Some("others use the server: at 50 % of full speed"));
