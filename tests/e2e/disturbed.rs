@@ -122,5 +122,4 @@ fn a_database_that_is_down_is_waited_for_and_holds_no_namespace() {
     here.wait_until_ready();
     here.database.server.stop_immediate().unwrap();
     here.cluster.kubectl(&["delete", "namespace", here.name, "--wait", "--timeout=60s"]);
-    std::mem::forget(here);
 }

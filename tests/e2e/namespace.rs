@@ -188,7 +188,7 @@ impl Drop for Namespace {
     fn drop(&mut self) {
         // With the database gone: nothing of ours may hold a namespace.
         if !std::thread::panicking() {
-            self.cluster.kubectl(&["delete", "namespace", self.name, "--wait=false"]);
+            self.cluster.kubectl(&["delete", "namespace", self.name, "--ignore-not-found", "--wait=false"]);
         }
     }
 }
