@@ -1,10 +1,11 @@
 //! An index on a partitioned table, for which the server refuses CONCURRENTLY: leaf by leaf.
 //!
 //! Each partition that holds rows gets its own index first, CONCURRENTLY and under the name that the server would give
-//! it. Then the statement itself finds them all there and builds nothing: it only hangs them under the parent's index
-//! ("checks whether an equivalent index already exists and attaches it",
-//! <https://www.postgresql.org/docs/current/sql-createindex.html>), which is work in the catalog. A partition that
-//! somebody adds meanwhile is new, and is built there.
+//! it. Then the statement itself builds nothing: the server looks for a matching index on each partition first, and
+//! only hangs those that it finds under the parent's
+//! (<https://www.postgresql.org/docs/current/sql-createindex.html>), which is work in the catalog. What is deliberately
+//! missing: a partition that somebody attaches meanwhile with rows in it is built by that last statement, which blocks
+//! writes to all of them while it is.
 
 use cofferdam_core::change::CreateIndex;
 use cofferdam_core::facts::{LeafFacts, Table};
