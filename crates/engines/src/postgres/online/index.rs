@@ -11,7 +11,7 @@ use cofferdam_core::fault::Result;
 use cofferdam_core::online::Capture;
 use cofferdam_core::{Code, Fault, Refusal};
 
-use super::{Work, apply, logical, worker};
+use super::{Work, apply, logical, pace, worker};
 use crate::postgres::errors;
 
 /// So often is looked whether to stop.
@@ -41,14 +41,26 @@ pub(super) async fn all(work: &Work<'_>) -> Result<()> {
 
 async fn side_by_side(work: &Work<'_>, statements: &[&String]) -> Result<()> {
     let next = AtomicUsize::new(0);
-    let builders =
-        (0..work.workers().min(statements.len())).map(|number| builder(work, statements, &next, number));
+    let alone = pace::alone(work, &work.session.client).await?;
+    let most = if alone { work.workers() } else { 1 };
+    let builders = (0..most.min(statements.len())).map(|number| builder(work, statements, &next, number, alone));
     futures::future::try_join_all(builders).await.map(|_| ())
 }
 
-async fn builder(work: &Work<'_>, statements: &[&String], next: &AtomicUsize, number: usize) -> Result<()> {
+async fn builder(
+    work: &Work<'_>,
+    statements: &[&String],
+    next: &AtomicUsize,
+    number: usize,
+    alone: bool,
+) -> Result<()> {
     let client = worker::connect(work.session, &format!("index {}", number + 1)).await?;
-    worker::run(&client, "SET maintenance_work_mem = '256MB'", "setting up a connection").await?;
+    // One build cannot be slowed down, but it can be kept to one of the server's processors.
+    let settings = match alone {
+        true => "SET maintenance_work_mem = '256MB'",
+        false => "SET maintenance_work_mem = '256MB'; SET max_parallel_maintenance_workers = 0",
+    };
+    worker::run(&client, settings, "setting up a connection").await?;
     let process = "SELECT pg_catalog.pg_backend_pid()";
     let process = worker::value(&client, process, "setting up a connection").await?.unwrap_or_default();
     while let Some(sql) = statements.get(next.fetch_add(1, Ordering::SeqCst)) {

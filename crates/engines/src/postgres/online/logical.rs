@@ -131,9 +131,10 @@ pub(super) async fn end(client: &Client, change: &Online) -> Result<()> {
     let doing = "dropping the logical slot";
     let text = format!(
         "DO $cofferdam$ BEGIN PERFORM pg_catalog.pg_drop_replication_slot(slot_name) FROM pg_catalog.pg_replication_slots
-           WHERE slot_name = {}; END $cofferdam$; DROP PUBLICATION IF EXISTS {}",
-        literal(&name(change))?,
-        QuotedIdent::new(&name(change))?
+           WHERE slot_name = {name}; IF EXISTS (SELECT FROM pg_catalog.pg_publication WHERE pubname = {name})
+           THEN DROP PUBLICATION {}; END IF; END $cofferdam$",
+        QuotedIdent::new(&name(change))?,
+        name = literal(&name(change))?,
     );
     let mut tries = 0;
     loop {

@@ -167,7 +167,7 @@ async fn keep_while_it_can(work: &Work<'_>, shares: Shares) -> Result<()> {
     let mut usual: Option<(Duration, Instant)> = None;
     let mut share = shares.first;
     loop {
-        if work.valve().full_speed || !others(&client).await? {
+        if alone(work, &client).await? {
             work.pace.set(1.0, false);
             (usual, share) = (None, shares.first);
             tokio::time::sleep(EMPTY).await;
@@ -205,6 +205,11 @@ async fn wait(client: &Client) -> Result<Duration> {
     }
     waits.sort_unstable();
     Ok(waits[LOOKED_AT])
+}
+
+/// Nobody has to be kept in mind: nobody else is at work, or a person wants full speed.
+pub(super) async fn alone(work: &Work<'_>, client: &Client) -> Result<bool> {
+    Ok(work.valve().full_speed || !others(client).await?)
 }
 
 /// Somebody else is at work, or was a moment ago. Of sessions of others, a role that may not see more sees only that
