@@ -123,7 +123,7 @@ fn nobody_may_do_more_than_is_written_here() {
         "cofferdam.dev/migrationapprovals: get list watch",
         "cofferdam.dev/databasemigrations/status: get patch",
         "cofferdam.dev/migrationapprovals/status: get patch",
-        "batch/jobs: get list watch create delete",
+        "batch/jobs: get list watch create patch delete",
         "pods: get list watch",
         "events: list",
         "events.k8s.io/events: create patch",
@@ -214,6 +214,8 @@ fn the_operator_is_told_what_the_roles_are_for() {
         (&by_digest, "COFFERDAM_RUNNER_IMAGE", &pinned),
         (r#"image.registry="""#, "COFFERDAM_RUNNER_IMAGE", "cofferdam/cofferdam:0.1.0"),
         ("concurrency=3", "COFFERDAM_CONCURRENCY", "3"),
+        ("runner.imageVolumes=true", "COFFERDAM_RUNNER_IMAGE_VOLUMES", "true"),
+        (r#"metrics.pushgatewayUrl="http://p:9091""#, "COFFERDAM_RUNNER_PUSHGATEWAY", "http://p:9091"),
         (
             r#"runner.plainHttpRegistries=["a:5000","b"]"#,
             "COFFERDAM_RUNNER_PLAIN_HTTP_REGISTRIES",

@@ -37,7 +37,7 @@ fn signal(name: &str, process: &str) {
 }
 
 /// Brings the number of operators back, whatever happens.
-struct Replicas<'a>(&'a Cluster);
+pub(crate) struct Replicas<'a>(pub(crate) &'a Cluster);
 
 impl Drop for Replicas<'_> {
     fn drop(&mut self) {

@@ -5,8 +5,12 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 
+#[cfg(feature = "failpoints")]
+mod api;
 mod cluster;
 mod container;
+#[cfg(feature = "failpoints")]
+mod crash;
 mod database;
 mod disturbed;
 mod faults;
@@ -17,6 +21,8 @@ mod manifests;
 mod metrics;
 mod namespace;
 mod plugin;
+#[cfg(feature = "failpoints")]
+mod proxy;
 mod rights;
 mod runs;
 mod webhook;

@@ -60,7 +60,7 @@ fn the_operator_reads_no_secret() {
             ("databasemigrations.cofferdam.dev/status", "get patch"),
             ("migrationapprovals.cofferdam.dev", "get list watch"),
             ("migrationapprovals.cofferdam.dev/status", "get patch"),
-            ("jobs.batch", "get list watch create delete"),
+            ("jobs.batch", "get list watch create patch delete"),
             ("pods", "get list watch"),
             ("events", "list"),
             ("events.events.k8s.io", "create patch"),

@@ -10,6 +10,8 @@ mod support;
 mod consent;
 mod container;
 mod end;
+mod guard;
+mod images;
 mod online;
 mod pod;
 mod scripts;

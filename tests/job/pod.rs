@@ -19,6 +19,8 @@ pub const WIDER: &str = "ALTER TABLE t ALTER COLUMN id TYPE bigint;\n";
 pub struct Pod {
     pub bench: Bench,
     pub spec: Value,
+    /// More of the environment.
+    pub variables: Vec<(String, String)>,
     name: String,
     /// Where everything of it lies.
     folder: tempfile::TempDir,
@@ -87,7 +89,7 @@ impl Pod {
             },
             "migration": { "scripts": [] },
         });
-        let pod = Self { bench, spec, name: name.replace('_', "-"), folder };
+        let pod = Self { bench, spec, variables: Vec::new(), name: name.replace('_', "-"), folder };
         for mount in ["database", "scripts", "directory"] {
             std::fs::create_dir_all(pod.mounts().join(mount)).unwrap();
         }
@@ -166,7 +168,8 @@ impl Pod {
             .arg(self.mounts())
             .arg("--termination-log")
             .arg(self.message())
-            .args(arguments);
+            .args(arguments)
+            .envs(self.variables.iter().map(|(name, value)| (name, value)));
         command
     }
 

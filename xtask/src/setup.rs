@@ -44,6 +44,12 @@ static NEEDS: &[Need] = &[
         packages: &["docker-registry"],
         without: "tests that pull images from a real registry are skipped",
     },
+    Need {
+        what: "aiosmtpd",
+        here: || has_program("aiosmtpd"),
+        packages: &["python3-aiosmtpd"],
+        without: "tests of mail to a real server are skipped",
+    },
 ];
 
 /// Only the setting up.

@@ -86,7 +86,7 @@ mounts them into the runner's Pod. */}}
   verbs: [get, patch]
 - apiGroups: [batch]
   resources: [jobs]
-  verbs: [get, list, watch, create, delete]
+  verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [""]
   resources: [pods]
   verbs: [get, list, watch]
@@ -183,8 +183,19 @@ cert-manager.io/inject-ca-from: {{ .Release.Namespace }}/{{ include "cofferdam.w
 {{- end -}}
 {{- end -}}
 
+{{/* The mail server of notifications, as the operator reads it. */}}
+{{- define "cofferdam.smtp" -}}
+{{- $smtp := dict "host" .Values.notifications.smtp.host "from" .Values.notifications.smtp.from "tls" .Values.notifications.smtp.tls -}}
+{{- with .Values.notifications.smtp.port }}{{ $_ := set $smtp "port" (int .) }}{{ end -}}
+{{- with .Values.notifications.smtp.existingSecret }}{{ $_ := set $smtp "existingSecret" . }}{{ end -}}
+{{- toJson $smtp -}}
+{{- end -}}
+
 {{/* Refuses what the schema cannot see. */}}
 {{- define "cofferdam.validate" -}}
+{{- if and .Values.notifications.smtp.host (not .Values.notifications.smtp.from) -}}
+{{- fail "notifications.smtp.from: mails need a sender" -}}
+{{- end -}}
 {{- if and (include "cofferdam.watchesAll" .) (gt (len .Values.watchNamespaces) 1) -}}
 {{- fail "watchNamespaces: \"*\" is every namespace; leave the others out" -}}
 {{- end -}}

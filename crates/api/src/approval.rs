@@ -53,6 +53,10 @@ pub struct MigrationApprovalSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 512))]
     pub approved_by: Option<String>,
+    /// When it ends: what has not begun by then needs a new one. What has begun goes on. Default: never. Example:
+    /// `2026-12-01T18:00:00Z`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Time>,
 }
 
 /// What became of it.

@@ -56,6 +56,10 @@ pub struct ApprovalRule {
     /// The run waits until a MigrationApproval with the digest of its plan is there.
     #[serde(default)]
     pub required: bool,
+    /// With `required`: two persons must agree. Their names are those that the webhook writes into `approvedBy`; where it
+    /// is off, nobody has a name, and nothing begins.
+    #[serde(default)]
+    pub two_persons: bool,
 }
 
 impl ApprovalRule {

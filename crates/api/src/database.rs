@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::closed::closed;
-use crate::reference::SecretKeyRef;
+use crate::reference::{ConfigMapKeyRef, SecretKeyRef};
 use crate::value::{AwsRegion, DatabaseName, Host, ObjectName, RoleArn};
 
 /// The database that is changed, and how it is reached.
@@ -79,6 +79,10 @@ pub struct Aws {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 2, max = 1224), regex(pattern = r"^[A-Za-z0-9+=,.@:/_-]+$"))]
     pub external_id: Option<String>,
+    /// The authorities that signed the server's certificate, as PEM in a ConfigMap of the same namespace: AWS publishes
+    /// those of RDS as `global-bundle.pem`. Default: those that the system trusts, and RDS's are not among them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_config_map_ref: Option<ConfigMapKeyRef>,
     /// The region of the database. Example: `us-east-1`.
     pub region: AwsRegion,
     /// Endpoint of the instance or cluster. Example: `mydb.cluster-abc123.us-east-1.rds.amazonaws.com`.

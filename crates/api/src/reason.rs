@@ -193,7 +193,7 @@ reasons! {
         "The change is there and the metrics of `spec.checks.post` are being watched."
         "Nothing.";
     PostCheckFailed Person
-        "A metric of `spec.checks.post` did not stay within its limit and `spec.rollback` does not take the change back by itself, or it could not be read for too long."
+        "A metric of `spec.checks.post` or a limit of `spec.validation.performanceThresholds` was breached and `spec.rollback` does not take the change back by itself, or it could not be read for too long."
         "`kubectl annotate dbm NAME cofferdam.dev/rollback=DIGEST` with the digest of `status.planDigest`, or leave the change as it is.";
     RollingBack Working
         "The change is being taken back."
@@ -219,7 +219,7 @@ reasons! {
         "The container ended well, but the database does not have the version that `spec.migration.container.signal` asks for."
         "`kubectl logs --selector cofferdam.dev/migration=NAME`; then correct the image or the signal: `kubectl edit dbm NAME`.";
     DeadlineExceeded Person
-        "The run took longer than `activeDeadlineSeconds` or `maxMigrationTime` allows, and stopped at a safe point."
+        "The run took longer than `activeDeadlineSeconds` allows, and stopped at a safe point; or longer than `maxMigrationTime`, and was taken back."
         "Allow more time, which begins a new run: `kubectl edit dbm NAME`.";
     OutcomeUnknown Person
         "It is not known whether a statement took effect, and the database cannot tell. Nothing is repeated."
@@ -293,8 +293,11 @@ impl From<Code> for Reason {
             | C::PsqlCommand
             | C::TransactionInFile
             | C::NotParsed
-            | C::EmptyScript => Reason::SourceRefused,
-            C::ChecksumChanged | C::FileGone | C::Drift => Reason::ChecksumDrift,
+            | C::EmptyScript
+            | C::ToolFile
+            | C::ToolDirective
+            | C::ToolNotRead => Reason::SourceRefused,
+            C::ChecksumChanged | C::FileGone | C::Drift | C::SumMismatch => Reason::ChecksumDrift,
             C::MixedTransaction | C::LintBlocked => Reason::LintBlocked,
             C::OutOfOrder
             | C::BadUrl
@@ -311,7 +314,11 @@ impl From<Code> for Reason {
             | C::WrongFact
             | C::Usage
             | C::BadImageReference
-            | C::NotOnline => Reason::SpecInvalid,
+            | C::BadCheck
+            | C::NotCompared
+            | C::NotOnline
+            | C::NotRecordable
+            | C::SeveralTools => Reason::SpecInvalid,
             C::ConnectFailed
             | C::AuthFailed
             | C::DatabaseMissing
@@ -319,7 +326,7 @@ impl From<Code> for Reason {
             | C::TlsFailed
             | C::ConnectionLost
             | C::NoServerFound => Reason::ConnectFailed,
-            C::ServerTooOld => Reason::PreCheckFailed,
+            C::ServerTooOld | C::PreCheckFailed | C::PreCheckUnread => Reason::PreCheckFailed,
             C::PermissionMissing => Reason::PermissionMissing,
             C::PoolerNotSupported => Reason::PoolerNotSupported,
             C::LockHeldByOther | C::RunUnfinished | C::ChangeInProgress => Reason::LockHeldByOther,
@@ -327,13 +334,31 @@ impl From<Code> for Reason {
             C::Fenced => Reason::RunnerLost,
             // The runner was told to stop, which is how a Pod goes.
             C::Interrupted => Reason::PodEvicted,
-            C::TimedOut => Reason::DeadlineExceeded,
+            C::TimedOut | C::OverTime => Reason::DeadlineExceeded,
+            C::NoSource => Reason::PreCheckFailed,
+            C::LeftToAPerson => Reason::PostCheckFailed,
             C::Mismatch => Reason::VerificationMismatch,
-            C::RolledBack | C::CheckFailed | C::TableChanged | C::RowMisfit | C::Aborted => {
-                Reason::RolledBack
-            }
+            C::RolledBack
+            | C::CheckFailed
+            | C::TableChanged
+            | C::RowMisfit
+            | C::Aborted
+            | C::LimitBreached
+            | C::PostCheckFailed => Reason::RolledBack,
+            C::ApprovalNeeded | C::TwoPersons | C::ApprovalExpired => Reason::ApprovalPending,
+            C::ApprovalRejected => Reason::ApprovalRejected,
+            C::ApprovalOther => Reason::PlanChanged,
+            C::BackupUnreachable
+            | C::BackupDenied
+            | C::BackupFull
+            | C::BackupNotTaken
+            | C::BackupDamaged
+            | C::BackupNotVerified
+            | C::BackupBlind => Reason::BackupFailed,
             C::NoWayBack | C::WouldLose | C::RollbackUnsafe => Reason::RollbackUnsafe,
-            C::OutcomeUnknown => Reason::OutcomeUnknown,
+            // What another tool left half-way is known no better.
+            C::OutcomeUnknown | C::Unfinished => Reason::OutcomeUnknown,
+            C::AwsNoCredentials | C::AwsDenied | C::AwsUnreachable => Reason::ConnectFailed,
             // What the plugin meets at somebody's keyboard is no end of a run.
             C::ClusterUnreachable
             | C::ClusterForbidden
@@ -343,12 +368,22 @@ impl From<Code> for Reason {
             | C::OtherPlan
             | C::ClusterRefused
             | C::NotAgreed
-            | C::NotAsClaimed => Reason::JobFailed,
+            | C::NotAsClaimed
+            | C::NoSuchBackup
+            | C::BackupLocked
+            | C::RestoreRefused
+            | C::WouldDestroy => Reason::JobFailed,
             C::StatementFailed
             | C::RollbackFailed
             | C::JournalBroken
+            | C::ToolHistory
             | C::ContainerFailed
             | C::Pending
+            | C::BadSink
+            | C::NotDelivered
+            | C::EgressForbidden
+            | C::NoSinks
+            | C::HeadMissing
             | C::Bug => Reason::JobFailed,
         }
     }

@@ -16,6 +16,16 @@ pub struct SecretKeyRef {
     pub key: DataKey,
 }
 
+/// A value of a ConfigMap in the same namespace.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ConfigMapKeyRef {
+    /// Name of the ConfigMap in the same namespace, for example `rds-authorities`.
+    pub name: ObjectName,
+    /// Key in its data, for example `global-bundle.pem`.
+    pub key: DataKey,
+}
+
 /// An object in the same namespace.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

@@ -19,6 +19,12 @@ pub struct Runner {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 60, max = 2_592_000))]
     pub active_deadline_seconds: Option<u32>,
+    /// Seconds after its end for which a Job stays, with the log of its Pod, at most 31536000 (a year). It is counted once
+    /// the end is in the status and nothing can be taken back any more. Default: what the administrator of the operator
+    /// set. Example: `86400`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 31_536_000))]
+    pub ttl_seconds_after_finished: Option<u32>,
     /// What the Pod asks for and may use at most.
     #[serde(default, skip_serializing_if = "Resources::is_default")]
     pub resources: Resources,

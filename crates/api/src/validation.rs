@@ -8,14 +8,18 @@ use crate::closed::closed;
 use crate::value::{Percent, Span, Volume};
 
 /// What the database must fulfil.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("!has(self.preChecks) || self.preChecks.all(c, self.preChecks.filter(d, d.type == c.type \
+    && (has(d.name) ? d.name : '') == (has(c.name) ? c.name : '')).size() == 1)")
+    .message("spec.validation.preChecks: a type stands there twice; leave one out, or give each custom a name of its own")
+    .field_path(".preChecks"))]
 pub struct Validation {
-    /// What is looked at before anything is changed, each type at most once. `connection` and `permissions` are always
-    /// looked at. Default: those two.
+    /// What is looked at before anything is changed, each type at most once, and `custom` once for each name. `connection`
+    /// and `permissions` are always looked at. Default: those two.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 8))]
-    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    #[schemars(length(max = 16))]
+    #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
     pub pre_checks: Vec<PreCheck>,
     /// How the data of both sides is compared before a swap. Default: all of it.
     #[serde(default, skip_serializing_if = "DataIntegrityChecks::is_default")]
@@ -32,23 +36,57 @@ pub struct Validation {
 #[x_kube(validation = Rule::new("!has(self.threshold) || self.type == 'disk-space'")
     .message("spec.validation.preChecks: threshold goes with type disk-space only; leave it out")
     .field_path(".threshold"))]
+#[x_kube(validation = Rule::new("!has(self.limit) || self.type in ['replication', 'long-transactions']")
+    .message("spec.validation.preChecks: limit goes with types replication and long-transactions only; leave it out")
+    .field_path(".limit"))]
+#[x_kube(validation = Rule::new("has(self.sql) == (self.type == 'custom')")
+    .message("spec.validation.preChecks: sql goes with type custom, which needs it, and with no other"))]
+#[x_kube(validation = Rule::new("!has(self.name) || self.type == 'custom'")
+    .message("spec.validation.preChecks: name goes with type custom only; leave it out")
+    .field_path(".name"))]
 pub struct PreCheck {
     /// What is looked at.
     pub r#type: PreCheckType,
+    /// With `custom`: tells several apart. Default: it has none. Example: `no-vacuum`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63))]
+    pub name: Option<String>,
     /// With `disk-space`: at least so much must be free. Default: what the plan is estimated to need. Example: `20GB`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threshold: Option<Volume>,
+    /// With `replication`: a standby may be at most so far behind. With `long-transactions`: a transaction may have been
+    /// open for so long at most. Default: 30s, and 5m. Example: `30s`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<Span>,
+    /// With `custom`: one query that returns one row with one value, true. It can write nothing. Example: `SELECT
+    /// count(*) = 0 FROM jobs WHERE state = 'running'`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 4096))]
+    pub sql: Option<String>,
+    /// Why it may pass where its answer cannot be read: without a reason that is no pass. Default: it is not allowed.
+    /// Example: `300 GB are free, seen on the server`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 512))]
+    pub allow_unread: Option<String>,
 }
 
 /// How the data of both sides is compared before a swap.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("self.enabled || has(self.reason)")
+    .message("spec.validation.dataIntegrityChecks: without a comparison a swap proves nothing; write into reason why it is \
+              not wanted, or leave enabled out")
+    .field_path(".enabled"))]
 pub struct DataIntegrityChecks {
-    /// Both sides are compared.
+    /// Both sides are compared. `false` needs a `reason`.
     #[serde(default = "yes")]
     pub enabled: bool,
-    /// How much of the rows is compared, in percent from 1 to 100. What is compared is compared while the application
-    /// writes, and again before the swap.
+    /// With `enabled: false`: why nothing is compared before a swap. It is kept with the run. Default: nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 512))]
+    pub reason: Option<String>,
+    /// How much of the rows has its values compared, in percent from 1 to 100. Which rows these are follows from a hash
+    /// of their keys, so that both sides take the same; the number of all rows is compared in any case.
     #[serde(default = "hundred")]
     #[schemars(range(min = 1, max = 100))]
     pub sample_percentage: u8,
@@ -59,7 +97,7 @@ pub struct DataIntegrityChecks {
 
 impl Default for DataIntegrityChecks {
     fn default() -> Self {
-        Self { enabled: true, sample_percentage: 100, checksum_validation: true }
+        Self { enabled: true, reason: None, sample_percentage: 100, checksum_validation: true }
     }
 }
 
@@ -114,5 +152,13 @@ closed! {
         Permissions = "permissions",
         /// There is room for copies, indexes and the log.
         DiskSpace = "disk-space",
+        /// Standbys stream and keep up, and no slot holds the log back.
+        Replication = "replication",
+        /// No transaction in the database has been open for long.
+        LongTransactions = "long-transactions",
+        /// No connection pooler in transaction mode stands in between.
+        Pooler = "pooler",
+        /// A query of your own returns true.
+        Custom = "custom",
     }
 }

@@ -108,6 +108,7 @@ fn every_optional_value_of_a_spec_says_its_default() {
             ".query",
             ".window",
             ".threshold",
+            ".sql",
             ".matchExpressions",
             ".values",
             ".approvedBy",
@@ -175,8 +176,10 @@ fn everything_is_bounded_and_structural() {
                 let named = ["name", "type", "runId"].iter().find(|key| {
                     schema["items"]["required"].as_array().is_some_and(|r| r.contains(&(**key).into()))
                 });
-                // Hints and tolerations have no name of their own: two may be about one table or one taint.
-                if let (Some(key), false) = (named, path.ends_with(".hints")) {
+                // Hints and tolerations have no name of their own: two may be about one table or one taint. Checks have
+                // one only where there are several of a type, and a rule says so.
+                let nameless = path.ends_with(".hints") || path.ends_with(".preChecks");
+                if let (Some(key), false) = (named, nameless) {
                     assert_eq!(list, "map", "{path}");
                     assert_eq!(schema["x-kubernetes-list-map-keys"][0], **key, "{path}");
                 }

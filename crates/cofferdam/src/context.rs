@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use cofferdam_core::bundle::Bundle;
 use cofferdam_core::{Code, Fault, Result};
-use cofferdam_engines::{Session, Target};
+use cofferdam_engines::Session;
 
 use crate::args::Common;
 use crate::config::Settings;
 use crate::output::{Console, mask};
 use crate::signals::Halt;
+use crate::telling::Telling;
 use crate::{files, wiring};
 
 /// Between two tries to reach a server that is not there yet.
@@ -23,6 +24,8 @@ pub(crate) struct Context {
     pub(crate) common: Common,
     pub(crate) console: std::rc::Rc<Console>,
     pub(crate) halt: Halt,
+    /// Who is told of what the command does.
+    pub(crate) telling: std::rc::Rc<Telling>,
 }
 
 impl Context {
@@ -43,12 +46,9 @@ impl Context {
         settings.need_database()?;
         let engine = wiring::engine(settings.url.as_deref())?;
         self.heed_signals();
-        let target = Target {
-            url: settings.url.clone(),
-            application: format!("cofferdam {}", self.verb),
-            who: wiring::who(),
-        };
+        let target = settings.target(format!("cofferdam {}", self.verb));
         let session = engine.open(&target).await?;
+        self.telling.begin(self.verb, settings, (engine, &target), &self.console);
         for warning in session.warnings() {
             self.console.note(&format!("warning: {warning}"));
         }
@@ -98,6 +98,9 @@ impl Context {
     }
 
     fn name_skipped(&self, bundle: &Bundle) {
+        for note in cofferdam_formats::notes(bundle) {
+            self.console.note(&format!("note: {note}"));
+        }
         for (path, reason) in &bundle.skipped {
             self.console.note(&format!("note: {path} is skipped: {reason}"));
         }

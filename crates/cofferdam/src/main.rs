@@ -2,17 +2,22 @@
 
 mod args;
 mod asking;
+mod beside;
 mod cli;
 mod config;
 mod context;
 mod demo;
+mod figures;
 mod files;
 mod job;
 mod linting;
+mod logins;
 mod output;
 mod plugin;
 mod runs;
 mod signals;
+mod spans;
+mod telling;
 mod wiring;
 
 fn main() -> std::process::ExitCode {

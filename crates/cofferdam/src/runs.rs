@@ -129,6 +129,7 @@ mod tests {
             backward: vec![],
             allow_loss: None,
             workers: 0,
+            proof: Default::default(),
         };
         let about = About {
             key: format!("alter {table}"),

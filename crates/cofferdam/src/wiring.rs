@@ -1,6 +1,6 @@
 //! Where the tables of the crates are joined: which engine for a URL, which dialect for an engine, who acts.
 
-use cofferdam_core::{Code, Fault, Refusal, Result};
+use cofferdam_core::{Code, Fault, Refusal, Result, Who};
 use cofferdam_dialects::Dialect;
 use cofferdam_engines::{ENGINES, Engine};
 
@@ -33,8 +33,9 @@ pub(crate) fn dialect(engine: Option<&str>) -> Result<&'static Dialect> {
     cofferdam_dialects::dialect(id).ok_or_else(|| Fault::Bug(format!("no dialect for {id} was compiled in")))
 }
 
-/// Who acts, for the journal: `alice@host`, and `runner@host (github 4812)` in a pipeline.
-pub(crate) fn who() -> String {
+/// Who acts, for the journal: `alice@host`, `runner@host (github 4812)` in a pipeline, and `alice@host [prod]` for an
+/// environment of cofferdam.yaml.
+pub(crate) fn who(environment: Option<&str>) -> String {
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let user = variable("USER").or_else(|| variable("LOGNAME")).or_else(account);
     let user = user.unwrap_or_else(|| "unknown".to_owned());
@@ -43,10 +44,13 @@ pub(crate) fn who() -> String {
         .map(|name| name.trim().to_owned())
         .or_else(|| variable("HOSTNAME"))
         .unwrap_or_else(|| "unknown".to_owned());
-    match pipeline(&variable) {
-        Some(pipeline) => format!("{user}@{host} ({pipeline})"),
-        None => format!("{user}@{host}"),
-    }
+    let who = Who {
+        actor: user,
+        host: Some(host),
+        pipeline: pipeline(&variable),
+        environment: environment.map(str::to_owned),
+    };
+    who.to_string()
 }
 
 /// The account that the process runs as, by its number where it has no name: containers often have neither

@@ -57,6 +57,8 @@ pub enum MigrationKind {
     Versioned,
     /// After the versioned ones, each time its checksum changes.
     Repeatable,
+    /// In place of everything below it, on a database that has nothing applied; never on another one.
+    Checkpoint,
 }
 
 /// A file with statements.
@@ -66,15 +68,24 @@ pub struct Script {
     pub path: String,
     /// The text, without a BOM; line ends as in the file.
     pub text: Text,
-    /// SHA-256 of the file's raw bytes, in hex.
+    /// SHA-256 of the file's raw bytes, in hex. Of a script that is one half of a file it is that of the file.
     pub sha256: String,
+    /// It is to run outside of a transaction, because the file says so in the words of its tool. Says of a way
+    /// back what [`Migration::no_transaction`] says of a change.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub no_transaction: bool,
 }
 
 impl Script {
     /// A script from a text alone, for tests and for stored scripts.
     pub fn new(path: impl Into<String>, text: impl Into<Text>) -> Self {
         let text = text.into();
-        Self { path: path.into(), sha256: crate::plan::sha256_hex(text.as_bytes()), text }
+        Self {
+            path: path.into(),
+            sha256: crate::plan::sha256_hex(text.as_bytes()),
+            text,
+            no_transaction: false,
+        }
     }
 }
 
@@ -86,6 +97,17 @@ pub enum Checksum {
     FlywayCrc32(i32),
     /// SHA-256 of the raw bytes, in hex.
     Sha256(String),
+    /// SHA-384 of the raw bytes, in hex, as sqlx stores it.
+    Sha384(String),
+    /// As Atlas stores it.
+    Atlas {
+        /// The file's value in `atlas.sum` without `h1:`. It covers the files before it, too, so that it changes
+        /// when one of them does.
+        sum: String,
+        /// SHA-256 of the file alone, in hex, where the file was at hand.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        sha256: Option<String>,
+    },
 }
 
 impl std::fmt::Display for Checksum {
@@ -93,6 +115,8 @@ impl std::fmt::Display for Checksum {
         match self {
             Checksum::FlywayCrc32(crc) => write!(f, "{crc}"),
             Checksum::Sha256(hex) => write!(f, "sha256:{hex}"),
+            Checksum::Sha384(hex) => write!(f, "sha384:{hex}"),
+            Checksum::Atlas { sum, .. } => write!(f, "h1:{sum}"),
         }
     }
 }
@@ -104,17 +128,32 @@ impl std::fmt::Display for Checksum {
 ///
 /// A script of a named list has no number: its version is `LIST/SCRIPT`, as in `orders-2025/schema-changes`. Such
 /// versions are ordered by their list alone, and say nothing about a directory of migrations, nor it about them.
+///
+/// Atlas and dbmate compare versions as texts, so that `10` comes before `9`. A directory of theirs in which that
+/// makes a difference has versions of [`Version::of_text`]; those of its history are read with [`Version::like`].
 #[derive(Debug, Clone)]
 pub struct Version {
     /// As written, `_` turned into `.` in numbers.
     pub text: String,
+    /// The numbers, without zeros at the end.
     parts: Vec<i128>,
-    listed: bool,
+    form: Form,
+}
+
+/// How versions are compared. Between forms any order will do, so long as it is one: nobody may conclude anything
+/// from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Form {
+    /// As numbers, part by part.
+    Numbers,
+    /// By the bytes of the text.
+    Text,
+    /// A script of a list.
+    Listed,
 }
 
 impl Version {
-    /// Reads a version as Flyway does: `_` is `.`, parts are whole numbers, trailing zero parts do not count; or
-    /// `LIST/SCRIPT`. `None` for anything else.
+    /// Reads `1`, `1.10`, `1_10`, `003`, `20240101120000`, `-13`, or `LIST/SCRIPT`. `None` for anything else.
     pub fn parse(text: &str) -> Option<Self> {
         if let Some((list, script)) = text.split_once('/') {
             return Self::of_list(list, script);
@@ -124,7 +163,7 @@ impl Version {
         while parts.last() == Some(&0) {
             parts.pop();
         }
-        Some(Self { text, parts, listed: false })
+        Some(Self { text, parts, form: Form::Numbers })
     }
 
     /// That of a script of a list. `None` where one of the names is empty or has other than small letters, digits,
@@ -135,13 +174,28 @@ impl Version {
         (name(list) && name(script)).then(|| Self {
             text: format!("{list}/{script}"),
             parts: Vec::new(),
-            listed: true,
+            form: Form::Listed,
         })
+    }
+
+    /// One that is compared with others of its kind by the bytes of its text.
+    pub fn of_text(text: impl Into<String>) -> Self {
+        Self { text: text.into(), parts: Vec::new(), form: Form::Text }
+    }
+
+    /// Another text (of a history, of a user) as a version that can be compared with this one. `None` where the
+    /// text is none.
+    pub fn like(&self, text: &str) -> Option<Self> {
+        match self.form {
+            Form::Text if text.contains('/') => Self::parse(text),
+            Form::Text => Some(Self::of_text(text)),
+            Form::Numbers | Form::Listed => Self::parse(text),
+        }
     }
 
     /// It is that of a script of a list.
     pub fn is_listed(&self) -> bool {
-        self.listed
+        self.form == Form::Listed
     }
 }
 
@@ -167,10 +221,9 @@ impl PartialOrd for Version {
 
 impl Ord for Version {
     fn cmp(&self, other: &Self) -> Ordering {
-        match (self.listed, other.listed) {
-            (true, true) => return self.text.cmp(&other.text),
-            (false, false) => {}
-            // Any order will do, so long as it is one: nobody may conclude anything from it.
+        match (self.form, other.form) {
+            (Form::Numbers, Form::Numbers) => {}
+            (one, another) if one == another => return self.text.cmp(&other.text),
             (one, another) => return one.cmp(&another),
         }
         let longest = self.parts.len().max(other.parts.len());
@@ -202,5 +255,35 @@ mod tests {
         for text in ["/x", "x/", "a/b/c", "a/B", "a_b/c", "1/"] {
             assert!(Version::parse(text).is_none(), "{text}");
         }
+    }
+
+    #[test]
+    fn versions_of_texts_compare_as_texts() {
+        let v = Version::of_text;
+        assert!(v("10") < v("9") && v("B") < v("a") && v("2024010100001") < v("20240101000012"));
+        assert!(v("1") != v("01") && v("1") != Version::parse("1").unwrap());
+        assert!(v("x").like("V5") == Some(v("V5")) && v("x").like("a/b").unwrap().is_listed());
+        assert_eq!(Version::parse("1").unwrap().like("01"), Version::parse("1"));
+        assert_eq!(Version::parse("1").unwrap().like("V5"), None);
+    }
+
+    #[test]
+    fn checksums_and_scripts_are_stored_as_before() {
+        for (checksum, json) in [
+            (Checksum::FlywayCrc32(-7), r#"{"algorithm":"flyway-crc32","value":-7}"#),
+            (Checksum::Sha256("ab".into()), r#"{"algorithm":"sha256","value":"ab"}"#),
+            (Checksum::Sha384("cd".into()), r#"{"algorithm":"sha384","value":"cd"}"#),
+            (
+                Checksum::Atlas { sum: "x=".into(), sha256: None },
+                r#"{"algorithm":"atlas","value":{"sum":"x="}}"#,
+            ),
+        ] {
+            assert_eq!(serde_json::to_string(&checksum).unwrap(), json);
+            assert_eq!(serde_json::from_str::<Checksum>(json).unwrap(), checksum);
+        }
+        let script = Script::new("a.sql", "x");
+        let json = serde_json::to_string(&script).unwrap();
+        assert!(!json.contains("no_transaction"), "{json}");
+        assert_eq!(serde_json::from_str::<Script>(&json).unwrap(), script);
     }
 }

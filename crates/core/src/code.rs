@@ -103,8 +103,55 @@ pub enum Code {
     ClusterRefused,
     NotAgreed,
     NotAsClaimed,
+    // 2816: logins that AWS vouches for
+    AwsNoCredentials,
+    AwsDenied,
+    AwsUnreachable,
     // 29xx
     Bug,
+    // 34xx: directories and histories of other tools
+    SumMismatch,
+    ToolFile,
+    ToolDirective,
+    ToolNotRead,
+    ToolHistory,
+    Unfinished,
+    NotRecordable,
+    SeveralTools,
+    // 31xx: checks before a change, comparison, approvals
+    PreCheckFailed,
+    PreCheckUnread,
+    BadCheck,
+    ApprovalNeeded,
+    ApprovalOther,
+    ApprovalRejected,
+    ApprovalExpired,
+    TwoPersons,
+    NotCompared,
+    // 32xx: backups
+    BackupUnreachable,
+    BackupDenied,
+    BackupFull,
+    BackupNotTaken,
+    BackupDamaged,
+    BackupNotVerified,
+    NoSuchBackup,
+    BackupLocked,
+    BackupBlind,
+    RestoreRefused,
+    WouldDestroy,
+    // 33xx: telling people, and the audit
+    BadSink,
+    NotDelivered,
+    EgressForbidden,
+    NoSinks,
+    HeadMissing,
+    // 30xx: the watch beside a run
+    NoSource,
+    OverTime,
+    LimitBreached,
+    PostCheckFailed,
+    LeftToAPerson,
 }
 
 /// What is documented of a code.
@@ -126,8 +173,8 @@ pub struct ErrorDoc {
 impl Code {
     /// What is documented of it.
     pub fn doc(self) -> &'static ErrorDoc {
-        // A test says that every code is in the table; the last row is `Bug`.
-        ERRORS.iter().find(|e| e.code == self).unwrap_or(&ERRORS[ERRORS.len() - 1])
+        // A test says that every code is in the table.
+        ERRORS.iter().find(|e| e.code == self).unwrap_or(&BUG)
     }
 
     /// `CF2003`.
@@ -150,6 +197,14 @@ const fn doc(
 ) -> ErrorDoc {
     ErrorDoc { id, code, title, exit, explanation }
 }
+
+const BUG: ErrorDoc = doc(
+    Code::Bug,
+    "CF2901",
+    1,
+    "this is a bug of Cofferdam",
+    "A state that the program says cannot be. Please report it with the output of the same command under -vv.",
+);
 
 /// The documentation of every code, in the order of the codes.
 pub static ERRORS: &[ErrorDoc] = &[
@@ -228,7 +283,7 @@ pub static ERRORS: &[ErrorDoc] = &[
         "CF2011",
         2,
         "the directory's format is not recognised",
-        "Known formats: Flyway (V1__name.sql) and plain (001_name.up.sql, 001_name.down.sql). A directory that mixes both is refused too. Say which it is with --format.",
+        "Known formats are those of Atlas, dbmate, Drizzle, Flyway (V1__name.sql), goose and sqlx, and plain pairs (001_name.up.sql, 001_name.down.sql), which are those of golang-migrate too. A directory that fits several is refused as well. Say which it is with --format.",
     ),
     doc(
         Code::MissingPair,
@@ -734,11 +789,292 @@ pub static ERRORS: &[ErrorDoc] = &[
         "Its conditions, its digest, its approvals, its Job and what it names in the namespace were compared, and something does not fit; the message says what. `kubectl cofferdam describe NAME` shows all of it.",
     ),
     doc(
-        Code::Bug,
-        "CF2901",
+        Code::AwsNoCredentials,
+        "CF2816",
+        2,
+        "nothing says who this process is for AWS",
+        "A login by IAM needs the keys of an identity. They are looked for in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, then AWS_WEB_IDENTITY_TOKEN_FILE and AWS_ROLE_ARN (a service account with the annotation eks.amazonaws.com/role-arn), then AWS_CONTAINER_CREDENTIALS_FULL_URI (a Pod identity association). The machine's own metadata service is not asked: it answers with the role of the node.",
+    ),
+    doc(
+        Code::AwsDenied,
+        "CF2817",
         1,
-        "this is a bug of Cofferdam",
-        "A state that the program says cannot be. Please report it with the output of the same command under -vv.",
+        "AWS does not give the role that the login needs",
+        "The role's trust policy must let this identity take it: for a service account the provider of the cluster's tokens and its subject, for `roleArn` the identity before it, with `externalId` where the policy asks for one. The message has what AWS said. Nothing was changed.",
+    ),
+    doc(
+        Code::AwsUnreachable,
+        "CF2818",
+        1,
+        "AWS did not give keys just now",
+        "Its token service was not reached, or was busy. It is asked again. The endpoint is that of the database's region, or AWS_ENDPOINT_URL_STS; a network policy, a proxy or a missing VPC endpoint keeps it away.",
+    ),
+    BUG,
+    doc(
+        Code::NoSource,
+        "CF3001",
+        2,
+        "a limit cannot be watched",
+        "A limit was asked for, and nobody can tell whether it is kept: no extension counts statements, no Prometheus is named, or the role lacks a right. A limit that is not watched is none, so nothing was changed. The message says how to give it a source; or leave the limit out.",
+    ),
+    doc(
+        Code::OverTime,
+        "CF3002",
+        6,
+        "the time for the change is over",
+        "The run took longer than --max-time (maxMigrationTime) allows, from its first beginning, also where it went on after a crash. It was taken back: nothing of it is left.",
+    ),
+    doc(
+        Code::LimitBreached,
+        "CF3003",
+        6,
+        "a limit was breached",
+        "The watch beside the run found that it harmed the application or the server more than was allowed, or a source of its values fell silent for too long, which counts as the same. The message names the limit and what was seen. The run was taken back, with what the application wrote meanwhile.",
+    ),
+    doc(
+        Code::PostCheckFailed,
+        "CF3004",
+        6,
+        "a check after the swap does not hold",
+        "While the application was watched after the swap (--bake) a query that must return no row returned some. The tables were swapped back, with what was written since.",
+    ),
+    doc(
+        Code::LeftToAPerson,
+        "CF3005",
+        7,
+        "a limit was breached, and a person decides",
+        "Taking back by itself was not wanted (--no-auto-rollback), or not for this. The run stands where it was stopped. Take it back with `cofferdam rollback RUN`, or go on with the same command and a wider limit.",
+    ),
+    doc(
+        Code::PreCheckFailed,
+        "CF3101",
+        1,
+        "a check before the change failed",
+        "What was asked to be looked at before anything is changed (`--check`, `checks:` in cofferdam.yaml, `spec.validation.preChecks`) is not as it must be. All that failed is named at once, each with what was found, what was wanted and what helps. Nothing was changed. `cofferdam doctor` looks at the same things at any time.",
+    ),
+    doc(
+        Code::PreCheckUnread,
+        "CF3102",
+        1,
+        "a check before the change could not be answered",
+        "What cannot be read is no pass: the role may not see it, or it cannot be seen from this machine. Nothing was changed. The message says which right makes it visible. Whoever knows the answer from elsewhere agrees with a reason: `--allow CHECK=\"reason\"`, or `allowUnread` of the check in a DatabaseMigration.",
+    ),
+    doc(
+        Code::BadCheck,
+        "CF3103",
+        2,
+        "there is no such check, or its value is not understood",
+        "The message lists the checks and shows how a value is written: `--check disk-space=20GB`, `--check custom='SELECT ...'`.",
+    ),
+    doc(
+        Code::ApprovalNeeded,
+        "CF3104",
+        8,
+        "the plan waits for an approval",
+        "Approvals are required here (`--approval required`, or `approval:` in cofferdam.yaml), and nobody has agreed to this plan. Nothing was changed. The message has the digest of the plan and the command that approves it.",
+    ),
+    doc(
+        Code::ApprovalOther,
+        "CF3105",
+        8,
+        "another plan was approved",
+        "An approval is good for one plan of one database: it names the digest of the plan and the definitions of the tables that the plan is about. Files, flags or the database changed since, so what would be done is no longer what was agreed to. Nothing was changed. Look at the plan (`cofferdam plan`) and approve it anew.",
+    ),
+    doc(
+        Code::ApprovalRejected,
+        "CF3106",
+        8,
+        "the plan was rejected",
+        "Somebody said no to this very plan, and an approval by somebody else changes nothing. Nothing was changed. Whoever rejected it can approve it after all; or change the migration.",
+    ),
+    doc(
+        Code::ApprovalExpired,
+        "CF3107",
+        8,
+        "the approval is over",
+        "The approval ended at the time that it was given for, or it was used: the migration was applied after it and taken back since. Nothing was changed. Approve the plan anew.",
+    ),
+    doc(
+        Code::TwoPersons,
+        "CF3108",
+        8,
+        "whoever approves must be somebody else than whoever applies",
+        "The rule of two persons is on, and the only approval of this plan is by the person who wants to apply it. Nothing was changed. Let somebody else approve it, or apply it.",
+    ),
+    doc(
+        Code::NotCompared,
+        "CF3109",
+        2,
+        "nothing is swapped without a comparison unless somebody says why",
+        "An online change without a comparison proves nothing: rows could be missing in the new table. A sample (`--sample 10`) or the number of rows alone (`--no-checksum`) costs little. Where not even that is wanted, say why: `--no-compare --allow no-comparison=\"reason\"`, or `dataIntegrityChecks.reason` in a DatabaseMigration. The reason is kept with the run.",
+    ),
+    doc(
+        Code::BackupUnreachable,
+        "CF3201",
+        1,
+        "the place for backups cannot be used",
+        "The folder or bucket does not exist, does not answer, or its URL is not one of file:///folder, s3://bucket/prefix, gs://bucket/prefix and az://container/prefix. Nothing was changed in the database. `cofferdam backup list --to URL` tries it.",
+    ),
+    doc(
+        Code::BackupDenied,
+        "CF3202",
+        1,
+        "the place for backups does not let you in",
+        "The credentials are missing, wrong or out of date, or may not write there. They are read from the usual variables: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, GOOGLE_SERVICE_ACCOUNT, AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY, or come with the machine's own identity. Nothing was changed in the database.",
+    ),
+    doc(
+        Code::BackupFull,
+        "CF3203",
+        1,
+        "there is no room for the backup",
+        "The disk or the quota of the place for backups is full. What was written of this backup has no manifest, so it counts for nothing and can be removed. Nothing was changed in the database.",
+    ),
+    doc(
+        Code::BackupNotTaken,
+        "CF3204",
+        1,
+        "a backup that the policy asks for could not be taken",
+        "Something is to be destroyed, the policy wants a backup before it, and there is none: no place is named, the program pg_dump is missing, or a table cannot be read. Nothing was changed. The message says which.",
+    ),
+    doc(
+        Code::BackupDamaged,
+        "CF3205",
+        1,
+        "a backup is not what its manifest says",
+        "A part is missing, shorter or longer, or has another SHA-256; or the manifest is not the one whose digest the journal holds; or it cannot be read. Nothing of it was restored. Another backup of the same tables may be whole: `cofferdam backup list`.",
+    ),
+    doc(
+        Code::BackupNotVerified,
+        "CF3206",
+        1,
+        "a backup could not be verified",
+        "What was taken was restored into a temporary table and did not give the same rows, or could not be restored at all: the right TEMPORARY on the database or the disk for a second copy is missing. Nothing was changed. Where it cannot be helped, --allow unverified-backup=\"reason\" goes on with a backup that is taken and not verified.",
+    ),
+    doc(
+        Code::NoSuchBackup,
+        "CF3207",
+        2,
+        "there is no such backup",
+        "The place has no backup of this name, or it has no such table. `cofferdam backup list` shows the backups and their tables.",
+    ),
+    doc(
+        Code::BackupLocked,
+        "CF3208",
+        1,
+        "the backup is encrypted",
+        "It was written for a key of age, and the identity that opens it was not given, or is another one. --identity FILE names the file with the identity (a line AGE-SECRET-KEY-1...).",
+    ),
+    doc(
+        Code::BackupBlind,
+        "CF3209",
+        1,
+        "which tables a statement destroys cannot be read",
+        "The policy wants a backup before anything is destroyed, and what a DO block, a procedure or a statement that could not be read does is not known beforehand. Nothing was changed. --backup-table NAME says which tables to save; --backup whole saves everything.",
+    ),
+    doc(
+        Code::RestoreRefused,
+        "CF3210",
+        1,
+        "rows of a backup cannot be restored there",
+        "The table that they are to go to is there already, a type of a column is not, or a column that the table has is not in the backup. Nothing was changed. The message says which, and what would do.",
+    ),
+    doc(
+        Code::WouldDestroy,
+        "CF3211",
+        8,
+        "this would destroy data for good",
+        "What was asked for removes rows or backups for which there is no other copy that this command knows of, and nobody agreed to it. `--yes` agrees.",
+    ),
+    doc(
+        Code::BadSink,
+        "CF3301",
+        2,
+        "a place for notifications is not set up right",
+        "What stands under `notifications` in cofferdam.yaml, or in the Secret of a DatabaseMigration, cannot be used: an address that is none, a secret that is written out in place of `env:NAME` or `file:PATH`, a variable that is not set, a template that is none. A run goes on without that place; `cofferdam notify test` says what is wrong.",
+    ),
+    doc(
+        Code::NotDelivered,
+        "CF3302",
+        1,
+        "a notification was not delivered",
+        "The receiver could not be reached, or did not take the message; the message says how it answered. Nothing is lost: notifications are rows of the journal, and each place has a mark of how far it was told. `cofferdam notify list` shows what is still to be told, the next command or `cofferdam notify flush` tells it, in order and with the same ids.",
+    ),
+    doc(
+        Code::EgressForbidden,
+        "CF3303",
+        1,
+        "notifications may not go to this address",
+        "Addresses for notifications are checked after the name was looked up: never link-local ones, where clouds answer with credentials, and, for a DatabaseMigration, neither loopback nor the cluster's own API. Without TLS only loopback is spoken to. An administrator can allow a network with `notifications.allow` in the chart's values.",
+    ),
+    doc(
+        Code::NoSinks,
+        "CF3304",
+        2,
+        "no notifications are configured",
+        "cofferdam.yaml says nothing under `notifications`, neither at its top nor in the chosen environment. `cofferdam notify --help` shows an example.",
+    ),
+    doc(
+        Code::HeadMissing,
+        "CF3305",
+        7,
+        "the journal lacks a row that it had",
+        "The hash given with --head was that of the journal's last row when it was written down, and no row has it now: rows were cut off at the end and perhaps written anew. A hash chain cannot show that by itself, so hashes are kept outside: every notification carries one, and `cofferdam history` and `cofferdam audit` print the last. Compare with a backup, or with what the notifications said.",
+    ),
+    doc(
+        Code::SumMismatch,
+        "CF3401",
+        2,
+        "atlas.sum does not fit its directory",
+        "Atlas keeps a hash of every file, and of those before it, in atlas.sum. A file was changed, added or removed after the sum was written, or the sum itself was edited. The message names the first file that differs. If the files are right: `atlas migrate hash`; else restore them from version control.",
+    ),
+    doc(
+        Code::ToolFile,
+        "CF3402",
+        2,
+        "a file is not as its tool has it",
+        "The directory is that of another tool, and a file of it is not one that the tool would take: a part is missing, stands in the wrong place, or a list names a file that is not there. The message says what is expected.",
+    ),
+    doc(
+        Code::ToolDirective,
+        "CF3403",
+        2,
+        "a directive of another tool is not followed",
+        "A comment asks for something that Cofferdam does not do, or that the tool itself does not know. Run as if it were not there, the file would mean something else. The message says how to write the same without it.",
+    ),
+    doc(
+        Code::ToolNotRead,
+        "CF3404",
+        2,
+        "the directory is one of a tool whose migrations are not read",
+        "The scripts of this tool are programs, or are in a form that is not read. Run them with the tool itself: `spec.migration.container` takes its image, and `signal` says how the database shows that it worked.",
+    ),
+    doc(
+        Code::ToolHistory,
+        "CF3405",
+        1,
+        "a row of another tool's history cannot be read",
+        "The table has the name and the columns of the tool, but a value in it is none that the tool writes. Nothing was changed. The message names the row and the column.",
+    ),
+    doc(
+        Code::Unfinished,
+        "CF3406",
+        1,
+        "another tool left a migration unfinished",
+        "The history of the tool says that a migration failed, is dirty, or was applied in part. What of it is in the database has to be looked at before anything else is applied. The message says what the tool recorded and how each of the two answers is told to it.",
+    ),
+    doc(
+        Code::NotRecordable,
+        "CF3407",
+        1,
+        "another tool's history cannot hold this",
+        "The table of the tool has no way of saying what was done: its version is a number and this one is not, or a checksum is missing. Nothing was written. `--history own` keeps the record in Cofferdam's own table only.",
+    ),
+    doc(
+        Code::SeveralTools,
+        "CF3408",
+        2,
+        "the database has histories of several tools",
+        "More than one table is the history of a tool for this directory, so it cannot be told which one is to be read and written. Say which with `--history TOOL`.",
     ),
 ];
 
@@ -769,7 +1105,7 @@ mod tests {
             assert!(pair[0].id < pair[1].id, "{} {}", pair[0].id, pair[1].id);
         }
         for e in ERRORS {
-            assert!(e.id.starts_with("CF2") && e.explanation.ends_with(['.', ':']), "{}", e.id);
+            assert!(e.id.starts_with("CF") && e.explanation.ends_with(['.', ':']), "{}", e.id);
         }
     }
 }

@@ -140,6 +140,17 @@ pub struct IndexFacts {
     pub definition: String,
 }
 
+/// How much room a file system has on which the server keeps data.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Room {
+    /// The folder of the server that lies on it.
+    pub folder: String,
+    /// Bytes that everybody may use, not root alone.
+    pub free: u64,
+    /// Bytes in all.
+    pub total: u64,
+}
+
 /// From here on a table counts as large: an index build or a scan takes seconds, not an instant.
 pub const LARGE_ROWS: u64 = 1_000_000;
 /// See [`LARGE_ROWS`].

@@ -20,9 +20,9 @@ pub struct Applied {
     pub kind: AppliedKind,
     /// The checksum of the script; `None` for a baseline.
     pub checksum: Option<Checksum>,
-    /// When, RFC 3339 in UTC.
+    /// When, RFC 3339 in UTC. Empty where the history is of a tool that does not keep it.
     pub at: String,
-    /// Who.
+    /// Who. Empty where the history is of a tool that does not keep it.
     pub by: String,
     /// How long it took, in milliseconds.
     pub ms: u64,
@@ -49,7 +49,7 @@ pub enum AppliedKind {
 impl From<MigrationKind> for AppliedKind {
     fn from(kind: MigrationKind) -> Self {
         match kind {
-            MigrationKind::Versioned => AppliedKind::Versioned,
+            MigrationKind::Versioned | MigrationKind::Checkpoint => AppliedKind::Versioned,
             MigrationKind::Repeatable => AppliedKind::Repeatable,
         }
     }
@@ -77,4 +77,44 @@ impl Applied {
     pub fn in_force(&self) -> bool {
         self.undone_at.is_none()
     }
+}
+
+/// What a tool's history says was begun and did not end well. It stands beside what is applied and never in it, so
+/// that nobody takes it for applied.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unfinished {
+    /// `Migration::key`, where the history tells.
+    pub key: String,
+    /// From the history, or from the directory. May be empty.
+    pub description: String,
+    /// What the history says of it.
+    pub how: How,
+    /// When, RFC 3339 in UTC. Empty where the tool does not keep it.
+    pub at: String,
+    /// Who. Empty where the tool does not keep it.
+    pub by: String,
+}
+
+/// How something was left unfinished.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "how")]
+pub enum How {
+    /// The tool recorded that it failed. What it did before that may be there.
+    Failed,
+    /// The tool was at it, upwards to this version or downwards to it, and did not say that it ended. Whether
+    /// anything of it is there is not known, and often nothing is.
+    Dirty,
+    /// So many of its statements are committed.
+    Partial {
+        /// The number of statements that are there, from the first.
+        applied: u64,
+        /// How many it has.
+        total: u64,
+        /// What the server said of the next one.
+        error: String,
+        /// The statement that failed.
+        statement: String,
+        /// What the tool knows the applied statements by: running SHA-256 in base64, one for each.
+        hashes: Vec<String>,
+    },
 }

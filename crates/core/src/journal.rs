@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use crate::approval::Approval;
+use crate::backup::Taken;
 use crate::fault::Question;
 use crate::run::{Event, Illegal, Phase};
 
@@ -83,10 +85,20 @@ pub enum What {
         /// The question.
         question: Question,
     },
+    /// A backup was taken before the first step.
+    BackedUp {
+        /// Which.
+        backup: Taken,
+    },
     /// Something to remember that moves nothing: a repaired checksum, a waited-for lock.
     Noted {
         /// What.
         text: String,
+    },
+    /// A person approved or rejected plans. The row belongs to no run.
+    Approved {
+        /// The word.
+        approval: Box<Approval>,
     },
 }
 
@@ -206,7 +218,7 @@ pub fn fold<'a>(entries: impl IntoIterator<Item = &'a What>) -> Result<State, Il
                 state.failure = Some(why.clone());
             }
             What::Asked { question, .. } => state.stuck = Some((state.phase, Some(question.clone()))),
-            What::Noted { .. } => {}
+            What::BackedUp { .. } | What::Noted { .. } | What::Approved { .. } => {}
         }
     }
     Ok(state)

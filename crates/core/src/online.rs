@@ -32,6 +32,45 @@ pub struct Online {
     /// cores to spare, at most 4.
     #[serde(default)]
     pub workers: u32,
+    /// How much of both sides is compared before they are swapped.
+    #[serde(default, skip_serializing_if = "Proof::is_whole")]
+    pub proof: Proof,
+}
+
+/// How much of both sides is compared. The number of all rows is, whatever else is, but where nothing is compared.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proof {
+    /// The share of the rows whose values are compared, in percent, 0 to 100. Which rows these are follows from a hash
+    /// of their keys, so that both sides take the same ones.
+    pub percent: u8,
+    /// Why nothing at all is compared, not even the number of rows; `None`: it is compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skipped: Option<String>,
+}
+
+impl Default for Proof {
+    fn default() -> Self {
+        Self { percent: 100, skipped: None }
+    }
+}
+
+impl Proof {
+    /// Every value of every row.
+    pub fn is_whole(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// What is compared, in words: "all rows", "the number of all rows, and the values of 10 % of them".
+    pub fn words(&self) -> String {
+        match (&self.skipped, self.percent) {
+            (Some(reason), _) => format!("nothing: {reason}"),
+            (None, 0) => "the number of all rows, and no values".to_owned(),
+            (None, percent) if percent < 100 => {
+                format!("the number of all rows, and the values of {percent} % of them")
+            }
+            (None, _) => "all rows".to_owned(),
+        }
+    }
 }
 
 /// A column's value as an expression over the columns of the row on the other side.
@@ -219,6 +258,7 @@ mod tests {
             backward: vec![],
             allow_loss: None,
             workers: 0,
+            proof: Proof::default(),
         }
     }
 
@@ -229,6 +269,17 @@ mod tests {
         assert_ne!(one.id(), of(Some("app"), "orders").id());
         assert_ne!(of(Some("a"), "bc").id(), of(Some("ab"), "c").id());
         assert!(one.new_schema().len() <= 63 && one.old_schema().len() <= 63);
+    }
+
+    #[test]
+    fn a_whole_comparison_is_not_written_down_and_anything_less_is() {
+        let whole = serde_json::to_string(&of(None, "t")).unwrap();
+        assert!(!whole.contains("proof"), "{whole}");
+        let sampled = Online { proof: Proof { percent: 10, skipped: None }, ..of(None, "t") };
+        let text = serde_json::to_string(&sampled).unwrap();
+        assert!(text.contains(r#""proof":{"percent":10}"#), "{text}");
+        assert_eq!(serde_json::from_str::<Online>(&text).unwrap(), sampled);
+        assert!(serde_json::from_str::<Online>(&whole).unwrap().proof.is_whole());
     }
 
     #[test]

@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use cofferdam_core::facts::Room;
 use cofferdam_core::fault::Result;
 use cofferdam_core::history::{Applied, RollbackBundle};
 use cofferdam_core::journal::{Entry, What};
@@ -19,12 +20,18 @@ use cofferdam_core::plan::{Act, Plan, Probe, Seen, Step};
 use cofferdam_core::{Code, Facts, Limits, Name, Phase, Refusal};
 
 pub mod contract;
+pub mod copy;
 pub mod fake;
 pub mod online;
+pub mod outbox;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+pub mod vitals;
 
+pub use copy::Copier;
 pub use online::{Asked, OnlineState, Progress};
+pub use outbox::{Mark, Sent};
+pub use vitals::{Stopping, Touch, TouchEnd, Vitals, VitalsAsked};
 
 /// How a database is reached. What an engine makes of the text is its own matter.
 #[derive(Debug, Clone, Default)]
@@ -35,6 +42,25 @@ pub struct Target {
     pub application: String,
     /// Who acts, for the journal: `alice@host (ci)`.
     pub who: String,
+    /// Makes a password for each connection; `None`: there is one that lasts, or none.
+    pub logins: Option<Logins>,
+}
+
+/// Makes passwords that do not last: a new one for each connection.
+#[async_trait]
+pub trait Passwords: Send + Sync {
+    /// The password for one login.
+    async fn password(&self, host: &str, port: u16, user: &str) -> Result<String>;
+}
+
+/// [`Passwords`] that are shared by all connections of a session.
+#[derive(Clone)]
+pub struct Logins(pub Arc<dyn Passwords>);
+
+impl std::fmt::Debug for Logins {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Logins")
+    }
 }
 
 /// A kind of database.
@@ -173,6 +199,8 @@ pub enum Tick {
     StepBegan(String),
     /// A step of a batch was performed, in so many milliseconds. It counts only once the batch is committed.
     StepEnded(String, u64),
+    /// Tables changed places, and had been locked for so many milliseconds.
+    Locked(u64),
     /// The server said something: a NOTICE or WARNING of a statement.
     Notice(String),
 }
@@ -180,8 +208,8 @@ pub enum Tick {
 /// Where ticks go. Called from within the engine; must return at once.
 pub type Ticker = Arc<dyn Fn(Tick) + Send + Sync>;
 
-/// Asked between and during statements whether to stop. Must return at once.
-pub type StopAsked = Arc<dyn Fn() -> bool + Send + Sync>;
+/// Asked between and during statements whether to stop, and how. Must return at once.
+pub type StopAsked = Arc<dyn Fn() -> Stopping + Send + Sync>;
 
 /// One line of a [`Batch`].
 #[derive(Debug, Clone)]
@@ -315,8 +343,8 @@ pub trait Session: Send {
         &[]
     }
 
-    /// Where ticks go from now on, and who is asked whether to stop: once that says yes, a statement that is
-    /// still running some seconds later is cancelled and reported as `Code::Interrupted`.
+    /// Where ticks go from now on, and who is asked whether to stop, and how: see [`Stopping`]. A statement that is
+    /// cancelled for it is reported as `Code::Interrupted`.
     fn listen(&mut self, ticker: Ticker, stop: StopAsked);
 
     /// Brings session settings back to what they were after `open`: one script's `SET` is not another's.
@@ -326,9 +354,23 @@ pub trait Session: Send {
     /// description of the row of the same rank. For `baseline` and `repair`; the note goes to the journal.
     async fn amend_history(&mut self, row: &Applied, note: &str) -> Result<()>;
 
+    /// Adds a row to the journal that belongs to no run. Needs the run lock.
+    async fn append(&mut self, what: What) -> Result<()>;
+
+    /// Whether the address is that of a pooler through which the run lock would exclude nobody. Looked at with a
+    /// second connection; changes nothing.
+    async fn pooled(&mut self) -> Result<bool>;
+
+    /// How much room is left where the server keeps the database and these tables, each file system once. Empty where
+    /// it cannot be seen: the server is on another machine, or the role may not know its folders.
+    async fn room(&mut self, of: &[Name]) -> Result<Vec<Room>>;
+
     /// Looks at the table of an online change and tries its clauses on an empty copy, in a transaction that is
     /// rolled back. Refuses with the server's own words what the server refuses.
     async fn examine(&mut self, change: &Online) -> Result<Examined>;
+
+    /// Opens a connection beside this one that copies rows. `purpose` is what the server shows of it: `backup`.
+    async fn copier(&mut self, purpose: &str) -> Result<Box<dyn Copier>>;
 
     /// The online changes that have begun and are not finished, whoever is at work on them. Reads only, and may be
     /// asked while another session holds the run lock.
@@ -337,4 +379,45 @@ pub trait Session: Send {
     /// Asks something of the online change with this id, which another process may be at work on: it is written
     /// down without the run lock, and read by whoever is at work. Refuses a change that is not there.
     async fn control(&mut self, id: &str, asked: &Asked) -> Result<()>;
+
+    /// The rows of the journal after this one, in order, at most so many.
+    async fn journal_after(&mut self, seq: i64, most: u32) -> Result<Vec<Entry>>;
+
+    /// The number and the hash of the journal's last row; `None` where there is none.
+    async fn journal_head(&mut self) -> Result<Option<(i64, String)>>;
+
+    /// How far each place for notifications was told.
+    async fn marks(&mut self) -> Result<Vec<Mark>>;
+
+    /// Takes a place for notifications, so that one process at a time tells it: how far it was told. One that is
+    /// new begins behind the rows that were written before `since` (RFC 3339). `None`: another session is at it, or
+    /// there is nothing to tell yet.
+    async fn take_mark(&mut self, sink: &str, since: &str) -> Result<Option<Mark>>;
+
+    /// Writes down what became of a delivery. A mark never moves back.
+    async fn set_mark(&mut self, sink: &str, sent: &Sent) -> Result<()>;
+
+    /// Lets another session have the place. Ending the session does the same.
+    async fn leave_mark(&mut self, sink: &str) -> Result<()>;
+
+    /// Takes the lock of each table as a statement of the application would, once to read and once to write, and lets
+    /// it go at once. Each waits at most for `patience`, so that nobody stands behind it for longer. Changes nothing,
+    /// needs no run lock, and may be asked while another session holds that.
+    ///
+    /// # Errors
+    /// The role may not take such a lock, and a connection that broke. A table that is not there is no error.
+    async fn touch(&mut self, tables: &[Name], patience: Duration) -> Result<Vec<Touch>>;
+
+    /// The vital signs that are asked for. Reads only; what cannot be told says why.
+    async fn vitals(&mut self, asked: &VitalsAsked) -> Result<Vitals>;
+
+    /// Writes down, without the run lock, that this run is to be taken back, and why. The first word counts. Whoever
+    /// goes on with the run finds it, also when the process that found the reason is gone.
+    async fn ask_back(&mut self, run: Uuid, why: &str) -> Result<()>;
+
+    /// What [`Session::ask_back`] wrote down, and when, RFC 3339 in UTC.
+    async fn asked_back(&mut self, run: Uuid) -> Result<Option<(String, String)>>;
+
+    /// That it was asked back counts no more: it was done, or a person decided otherwise.
+    async fn answer_back(&mut self, run: Uuid) -> Result<()>;
 }

@@ -146,6 +146,7 @@ mod tests {
                 backward: vec![],
                 allow_loss: None,
                 workers: 0,
+                proof: Default::default(),
             },
             stage,
             progress: Progress { rows, total, rows_per_second: rate, ..Progress::default() },

@@ -321,7 +321,7 @@ async fn a_statement_that_hangs_is_cancelled_by_a_stop() {
     let mut session = claimed(&engine).await;
     let stop = Arc::new(AtomicBool::new(false));
     let asked = stop.clone();
-    session.listen(Arc::new(|_| {}), Arc::new(move || asked.load(Ordering::SeqCst)));
+    session.listen(Arc::new(|_| {}), Arc::new(move || asked.load(Ordering::SeqCst).into()));
     database.fail_next(FakeFault::Hang, FakePlace::Statement);
     let run = run();
     let batch = batch(&run);

@@ -29,7 +29,7 @@ pub fn script(tree: &Tree, file: &File) -> Result<Script, Box<Refusal>> {
     if let Some(offset) = text.find('\0') {
         return Err(Box::new(nul_byte(path, text, offset)));
     }
-    Ok(Script { path, text: text.into(), sha256: sha256_hex(&file.bytes) })
+    Ok(Script { path, text: text.into(), sha256: sha256_hex(&file.bytes), no_transaction: false })
 }
 
 /// The span of `start..end` in `text`, with line and column counted.

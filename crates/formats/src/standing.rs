@@ -6,6 +6,7 @@
 //! they are written for the newest schema. A changed description alone is no problem (Flyway stops): what was
 //! run is the same.
 
+mod checkpoint;
 mod problem;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,6 +17,7 @@ use cofferdam_core::{Bundle, Checksum, Migration, MigrationKind, Refusal};
 use serde::Serialize;
 
 use crate::format::flyway::checksum::crc32;
+use crate::format::sqlx::sha384_hex;
 
 /// The format of a bundle that is a list of named scripts and no directory.
 pub const LIST: &str = "list";
@@ -100,19 +102,35 @@ impl State {
 
 /// Compares what is in the directory with what was applied.
 pub fn standing(bundle: &Bundle, history: &[Applied], options: &Options) -> Standing {
-    let history = History::sort(history);
+    let order = Order::of(bundle);
+    let options = &Options {
+        target: options.target.as_ref().and_then(|target| order.version(&target.text)),
+        ..options.clone()
+    };
+    let history = History::sort(history, order);
     let mut rows: Vec<Row> =
         history.baseline.iter().map(|baseline| Row::of_history(baseline, State::Applied)).collect();
     let mut pending = Vec::new();
     let mut problems = Vec::new();
 
     let waits = bundle.migrations.iter().any(|migration| is_above(migration, options));
+    let without_file = history.without_file(bundle);
+    let start = checkpoint::start(bundle, history.newest.is_none(), options.target.as_ref(), |migration| {
+        history.last_about(migration).is_some_and(Applied::in_force)
+    });
+    let mut sums = Sums::new(without_file.iter().any(|applied| applied.in_force()));
     for (index, migration) in bundle.migrations.iter().enumerate() {
         let last = history.last_about(migration);
-        let state = match migration.kind {
-            MigrationKind::Versioned => history.state_of_versioned(migration, last, options),
+        let mut state = match migration.kind {
+            _ if !last.is_some_and(Applied::in_force) && start.leaves_out(migration) => State::Ignored,
+            MigrationKind::Versioned | MigrationKind::Checkpoint => {
+                history.state_of_versioned(migration, last, options)
+            }
             MigrationKind::Repeatable => state_of_repeatable(migration, last, waits),
         };
+        if !sums.tell(last, state) {
+            state = State::Applied;
+        }
         match (state, last) {
             (State::Pending, _) => pending.push(index),
             (State::ChecksumChanged, Some(applied)) => {
@@ -126,7 +144,7 @@ pub fn standing(bundle: &Bundle, history: &[Applied], options: &Options) -> Stan
         }
         rows.push(Row::of_file(migration, last, state));
     }
-    for applied in history.without_file(bundle) {
+    for applied in without_file {
         let state =
             match (applied.in_force(), history.below_baseline(applied) || is_of_another(applied, bundle)) {
                 (false, _) => State::Undone,
@@ -138,12 +156,60 @@ pub fn standing(bundle: &Bundle, history: &[Applied], options: &Options) -> Stan
         }
         rows.push(Row::of_history(applied, state));
     }
-    rows.sort_by_cached_key(Row::place);
+    rows.sort_by_cached_key(|row| row.place(order));
     Standing { rows, pending, problems }
+}
+
+/// How versions of a directory are compared, and so those of its history.
+#[derive(Clone, Copy)]
+struct Order<'b>(Option<&'b Version>);
+
+impl<'b> Order<'b> {
+    fn of(bundle: &'b Bundle) -> Self {
+        Order(bundle.migrations.iter().find_map(|migration| migration.version.as_ref()))
+    }
+
+    fn version(self, text: &str) -> Option<Version> {
+        self.0.map_or_else(|| Version::parse(text), |one| one.like(text))
+    }
+
+    fn of_applied(self, applied: &Applied) -> Option<Version> {
+        applied.version.as_deref().and_then(|text| self.version(text))
+    }
+}
+
+/// What the sums of Atlas tell. Each covers the files before it, too, so one that differs says something of its own
+/// file only where all those were there when it was written and are as they were.
+struct Sums {
+    told: bool,
+    highest_rank: i64,
+}
+
+impl Sums {
+    /// `gone`: a file that was applied is not there any more.
+    fn new(gone: bool) -> Self {
+        Self { told: !gone, highest_rank: 0 }
+    }
+
+    /// Takes the next file. False where its checksum differs and that says nothing.
+    fn tell(&mut self, last: Option<&Applied>, state: State) -> bool {
+        let in_force = last.filter(|applied| applied.in_force());
+        let said = self.told && in_force.is_none_or(|applied| applied.rank > self.highest_rank);
+        let only_sum = matches!(
+            in_force.and_then(|applied| applied.checksum.as_ref()),
+            Some(Checksum::Atlas { sha256: None, .. })
+        );
+        let differs = state == State::ChecksumChanged;
+        self.highest_rank = in_force.map_or(self.highest_rank, |applied| applied.rank.max(self.highest_rank));
+        // A file that was not there then, or that is not what it was, is in every sum that follows.
+        self.told &= !differs && (in_force.is_some() || state == State::Ignored);
+        !(differs && only_sum && !said)
+    }
 }
 
 /// The history, sorted for look-ups. Of several rows about one migration the last counts.
 struct History<'h> {
+    order: Order<'h>,
     versioned: BTreeMap<Version, &'h Applied>,
     repeatable: BTreeMap<&'h str, &'h Applied>,
     /// Rows whose version no format of today can read.
@@ -156,10 +222,11 @@ struct History<'h> {
 }
 
 impl<'h> History<'h> {
-    fn sort(history: &'h [Applied]) -> Self {
+    fn sort(history: &'h [Applied], order: Order<'h>) -> Self {
         let mut by_rank: Vec<_> = history.iter().collect();
         by_rank.sort_by_key(|applied| applied.rank);
         let mut sorted = History {
+            order,
             versioned: BTreeMap::new(),
             repeatable: BTreeMap::new(),
             unreadable: Vec::new(),
@@ -168,7 +235,7 @@ impl<'h> History<'h> {
             newest: None,
         };
         for applied in by_rank {
-            match (applied.kind, version_of(applied)) {
+            match (applied.kind, order.of_applied(applied)) {
                 (AppliedKind::Repeatable, _) => drop(sorted.repeatable.insert(&applied.key, applied)),
                 (AppliedKind::Versioned, Some(version)) => drop(sorted.versioned.insert(version, applied)),
                 (AppliedKind::Baseline, Some(version)) => {
@@ -210,7 +277,7 @@ impl<'h> History<'h> {
     }
 
     fn below_baseline(&self, applied: &Applied) -> bool {
-        version_of(applied).is_some_and(|version| Some(version) <= self.baseline_version)
+        self.order.of_applied(applied).is_some_and(|version| Some(version) <= self.baseline_version)
     }
 
     /// The last row about each migration that the bundle does not have.
@@ -230,7 +297,7 @@ impl<'h> History<'h> {
 /// The row is that of a script of a list, or the bundle is such a list: neither is complete without the other, so that
 /// nothing is missing. A script that its list does not name any more was applied, and that is all.
 fn is_of_another(applied: &Applied, bundle: &Bundle) -> bool {
-    bundle.format == LIST || version_of(applied).is_some_and(|version| version.is_listed())
+    bundle.format == LIST || Order::of(bundle).of_applied(applied).is_some_and(|version| version.is_listed())
 }
 
 fn state_of_repeatable(migration: &Migration, last: Option<&Applied>, waits: bool) -> State {
@@ -250,11 +317,7 @@ fn is_above(migration: &Migration, options: &Options) -> bool {
 
 fn is_newer_than_all(applied: &Applied, bundle: &Bundle) -> bool {
     let newest = bundle.migrations.iter().filter_map(|migration| migration.version.as_ref()).max();
-    version_of(applied).is_some_and(|version| Some(&version) > newest)
-}
-
-fn version_of(applied: &Applied) -> Option<Version> {
-    applied.version.as_deref().and_then(Version::parse)
+    Order::of(bundle).of_applied(applied).is_some_and(|version| Some(&version) > newest)
 }
 
 /// The file is what was applied, by the algorithm that the history has. A row without a checksum says nothing.
@@ -264,6 +327,12 @@ fn same(migration: &Migration, applied: &Applied) -> bool {
         (Some(Checksum::Sha256(hex)), _) => *hex == migration.up.sha256,
         (Some(Checksum::FlywayCrc32(crc)), Checksum::FlywayCrc32(file)) => crc == file,
         (Some(Checksum::FlywayCrc32(crc)), _) => *crc == crc32(&migration.up.text),
+        (Some(Checksum::Sha384(hex)), Checksum::Sha384(file)) => hex == file,
+        (Some(Checksum::Sha384(hex)), _) => *hex == sha384_hex(migration.up.text.as_bytes()),
+        (Some(Checksum::Atlas { sha256: Some(hex), .. }), _) => *hex == migration.up.sha256,
+        (Some(Checksum::Atlas { sum, .. }), Checksum::Atlas { sum: file, .. }) => sum == file,
+        // A sum is one of a directory, so that without its directory there is nothing to compare.
+        (Some(Checksum::Atlas { .. }), _) => true,
     }
 }
 
@@ -274,7 +343,7 @@ impl Row {
             version: migration.version.as_ref().map(|version| version.text.clone()),
             description: migration.description.clone(),
             kind: match migration.kind {
-                MigrationKind::Versioned => "sql",
+                MigrationKind::Versioned | MigrationKind::Checkpoint => "sql",
                 MigrationKind::Repeatable => "repeatable",
             }
             .to_owned(),
@@ -303,8 +372,8 @@ impl Row {
 
     /// By version, a baseline before the file with its version; then what has no readable version; then
     /// repeatable ones. Equal ones stay as they are, so that repeatable ones keep the order of their bundle.
-    fn place(&self) -> impl Ord + use<> {
-        let version = self.version.as_deref().and_then(Version::parse);
+    fn place(&self, order: Order<'_>) -> impl Ord + use<> {
+        let version = self.version.as_deref().and_then(|text| order.version(text));
         (self.kind == "repeatable", version.is_none(), version, self.kind != "baseline")
     }
 }

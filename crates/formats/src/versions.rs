@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use cofferdam_core::bundle::Version;
-use cofferdam_core::{Code, Refusal};
+use cofferdam_core::{Bundle, Code, Migration, Refusal};
 
 use crate::tree::{File, Tree};
 
@@ -73,4 +73,61 @@ pub(crate) fn each_has_its_migration(
     Err(Box::new(alone.fold(refusal, |refusal, other| {
         refusal.note(format!("{} has none either", tree.typed(&other.file.path)))
     })))
+}
+
+/// Versions of a tool that compares them as texts. Where numbers come in the same order they are numbers, which is
+/// what people write after `--to`.
+pub(crate) fn of_names<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<Version> {
+    let texts: Vec<&str> = texts.collect();
+    let mut sorted = texts.clone();
+    sorted.sort_unstable();
+    let whole = |text: &&str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let numbers: Vec<_> =
+        sorted.iter().filter(|text| whole(text)).filter_map(|text| Version::parse(text)).collect();
+    let alike = numbers.len() == texts.len()
+        && sorted
+            .windows(2)
+            .zip(numbers.windows(2))
+            .all(|(texts, numbers)| texts[0].cmp(texts[1]) == numbers[0].cmp(&numbers[1]));
+    match alike {
+        true => texts.iter().filter_map(|text| Version::parse(text)).collect(),
+        false => texts.into_iter().map(Version::of_text).collect(),
+    }
+}
+
+/// A sentence for a directory whose versions come in another order as texts than as numbers.
+pub(crate) fn mixed_widths(bundle: &Bundle) -> Option<String> {
+    let versions = bundle.migrations.iter().filter_map(|migration| migration.version.as_ref());
+    let mut versions: Vec<_> =
+        versions.filter_map(|version| Some((version, Version::parse(&version.text)?))).collect();
+    versions.sort_by_key(|(version, _)| *version);
+    // Where any two are the wrong way round, some two neighbours are.
+    let (low, high) =
+        versions.windows(2).find(|pair| pair[0].1 > pair[1].1).map(|pair| (pair[0].0, pair[1].0))?;
+    Some(format!(
+        "{} compares versions as texts, so {low} comes before {high}: write all versions with the same number of digits",
+        bundle.format
+    ))
+}
+
+/// Refuses migrations of one version, in whatever order they are.
+///
+/// # Errors
+/// `DuplicateVersion` with both paths.
+pub(crate) fn each_once(migrations: &[Migration]) -> Result<(), Box<Refusal>> {
+    let mut seen = BTreeMap::new();
+    for migration in migrations {
+        let Some(version) = &migration.version else { continue };
+        if let Some(first) = seen.insert(version, &migration.up.path) {
+            return Err(Box::new(
+                Refusal::new(
+                    Code::DuplicateVersion,
+                    format!("{first} and {} both have version {version}", migration.up.path),
+                )
+                .cause("the history knows a migration by its version, so the second would never be applied")
+                .help("give one of the two a version of its own"),
+            ));
+        }
+    }
+    Ok(())
 }

@@ -12,6 +12,12 @@ pub const UID: &str = "COFFERDAM_UID";
 /// Variable: registries that are spoken to without TLS, with commas between them.
 pub const PLAIN_HTTP: &str = "COFFERDAM_PLAIN_HTTP_REGISTRIES";
 
+/// Variable: the image that is mounted at [`IMAGE`], as the spec named it when the Job was made.
+pub const MOUNTED: &str = "COFFERDAM_MOUNTED_IMAGE";
+
+/// Variable: the Pushgateway that is told how the run ended.
+pub const PUSHGATEWAY: &str = "COFFERDAM_PUSHGATEWAY";
+
 /// Variable: how the container of the user ended that this runner comes after, as JSON of [`Left`].
 pub const LEFT: &str = "COFFERDAM_LEFT";
 /// Variable: the digest of the spec that the Job was made for.
@@ -20,8 +26,42 @@ pub const FOR: &str = "COFFERDAM_FOR";
 pub const JOB: &str = "COFFERDAM_JOB";
 /// Variable: the name of the Pod.
 pub const POD: &str = "COFFERDAM_POD";
+/// Variable: the image that the container of the user in the same Pod is started from, by its digest.
+pub const PINNED: &str = "COFFERDAM_PINNED_IMAGE";
 /// Variable: the number of the Pod among those that work side by side; the Job controller sets it.
 pub const INDEX: &str = "JOB_COMPLETION_INDEX";
+
+/// Variable: the mail server of notifications, as JSON of [`Smtp`].
+pub const SMTP: &str = "COFFERDAM_SMTP";
+/// Variable: networks that notifications may go to though the rules forbid them, with commas between them.
+pub const NOTIFY_ALLOW: &str = "COFFERDAM_NOTIFY_ALLOW";
+/// Folder: the key `url` is the address of Slack's incoming webhook.
+pub const SLACK: &str = "/cofferdam/notify-slack";
+/// Folder: the key `url` is the address of the webhook of notifications.
+pub const HOOK: &str = "/cofferdam/notify-webhook";
+/// Folder: the key `key` is what messages to that webhook are signed with.
+pub const HOOK_KEY: &str = "/cofferdam/notify-signing-key";
+/// Folder: the keys `username` and `password` are the login of the mail server.
+pub const SMTP_LOGIN: &str = "/cofferdam/notify-smtp";
+
+/// The mail server that the administrator set.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Smtp {
+    /// Its name.
+    pub host: String,
+    /// Its port. Default: by `tls`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+    /// `starttls`, `implicit` or `none`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<String>,
+    /// The sender.
+    pub from: String,
+    /// The Secret with `username` and `password`, in the namespace of each DatabaseMigration. Default: no login.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub existing_secret: Option<String>,
+}
 
 /// Folder: the Secret with the credentials, a file for each key; with `connection` one file `url`.
 pub const DATABASE: &str = "/cofferdam/database";
@@ -31,6 +71,13 @@ pub const SCRIPTS: &str = "/cofferdam/scripts";
 pub const DIRECTORY: &str = "/cofferdam/directory";
 /// Folder: one folder for each of `spec.runner.imagePullSecrets`, by its number from 0.
 pub const PULL: &str = "/cofferdam/pull";
+
+/// Folder: `ca.crt` with the authorities of `spec.database.aws`.
+pub const AUTHORITIES: &str = "/cofferdam/authorities";
+/// Folder: the image of `spec.migration.image`, where the kubelet mounts it.
+pub const IMAGE: &str = "/cofferdam/image";
+/// Folder: the Secret of `spec.backup.credentialsSecret`, a file for each variable.
+pub const BACKUP: &str = "/cofferdam/backup";
 
 /// Folder, in a container of the user: the files of TLS that the Secret has.
 pub const TLS: &str = "/cofferdam/tls";

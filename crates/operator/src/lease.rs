@@ -11,6 +11,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kube::Client;
 use kube::api::{Api, ObjectMeta, PostParams};
 
+use crate::failpoint::reached;
 use crate::log::log;
 use crate::settings::Settings;
 
@@ -106,6 +107,7 @@ impl Election {
             spec.holder_identity = None;
         }
         let _ = self.api.replace(&self.name, &PostParams::default(), &lease).await;
+        let _ = reached("operator.lease.given-back");
     }
 
     fn holder<'a>(&self, lease: &'a Lease) -> Option<&'a String> {
@@ -115,7 +117,7 @@ impl Election {
     async fn try_for(&self, watched: &mut Option<Watched>) -> Result<bool, kube::Error> {
         let Some(lease) = self.api.get_opt(&self.name).await? else {
             let made = self.api.create(&PostParams::default(), &self.mine(None)).await;
-            return won_or_not(made);
+            return won_or_not(made, "operator.lease.taken");
         };
         let free = match self.holder(&lease) {
             None => true,
@@ -135,7 +137,8 @@ impl Election {
             return Ok(false);
         }
         // With the version that was read: of two that try only one succeeds.
-        won_or_not(self.api.replace(&self.name, &PostParams::default(), &self.mine(Some(lease))).await)
+        let made = self.api.replace(&self.name, &PostParams::default(), &self.mine(Some(lease))).await;
+        won_or_not(made, "operator.lease.taken")
     }
 
     async fn renew(&self) -> Result<bool, kube::Error> {
@@ -143,7 +146,8 @@ impl Election {
         if self.holder(&lease) != Some(&self.identity) {
             return Ok(false);
         }
-        won_or_not(self.api.replace(&self.name, &PostParams::default(), &self.mine(Some(lease))).await)
+        let made = self.api.replace(&self.name, &PostParams::default(), &self.mine(Some(lease))).await;
+        won_or_not(made, "operator.lease.renewed")
     }
 
     fn mine(&self, old: Option<Lease>) -> Lease {
@@ -170,9 +174,9 @@ impl Election {
 }
 
 /// A conflict means that somebody else was faster.
-fn won_or_not(result: Result<Lease, kube::Error>) -> Result<bool, kube::Error> {
+fn won_or_not(result: Result<Lease, kube::Error>, failpoint: &str) -> Result<bool, kube::Error> {
     match result {
-        Ok(_) => Ok(true),
+        Ok(_) => reached(failpoint).map(|()| true),
         Err(kube::Error::Api(status)) if status.code == 409 => Ok(false),
         Err(error) => Err(error),
     }

@@ -4,6 +4,7 @@
 //! mounts it into the Pod of the runner.
 
 pub mod contract;
+mod failpoint;
 pub mod gates;
 pub mod http;
 pub mod lease;
@@ -25,7 +26,7 @@ use kube::{Client, Config};
 
 use lease::Election;
 use log::log;
-use metrics::Metrics;
+use metrics::{Looks, Metrics};
 use settings::Settings;
 
 /// How long the webhook answers after the process was asked to end.
@@ -50,14 +51,21 @@ pub fn client_of(config: Config) -> Result<Client, String> {
     Client::try_from(config).map_err(|e| format!("the cluster cannot be reached: {e}"))
 }
 
-/// Runs the operator until `stop` ends, then gives the lease back.
+/// Runs the operator until `stop` ends, then gives the lease back. `looks` is told of each look at an object.
 ///
 /// # Errors
 /// The cluster cannot be reached at all, the port is taken, or the lease was lost: then the process should end, and be
 /// started again as one of those that wait for it.
-pub async fn run(settings: Settings, stop: impl Future<Output = ()>) -> Result<(), String> {
+pub async fn run(
+    settings: Settings,
+    looks: Option<Box<dyn Looks>>,
+    stop: impl Future<Output = ()>,
+) -> Result<(), String> {
     let client = client().await?;
     let metrics = Arc::new(Metrics::default());
+    if let Some(looks) = looks {
+        metrics.tell(looks);
+    }
     let reporter =
         Reporter { controller: "cofferdam-operator".into(), instance: Some(settings.identity.clone()) };
     let recorder = Recorder::new(client.clone(), reporter);

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use cofferdam_api::Reason;
 use cofferdam_api::status::RunResult;
 use cofferdam_api::value::Sha256;
+use cofferdam_core::figures::Figures;
 
 /// Where the kubelet reads it.
 pub const PATH: &str = "/dev/termination-log";
@@ -75,6 +76,12 @@ pub struct Outcome {
     /// An online change is in its revert window until then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revertible_until: Option<Timestamp>,
+    /// What the run measured of itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub figures: Option<Figures>,
+    /// The image that a container of the user is started from, by its digest: the one that the signature is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
     /// What the Secret has for a container of the user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub login: Option<Box<Login>>,
@@ -114,6 +121,8 @@ impl Outcome {
             to_version: None,
             plan_digest: None,
             revertible_until: None,
+            figures: None,
+            image: None,
             login: None,
         }
     }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::contract::{self, Smtp};
 use crate::gates::prometheus::Address;
 
 /// All of it.
@@ -65,8 +66,18 @@ pub struct RunnerSettings {
     pub service_account: String,
     /// Registries that runners speak to without TLS.
     pub plain_http: Vec<String>,
+    /// The Pushgateway that runners tell how they ended, where the administrator named one.
+    pub pushgateway: Option<String>,
+    /// The nodes can mount images: those that a spec names by their digest are not pulled by the runner.
+    pub image_volumes: bool,
+    /// The mail server of notifications.
+    pub smtp: Option<Smtp>,
+    /// Networks that notifications may go to though the rules forbid them.
+    pub notify_allow: Vec<String>,
     /// `requests` and `limits`, where a spec does not say others.
     pub resources: Value,
+    /// Seconds after its end for which a Job stays, where a spec does not say it; `None`: as long as its object.
+    pub time_to_live: Option<u32>,
 }
 
 impl Settings {
@@ -86,6 +97,11 @@ impl Settings {
         let needed = |name: &str, what: &str| {
             variable(name).ok_or_else(|| format!("{name} is not set: it says {what}; the chart sets it"))
         };
+        let yes = |name: &str| match variable(name).as_deref() {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(text) => Err(format!("{name}={text} is neither true nor false")),
+        };
         let resources = match variable("COFFERDAM_RUNNER_RESOURCES") {
             None => json!({}),
             Some(text) => serde_json::from_str(&text)
@@ -93,6 +109,16 @@ impl Settings {
                 .filter(Value::is_object)
                 .ok_or_else(|| format!("COFFERDAM_RUNNER_RESOURCES={text} is not a JSON object"))?,
         };
+        let time_to_live = match variable("COFFERDAM_RUNNER_TTL_SECONDS") {
+            None => None,
+            Some(text) => Some(
+                text.parse()
+                    .map_err(|_| format!("COFFERDAM_RUNNER_TTL_SECONDS={text} is not a number of seconds"))?,
+            ),
+        };
+        let smtp = variable(contract::SMTP).map(|text| serde_json::from_str(&text)).transpose();
+        let smtp =
+            smtp.map_err(|why| format!("{} is not the JSON of a mail server: {why}", contract::SMTP))?;
         let prometheus = variable("COFFERDAM_PROMETHEUS_URL").map(|url| Address {
             url,
             token_file: variable("COFFERDAM_PROMETHEUS_TOKEN_FILE").map(Into::into),
@@ -100,6 +126,10 @@ impl Settings {
         });
         if let Some(address) = &prometheus {
             address.check().map_err(|why| format!("COFFERDAM_PROMETHEUS_URL: {why}"))?;
+        }
+        if let Some(url) = variable("COFFERDAM_RUNNER_PUSHGATEWAY") {
+            let address = Address { url, ..Address::default() };
+            address.check().map_err(|why| format!("COFFERDAM_RUNNER_PUSHGATEWAY: {why}"))?;
         }
         Ok(Self {
             namespaces: list("COFFERDAM_WATCH_NAMESPACES"),
@@ -118,7 +148,12 @@ impl Settings {
                 service_account: variable("COFFERDAM_RUNNER_SERVICE_ACCOUNT")
                     .unwrap_or_else(|| "cofferdam-runner".into()),
                 plain_http: list("COFFERDAM_RUNNER_PLAIN_HTTP_REGISTRIES"),
+                pushgateway: variable("COFFERDAM_RUNNER_PUSHGATEWAY"),
+                image_volumes: yes("COFFERDAM_RUNNER_IMAGE_VOLUMES")?,
+                smtp,
+                notify_allow: list(contract::NOTIFY_ALLOW),
                 resources,
+                time_to_live,
             },
             webhook: match variable("COFFERDAM_WEBHOOK_PORT") {
                 None => None,
@@ -165,9 +200,15 @@ mod tests {
         for (name, value) in [
             ("COFFERDAM_HTTP_PORT", "http"),
             ("COFFERDAM_CONCURRENCY", "-1"),
+            ("COFFERDAM_RUNNER_TTL_SECONDS", "a day"),
             ("COFFERDAM_RUNNER_RESOURCES", "[]"),
             ("COFFERDAM_RUNNER_RESOURCES", "limits"),
+            ("COFFERDAM_SMTP", "mail.company.com"),
+            ("COFFERDAM_SMTP", "{\"host\":\"h\",\"from\":\"a@b.c\",\"password\":\"x\"}"),
             ("COFFERDAM_PROMETHEUS_URL", "prometheus:9090"),
+            ("COFFERDAM_RUNNER_IMAGE_VOLUMES", "perhaps"),
+            ("COFFERDAM_RUNNER_PUSHGATEWAY", "pushgateway:9091"),
+            ("COFFERDAM_RUNNER_PUSHGATEWAY", "http://me:secret@pushgateway:9091"),
         ] {
             assert!(read(&[(name, value)]).unwrap_err().contains(name), "{name}");
         }

@@ -12,11 +12,16 @@ use cofferdam_engines::{Record, Run, Runs, Session};
 use cofferdam_formats::nearest;
 use cofferdam_strategies::{About, Subject, online_plan, shadow_table};
 
+use crate::approval::{self, Matter};
 use crate::assess::refuse_missing_rights;
 use crate::guard::{Stop, listen_while_claiming};
 use crate::online::{change_of, in_progress, in_window, is_alter, waits};
+use crate::precheck::{self, Ground};
 use crate::window::{go_on, summary_of};
 use crate::{News, Policy, SharedReporter, Summary};
+
+/// So many runs are looked through for one that used an approval.
+pub const LOOKED_THROUGH: u32 = 1_000;
 
 /// What a change of a table would be.
 #[derive(Debug, Clone)]
@@ -204,6 +209,19 @@ async fn no_such_table(session: &mut dyn Session, wanted: &Online) -> Fault {
     .into()
 }
 
+/// Who approved the change. One that was carried out already, and taken back, was approved for that once.
+async fn insist(
+    session: &mut dyn Session,
+    alteration: &Alteration,
+    policy: &Policy,
+) -> Result<Option<String>> {
+    if !policy.approval.required {
+        return Ok(None);
+    }
+    let runs = session.runs(Runs::Last(LOOKED_THROUGH)).await?;
+    approval::insist(session, &Matter::alteration(alteration, &runs), policy).await
+}
+
 /// Carries the change out, or goes on with it, until it is swapped and in its revert window, or, where the policy
 /// says so, to its end.
 pub async fn alter(
@@ -214,7 +232,16 @@ pub async fn alter(
     stop: &Stop,
 ) -> Result<Summary> {
     reporter.tell(&News::Planned { runs: 1, steps: alteration.plan.steps().count() });
-    refuse_missing_rights(session, &[&alteration.plan]).await?;
+    let mut notes = Vec::new();
+    let mut approved_by = None;
+    if alteration.goes_on.is_some() {
+        refuse_missing_rights(session, &[&alteration.plan]).await?;
+    } else {
+        approved_by = insist(session, alteration, policy).await?;
+        let table = vec![alteration.change.table.clone()];
+        let ground = Ground::new(vec![&alteration.plan], table, &alteration.facts);
+        notes = precheck::refuse(session, &policy.checks, &ground).await?;
+    }
     listen_while_claiming(session, &reporter, stop);
     session.claim(policy.lock_wait).await?;
     // Read again under the lock: another runner may have been here since.
@@ -223,7 +250,7 @@ pub async fn alter(
         (Some(run), _) => {
             if !policy.finalize && waits(session, &run).await? {
                 session.release().await?;
-                return Ok(Summary { runs: vec![summary_of(&run)], version: None });
+                return Ok(Summary { runs: vec![summary_of(&run)], ..Summary::default() });
             }
             run
         }
@@ -234,7 +261,12 @@ pub async fn alter(
                 .help(format!("cofferdam history {}", gone.id))
                 .into());
         }
-        (None, None) => crate::apply::run(alteration.plan.clone(), Record::Nothing, policy),
+        (None, None) => {
+            let policy = approval::signed(policy, approved_by.as_deref());
+            crate::apply::run(alteration.plan.clone(), Record::Nothing, &policy)
+        }
     };
-    go_on(session, run, policy, policy.finalize, &reporter, stop).await
+    let mut summary = go_on(session, run, policy, policy.finalize, &reporter, stop).await?;
+    summary.notes.splice(0..0, notes);
+    Ok(summary)
 }

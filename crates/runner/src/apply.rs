@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use cofferdam_core::approval::Agreed;
 use cofferdam_core::bundle::Version;
 use cofferdam_core::fault::Result;
 use cofferdam_core::history::Applied;
@@ -13,10 +14,12 @@ use cofferdam_core::plan::Intent;
 use cofferdam_core::{Name, Phase, Plan};
 use cofferdam_engines::{Record, Run, Runs, Session};
 
+use crate::approval::{self, Matter};
 use crate::assess::{refuse_missing_rights, replan};
 use crate::drive::Driver;
 use crate::guard::Stop;
 use crate::online::with_windows;
+use crate::precheck;
 use crate::resume;
 use crate::{Assessment, News, Pending, Policy, SharedReporter, Summary};
 
@@ -37,8 +40,18 @@ pub async fn apply(
         runs: assessment.pending.len(),
         steps: assessment.pending.iter().map(|p| p.plan.steps().count()).sum(),
     });
+    // What was cut off is finished first: neither a check nor a person's word holds back what has begun.
+    let goes_on = !assessment.unfinished.is_empty();
+    let matter = Matter::pending(assessment);
+    if goes_on {
+        let plans: Vec<&Plan> = assessment.pending.iter().map(|p| &*p.plan).collect();
+        refuse_missing_rights(session, &plans).await?;
+    } else {
+        approval::insist(session, &matter, policy).await?;
+        summary.notes = precheck::refuse(session, &policy.checks, &ground(assessment)).await?;
+    }
     let plans: Vec<&Plan> = assessment.pending.iter().map(|p| &*p.plan).collect();
-    refuse_missing_rights(session, &plans).await?;
+    crate::backup::refuse_what_cannot_be_saved(&plans, policy).await?;
     crate::guard::listen_while_claiming(session, &reporter, stop);
     session.claim(policy.lock_wait).await?;
     // Read again under the lock: another runner may have been here since the assessment.
@@ -48,6 +61,14 @@ pub async fn apply(
         open = finish_unfinished(session, Some(assessment), policy, &reporter, stop, &mut summary).await?;
         crate::online::refuse_tables_at_change(&open, &assessment.pending, &assessment.facts)?;
         overview = session.overview().await?;
+    }
+    // Somebody may have thought better of it, or the run that was finished was what was agreed to.
+    let left = left(&matter, assessment, &overview.history);
+    let left = matter.left(left, &overview.history);
+    let approved_by = approval::insist(session, &left, policy).await?;
+    if goes_on && !assessment.pending.is_empty() {
+        session.reset().await?;
+        summary.notes = precheck::refuse(session, &policy.checks, &ground(assessment)).await?;
     }
     let history = with_windows(overview.history, &open);
     let mut newest = newest(&history);
@@ -61,12 +82,16 @@ pub async fn apply(
         crate::online::refuse_tables_at_change(&open, std::slice::from_ref(pending), &assessment.facts)?;
         session.reset().await?;
         let fresh = replan(session, pending, (&touched, &created), assessment, policy).await?;
+        if let Some(fresh) = fresh.as_ref().filter(|_| approved_by.is_some() || policy.approval.as_planned) {
+            approval::same_plan(&pending.plan, &fresh.plan, &policy.approval)?;
+        }
         let pending = fresh.as_ref().unwrap_or(pending);
-        let run = new_run(pending, policy);
+        let run = new_run(pending, &approval::signed(policy, approved_by.as_deref()));
         let reporter = SharedReporter::clone(&reporter);
         let opened = run.clone();
-        let mut driver = Driver::new(session, reporter, stop.clone(), run, State::default(), false);
-        driver.finalize = policy.finalize;
+        let mut driver =
+            Driver::new(session, reporter, stop.clone(), run, State::default(), false).following(policy);
+        driver.save_first(policy).await?;
         let done = driver.drive().await?;
         if !done.phase.terminal() {
             open.push(Run { phase: done.phase, ..opened });
@@ -78,7 +103,21 @@ pub async fn apply(
     }
     summary.version = newest.map(|version| version.text);
     session.release().await?;
+    let touched: Vec<Name> = touched.into_iter().collect();
+    summary.notes.extend(crate::validity::not_valid(session, &touched).await?);
     Ok(summary)
+}
+
+fn ground(assessment: &Assessment) -> precheck::Ground<'_> {
+    let named: BTreeSet<&Name> = assessment.pending.iter().flat_map(|p| &p.relations.named).collect();
+    let plans = assessment.pending.iter().map(|p| &*p.plan).collect();
+    precheck::Ground::new(plans, named.into_iter().cloned().collect(), &assessment.facts)
+}
+
+/// Of what was pending the plans that another runner, or a run that was finished, did not apply meanwhile.
+fn left(matter: &Matter, assessment: &Assessment, history: &[Applied]) -> Vec<Agreed> {
+    let both = matter.plans.iter().zip(&assessment.pending);
+    both.filter(|(_, pending)| !in_force(history, pending)).map(|(plan, _)| plan.clone()).collect()
 }
 
 /// Goes on with every run that did not end, but for those that are left alone: runs of `alter`, and those in their
@@ -110,11 +149,14 @@ pub(crate) async fn finish_unfinished(
             && matches!(run.phase, Phase::Expanding | Phase::Copying | Phase::Verifying | Phase::Ready);
         let opened = run.clone();
         let mut driver =
-            Driver::new(session, SharedReporter::clone(reporter), stop.clone(), run, state, true);
-        driver.finalize = policy.finalize;
+            Driver::new(session, SharedReporter::clone(reporter), stop.clone(), run, state, true)
+                .following(policy);
         let done = match given_up {
             true => driver.cancel("its file was changed since").await?,
-            false => driver.drive().await?,
+            false => {
+                driver.save_first(policy).await?;
+                driver.drive().await?
+            }
         };
         if !done.phase.terminal() {
             open.push(Run { phase: done.phase, ..opened });

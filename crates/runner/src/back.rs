@@ -15,7 +15,8 @@ use crate::{News, RunSummary};
 impl Driver<'_> {
     /// The run goes to `RollingBack`, with the reason in its journal.
     pub(crate) async fn begin_taking_back(&mut self, step: &str, refusal: &Refusal) -> Result<()> {
-        let mut lines = Vec::new();
+        self.end_watch();
+        let mut lines = self.reason_rows();
         let mut phase = self.run.phase;
         if !self.opened {
             // Nothing was committed, but that it was tried and failed is worth a record.
@@ -30,7 +31,8 @@ impl Driver<'_> {
         let first = match refusal.code {
             Code::Mismatch => Event::Diverged,
             Code::Aborted => Event::CancelAsked,
-            Code::CheckFailed => Event::Regressed,
+            Code::CheckFailed | Code::LimitBreached | Code::PostCheckFailed => Event::Regressed,
+            Code::OverTime => Event::DeadlinePassed,
             _ if step.is_empty() => Event::CancelAsked,
             _ => Event::StepFailed,
         };
@@ -78,7 +80,8 @@ impl Driver<'_> {
         if failpoint::hit("undo.before-end") {
             return Err(lost("undo.before-end"));
         }
-        let lines = vec![moved(Phase::RollingBack, Event::Reverted)?];
+        let mut lines = self.rto_rows();
+        lines.push(moved(Phase::RollingBack, Event::Reverted)?);
         self.commit(Phase::RolledBack, lines, Limits::default(), false).await
     }
 
@@ -203,6 +206,10 @@ impl Driver<'_> {
         if let Err(fault) = self.commit(phase, lines, Limits::default(), false).await {
             return fault;
         }
+        // A person decides now; else every runner that comes by would try again.
+        if stands && let Err(fault) = self.session.answer_back(self.run.id).await {
+            return fault;
+        }
         self.state.steps.insert(id.to_owned(), StepState::Failed);
         let run = self.run.id;
         let note = match stands {
@@ -212,7 +219,12 @@ impl Driver<'_> {
             ),
             false => format!("cofferdam rollback {run} goes on with taking it back"),
         };
-        refusal.note(note).into()
+        match &self.breach {
+            Some(breach) => refusal.note(format!("it was to be taken back for {}", breach.sentence())),
+            None => refusal,
+        }
+        .note(note)
+        .into()
     }
 
     async fn undo_failed(&mut self, step: &Step, id: &str, fault: Fault) -> Fault {

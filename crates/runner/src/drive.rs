@@ -12,9 +12,10 @@ use cofferdam_core::journal::{State, StepState, What};
 use cofferdam_core::plan::{Act, Probe, Seen, Step, Unit};
 use cofferdam_core::run::Event;
 use cofferdam_core::{Code, Fault, Limits, Phase, Refusal, failpoint};
-use cofferdam_engines::{Batch, Line, Run, Session, Tick};
+use cofferdam_engines::{Batch, Line, Run, Session, Stopping, Tick};
 
-use crate::guard::{Stop, Tries, pause};
+use crate::guard::{Breach, Guarded, Guarding, Recall, Stop, Tries, Watch, pause};
+pub(crate) use crate::outcome::{leaves_the_run_as_it_is, left_to_the_next, lost, moved, unanswered, way};
 use crate::{News, RunSummary, SharedReporter};
 
 /// What carries out one run.
@@ -30,6 +31,17 @@ pub(crate) struct Driver<'a> {
     pub(crate) resumed: bool,
     /// The revert window of an online change is ended at once.
     pub(crate) finalize: bool,
+    /// What is to be watched.
+    pub(crate) guarding: Guarding,
+    pub(crate) watch: Option<Watch>,
+    /// By which the watch is heard.
+    pub(crate) recall: Recall,
+    /// The application was watched after the swap.
+    pub(crate) baked: bool,
+    /// Why the run is taken back, where the watch found it.
+    pub(crate) breach: Option<Breach>,
+    /// What the watch had measured when it ended.
+    pub(crate) measured: Option<Guarded>,
     began: Instant,
     /// The step that is being performed, for the message when it fails.
     current: Arc<Mutex<Option<String>>>,
@@ -45,7 +57,8 @@ impl<'a> Driver<'a> {
         opened: bool,
     ) -> Self {
         let current = Arc::new(Mutex::new(None));
-        listen(session, &reporter, &stop, &run, &current);
+        let recall = Recall::default();
+        listen(session, &reporter, (&stop, &recall), &run, &current);
         Self {
             session,
             reporter,
@@ -55,6 +68,12 @@ impl<'a> Driver<'a> {
             opened,
             resumed: opened,
             finalize: false,
+            guarding: Guarding::default(),
+            watch: None,
+            recall,
+            baked: false,
+            breach: None,
+            measured: None,
             began: Instant::now(),
             current,
         }
@@ -68,6 +87,7 @@ impl<'a> Driver<'a> {
             self.take_back().await?;
             return Ok(self.summary());
         }
+        self.begin_watch().await?;
         if self.resumed {
             self.restore_session(&plan.units).await?;
         }
@@ -76,16 +96,23 @@ impl<'a> Driver<'a> {
             if unit.steps.iter().all(|s| self.state.steps.get(&s.id) == Some(&StepState::Ended)) {
                 continue;
             }
+            if self.is_to_bake(unit)
+                && let Err(fault) = self.bake().await
+            {
+                return Err(self.failed(fault).await);
+            }
             if self.window_is_open(unit) {
+                if self.recall.close() {
+                    return Err(self.failed(crate::guard::recalled()).await);
+                }
                 let summary = self.summary();
                 self.reporter.tell(&News::RunEnded(&summary));
                 return Ok(summary);
             }
-            self.stop.check()?;
-            let result = if unit.atomic {
-                self.atomic(unit, index == last).await
-            } else {
-                self.loose(unit, index == last).await
+            let result = match self.may_go_on(unit) {
+                Err(fault) => Err(fault),
+                Ok(()) if unit.atomic => self.atomic(unit, index == last).await,
+                Ok(()) => self.loose(unit, index == last).await,
             };
             if let Err(fault) = result {
                 return Err(self.failed(fault).await);
@@ -126,7 +153,7 @@ impl<'a> Driver<'a> {
             let result = self.commit(phase, lines.clone(), limits, last).await;
             let Some((wait, why)) = tries.after(result)? else { break };
             self.retrying(unit, &tries, &why);
-            pause(wait, &self.stop).await?;
+            self.pause(wait).await?;
         }
         for step in &unit.steps {
             self.state.steps.insert(step.id.clone(), StepState::Ended);
@@ -171,7 +198,7 @@ impl<'a> Driver<'a> {
                 of: step.limits.tries,
                 why: &why,
             });
-            pause(wait, &self.stop).await?;
+            self.pause(wait).await?;
             // Another runner may have taken over meanwhile, which no statement outside of a transaction would see.
             self.commit(self.run.phase, Vec::new(), Limits::default(), false).await?;
         }
@@ -236,6 +263,13 @@ impl<'a> Driver<'a> {
 
     /// A unit failed. What that means depends on how far the run is.
     async fn failed(&mut self, fault: Fault) -> Fault {
+        let fault = match self.found(&fault) {
+            None => fault,
+            Some(breach) => match self.heed(breach).await {
+                Ok(refusal) => refusal.into(),
+                Err(fault) => return fault,
+            },
+        };
         let refusal = match fault {
             // Nobody can write to the run any more, or somebody wants us to leave it as it is.
             Fault::Refused(refusal) if leaves_the_run_as_it_is(refusal.code) => {
@@ -247,7 +281,7 @@ impl<'a> Driver<'a> {
         let step = self.current_step();
         let title = self.run.plan.step(&step).map(|s| s.title.clone()).unwrap_or_default();
         self.reporter.tell(&News::Failed { step: &step, title: &title, why: &refusal });
-        if self.may_be_tried_again(&step, &refusal) {
+        if self.breach.is_none() && self.may_be_tried_again(&step, &refusal) {
             return self.left_for_another_try(&step, refusal).await;
         }
         if self.run.phase == Phase::Contracting {
@@ -305,6 +339,12 @@ impl<'a> Driver<'a> {
     /// The refusal of a run that failed and of which nothing is left: exit code 6, with the cause's own place,
     /// but for a lock that was not obtained, which has an exit code of its own.
     fn taken_back(&self, cause: Refusal, title: &str) -> Refusal {
+        if let Some(rto) = self.rto() {
+            return cause.note(format!(
+                "{} was taken back: nothing of it is left, and the old version served again {rto} after that was found",
+                self.run.plan.key
+            ));
+        }
         let what = format!("{} failed and was taken back: nothing of it is left", self.run.plan.key);
         let mut refusal = match cause.code.exit() {
             5 | 6 => cause.clone(),
@@ -408,6 +448,15 @@ impl<'a> Driver<'a> {
             resumed: self.resumed,
             steps: self.state.steps.values().filter(|s| **s == StepState::Ended).count(),
             ms: u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX),
+            guard: self.watch.as_ref().map(Watch::report).or_else(|| self.measured.clone()),
+        }
+    }
+
+    /// Sleeps, but not past a stop, nor past what the watch finds.
+    async fn pause(&self, wait: Duration) -> Result<()> {
+        tokio::select! {
+            slept = pause(wait, &self.stop) => slept,
+            () = self.recall.found() => Err(crate::guard::recalled()),
         }
     }
 }
@@ -416,7 +465,7 @@ impl<'a> Driver<'a> {
 fn listen(
     session: &mut dyn Session,
     reporter: &SharedReporter,
-    stop: &Stop,
+    (stop, recall): (&Stop, &Recall),
     run: &Run,
     current: &Arc<Mutex<Option<String>>>,
 ) {
@@ -425,7 +474,7 @@ fn listen(
     let titles: std::collections::HashMap<String, String> =
         run.plan.steps().map(|s| (s.id.clone(), s.title.clone())).collect();
     let title = move |id: &str| titles.get(id).cloned().unwrap_or_default();
-    let stop = stop.clone();
+    let (stop, recall) = (stop.clone(), recall.clone());
     session.listen(
         Arc::new(move |tick| match &tick {
             Tick::StepBegan(id) => {
@@ -437,63 +486,9 @@ fn listen(
             }
             _ => reporter.tell(&News::Tick(tick.clone())),
         }),
-        Arc::new(move || stop.asked()),
+        Arc::new(move || match recall.stopping() {
+            Stopping::No => stop.stopping(),
+            found => found,
+        }),
     );
-}
-
-/// After these nothing more is to be written: the connection is gone, another runner took over, we were asked to
-/// stop and the run is to be gone on with, or it is stuck already.
-pub(crate) fn leaves_the_run_as_it_is(code: Code) -> bool {
-    matches!(
-        code,
-        Code::ConnectionLost
-            | Code::Fenced
-            | Code::Interrupted
-            | Code::TimedOut
-            | Code::OutcomeUnknown
-            | Code::RollbackFailed
-    )
-}
-
-/// Whoever lost the answer lost the connection with it, so that nothing more can be written; the next runner looks
-/// at what happened.
-pub(crate) fn unanswered(fault: Fault) -> Fault {
-    match fault {
-        Fault::Unknown(question) => Refusal::new(Code::ConnectionLost, question.what)
-            .cause("the connection broke before the answer came")
-            .help("run the same command again: it looks at what happened and goes on from there")
-            .note(format!("look at: {}", question.look_at))
-            .into(),
-        other => other,
-    }
-}
-
-/// A statement was or may have been performed, and what was refused came after it: the row that says so, or the look
-/// at the catalog. That is no failure of the step. The run stays as it is, and the next runner asks the catalog.
-pub(crate) fn left_to_the_next(fault: Fault) -> Fault {
-    let Fault::Refused(why) = fault else { return fault };
-    if leaves_the_run_as_it_is(why.code) {
-        return why.into();
-    }
-    Fault::Again { after: Duration::ZERO, why }
-}
-
-/// The phases from one to another, passed in one row.
-pub(crate) fn way(from: Phase, to: Phase) -> Result<Vec<Line<'static>>> {
-    let ahead = || Fault::Bug(format!("{to:?} does not lie ahead of {from:?}"));
-    let on = from.way_to(to).ok_or_else(ahead)?;
-    Ok(match on.as_slice() {
-        [] => Vec::new(),
-        [one] => vec![moved(from, *one)?],
-        _ => vec![Line::Write(What::Passed { from, on, to })],
-    })
-}
-
-pub(crate) fn moved(from: Phase, on: Event) -> Result<Line<'static>> {
-    let to = from.next(on).map_err(|e| Fault::Bug(e.to_string()))?;
-    Ok(Line::Write(What::Moved { from, on, to }))
-}
-
-pub(crate) fn lost(name: &str) -> Fault {
-    Refusal::new(Code::ConnectionLost, format!("failpoint {name}")).into()
 }

@@ -412,6 +412,7 @@ fn summary(open: &Open) -> RunSummary {
         resumed: true,
         steps: usize::from(open.state.steps.get(STEP) == Some(&StepState::Ended)),
         ms: u64::try_from(ms).unwrap_or(0),
+        guard: None,
     }
 }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde::Serialize;
 use uuid::Uuid;
 
+use cofferdam_adapters::checks::Asked;
 use cofferdam_core::bundle::{Migration, Version};
 use cofferdam_core::history::{Applied, RollbackBundle};
 use cofferdam_core::run::Event;
@@ -20,25 +21,34 @@ use cofferdam_formats::Standing;
 
 mod alter;
 mod apply;
+pub mod approval;
 mod assess;
 mod attend;
 mod audit;
 mod back;
+pub mod backup;
+pub mod courier;
 mod drive;
 pub mod foreign;
 mod guard;
 mod online;
+mod outcome;
+pub mod precheck;
 mod resume;
 mod rollback;
+mod validity;
 mod window;
 
-pub use alter::{Alteration, alter, look};
+pub use alter::{Alteration, LOOKED_THROUGH, alter, look};
 pub use apply::apply;
 pub use assess::{assess, refuse_blocking};
 pub use attend::{baseline, fact_of, fact_word, repair, says};
 pub use audit::{Audit, CheckOutcome, verify};
 pub use cofferdam_strategies::Wishes;
-pub use guard::{Stop, StopWhy};
+pub use guard::{
+    Breach, Condition, Downtime, Gauge, Guarded, Guarding, Outside, SIGNALS, Signal, Stop, StopWhy,
+    Thresholds, Way,
+};
 pub use online::{OpenChange, change_of, in_window, is_alter, open_changes, with_windows};
 pub use rollback::{Back, rollback, rollback_plans};
 pub use window::{finalize, take_back};
@@ -66,8 +76,16 @@ pub struct Policy {
     pub today: Option<jiff::civil::Date>,
     /// What is wanted of online changes.
     pub wishes: Wishes,
+    /// What is looked at before anything is changed, beside what is always.
+    pub checks: Vec<Asked>,
+    /// Whether somebody must have agreed to what begins.
+    pub approval: approval::Terms,
     /// Online changes end their revert window at once: the old table goes as soon as the new one is in its place.
     pub finalize: bool,
+    /// What is saved before something is destroyed.
+    pub backups: backup::Backups,
+    /// What is watched beside each run, and what becomes of it when a limit is breached.
+    pub guarding: Guarding,
     /// Who acts, for the journal and the history.
     pub who: String,
 }
@@ -85,7 +103,11 @@ impl Default for Policy {
             allow: Vec::new(),
             today: None,
             wishes: Wishes::default(),
+            checks: Vec::new(),
+            approval: approval::Terms::default(),
             finalize: false,
+            backups: backup::Backups::default(),
+            guarding: Guarding::default(),
             who: String::new(),
         }
     }
@@ -158,6 +180,9 @@ pub struct Summary {
     pub runs: Vec<RunSummary>,
     /// The version that the database is at now; `None`: nothing versioned is applied.
     pub version: Option<String>,
+    /// What a person should know of the checks before and after: what could not be seen, what is not valid yet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// What one run did.
@@ -177,6 +202,9 @@ pub struct RunSummary {
     pub steps: usize,
     /// How long it took, in milliseconds.
     pub ms: u64,
+    /// What the watch measured; `None`: nothing was to be watched.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub guard: Option<Guarded>,
 }
 
 /// What happens, told while it happens.
@@ -228,6 +256,18 @@ pub enum News<'a> {
         step: &'a str,
         title: &'a str,
         why: &'a Refusal,
+    },
+    /// A backup was taken before the first step.
+    BackedUp(&'a cofferdam_core::backup::Taken),
+    /// The watch found that a limit is breached. The run is taken back, or waits for a person; `losses` is what taking
+    /// it back loses, a sentence each.
+    Breached {
+        breach: &'a Breach,
+        losses: &'a [String],
+    },
+    /// The tables are swapped, and the application is watched for so long.
+    Baking {
+        time: Duration,
     },
     RunEnded(&'a RunSummary),
 }

@@ -86,7 +86,8 @@ pub(crate) async fn left_alone(session: &mut dyn Session, run: &Run) -> Result<b
 /// In its revert window with nothing left to do but to end it. A runner that died just after the swap left steps
 /// behind that belong before that.
 pub(crate) async fn waits(session: &mut dyn Session, run: &Run) -> Result<bool> {
-    if !in_window(run) {
+    // One that is to be taken back, and whose runner died before it was, does not wait.
+    if !in_window(run) || session.asked_back(run.id).await?.is_some() {
         return Ok(false);
     }
     let entries = session.journal(Some(run.id)).await?;

@@ -97,10 +97,28 @@ fn no_such(text: &str, in_force: &[(&Applied, Version)]) -> Fault {
 async fn plan_back(session: &mut dyn Session, applied: &Applied, policy: &Policy) -> Result<Plan> {
     let mut plan = match &applied.bundle.down {
         Some(down) => planned_script(session, applied, down, policy).await?,
-        None => back::derived_plan(applied).map_err(Fault::Refused)?,
+        None => match back::derived_plan(applied) {
+            Ok(plan) => plan,
+            Err(refusal) => return Err(with_backup(session, applied, *refusal).await?.into()),
+        },
     };
     plan.losses = losses(session, &plan).await?;
     Ok(plan)
+}
+
+/// What cannot be taken back may have been saved: then it is said where.
+async fn with_backup(session: &mut dyn Session, applied: &Applied, refusal: Refusal) -> Result<Refusal> {
+    let Some(run) = applied.run else { return Ok(refusal) };
+    let Some(taken) = crate::backup::taken_before(session, run).await? else { return Ok(refusal) };
+    let verified = if taken.verified { "verified" } else { "taken, not verified" };
+    let tables: Vec<String> = taken.tables.iter().map(Name::to_string).collect();
+    Ok(refusal
+        .note(format!(
+            "saved before it, {verified}: {} in {}; what was written later is not in it",
+            tables.join(", "),
+            taken.location
+        ))
+        .note(format!("bring the rows back with: cofferdam restore {}", taken.location)))
 }
 
 /// The author's way back, planned as a migration is, so that it blocks nobody either.
@@ -121,7 +139,7 @@ async fn planned_script(
         down: None,
         check: None,
         checksum: Checksum::Sha256(down.sha256.clone()),
-        no_transaction: false,
+        no_transaction: down.no_transaction,
     };
     let created = BTreeSet::new();
     let subject = Subject {
@@ -217,6 +235,7 @@ pub async fn rollback(
     let mut summary = Summary::default();
     reporter.tell(&News::Planned { runs: plans.len(), steps: plans.iter().map(|p| p.steps().count()).sum() });
     refuse_missing_rights(session, &plans.iter().collect::<Vec<_>>()).await?;
+    crate::backup::refuse_what_cannot_be_saved(&plans.iter().collect::<Vec<_>>(), policy).await?;
     crate::guard::listen_while_claiming(session, &reporter, stop);
     session.claim(policy.lock_wait).await?;
     finish_unfinished(session, None, policy, &reporter, stop, &mut summary).await?;
@@ -230,7 +249,7 @@ pub async fn rollback(
             continue;
         };
         let run = run(plan, Record::Undone { rank }, policy);
-        let driver = Driver::new(
+        let mut driver = Driver::new(
             session,
             SharedReporter::clone(&reporter),
             stop.clone(),
@@ -238,6 +257,7 @@ pub async fn rollback(
             State::default(),
             false,
         );
+        driver.save_first(policy).await?;
         summary.runs.push(driver.drive().await?);
     }
     summary.version = version(&session.history().await?);

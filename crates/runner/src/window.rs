@@ -35,14 +35,19 @@ pub async fn finalize(
     }
     let run = claimed(session, id, policy, &reporter, stop).await?;
     match run.phase {
-        Phase::Watching | Phase::Contracting => go_on(session, run, policy, true, &reporter, stop).await,
+        Phase::Watching | Phase::Contracting => {
+            // A person's word is newer than what a watch found that is gone.
+            session.answer_back(id).await?;
+            go_on(session, run, policy, true, &reporter, stop).await
+        }
         Phase::Done => nothing_to_do(session).await,
         Phase::RolledBack | Phase::Refused => Err(taken_back_before(&run).into()),
         phase => Err(not_swapped(phase).into()),
     }
 }
 
-/// Takes an online change back, before its swap or after it. After it the rows that were written since are kept.
+/// Takes an online change back, before its swap or after it. After it the rows that were written since are kept. A run
+/// that was done directly can be taken back while it is not ended: one that was stopped for a person, or cut off.
 ///
 /// # Errors
 /// `NoSuchRun`, `NoWayBack` once the window has ended, and `RollbackUnsafe` where rows would be lost: then the
@@ -54,16 +59,23 @@ pub async fn take_back(
     reporter: SharedReporter,
     stop: &Stop,
 ) -> Result<Summary> {
-    let run = online_run(session, id).await?;
+    let run = one_run(session, id).await?;
+    refuse_direct_that_ended(&run)?;
     if before_the_swap(run.phase)
         && let Some(holder) = session.holder().await?
     {
+        let help = match change_of(&run) {
+            Some(_) => format!("ask it to give the change up: cofferdam abort {id}"),
+            None => "stop it first, or wait for its end".to_owned(),
+        };
         return Err(Refusal::new(Code::LockHeldByOther, format!("a runner is at work on run {id}"))
             .cause(format!("it is {holder}"))
-            .help(format!("ask it to give the change up: cofferdam abort {id}"))
+            .help(help)
             .into());
     }
-    let mut run = claimed(session, id, policy, &reporter, stop).await?;
+    claim_for(session, policy, &reporter, stop).await?;
+    let mut run = one_run(session, id).await?;
+    refuse_direct_that_ended(&run)?;
     match run.phase {
         Phase::RolledBack | Phase::Refused => return nothing_to_do(session).await,
         Phase::Done | Phase::Contracting => {
@@ -82,7 +94,7 @@ pub async fn take_back(
         driver.cancel("a person asked for it").await?
     };
     session.release().await?;
-    Ok(Summary { runs: vec![summary], version: None })
+    Ok(Summary { runs: vec![summary], ..Summary::default() })
 }
 
 async fn claimed(
@@ -92,9 +104,18 @@ async fn claimed(
     reporter: &SharedReporter,
     stop: &Stop,
 ) -> Result<Run> {
-    listen_while_claiming(session, reporter, stop);
-    session.claim(policy.lock_wait).await?;
+    claim_for(session, policy, reporter, stop).await?;
     online_run(session, id).await
+}
+
+async fn claim_for(
+    session: &mut dyn Session,
+    policy: &Policy,
+    reporter: &SharedReporter,
+    stop: &Stop,
+) -> Result<()> {
+    listen_while_claiming(session, reporter, stop);
+    session.claim(policy.lock_wait).await
 }
 
 /// From the beginning of the run to its swap.
@@ -102,19 +123,35 @@ fn before_the_swap(phase: Phase) -> bool {
     Phase::Requested.way_to(phase).is_some() && phase.way_to(Phase::CuttingOver).is_some()
 }
 
-async fn online_run(session: &mut dyn Session, id: Uuid) -> Result<Run> {
+async fn one_run(session: &mut dyn Session, id: Uuid) -> Result<Run> {
     let Some(run) = session.runs(Runs::One(id)).await?.pop() else {
         return Err(Refusal::new(Code::NoSuchRun, format!("there is no run {id}"))
             .help("cofferdam history --runs")
             .into());
     };
+    Ok(run)
+}
+
+async fn online_run(session: &mut dyn Session, id: Uuid) -> Result<Run> {
+    let run = one_run(session, id).await?;
     if change_of(&run).is_none() {
-        return Err(Refusal::new(Code::NoSuchRun, format!("run {id} is no online change"))
-            .cause(format!("it is that of {} and was done directly", run.plan.key))
-            .help("cofferdam rollback --steps 1 takes the last migration back")
-            .into());
+        return Err(no_online_change(&run).into());
     }
     Ok(run)
+}
+
+fn refuse_direct_that_ended(run: &Run) -> Result<()> {
+    let is_foreign = crate::foreign::is_foreign(run);
+    if change_of(run).is_none() && (run.phase.terminal() || run.phase == Phase::Contracting || is_foreign) {
+        return Err(no_online_change(run).into());
+    }
+    Ok(())
+}
+
+fn no_online_change(run: &Run) -> Refusal {
+    Refusal::new(Code::NoSuchRun, format!("run {} is no online change", run.id))
+        .cause(format!("it is that of {} and was done directly", run.plan.key))
+        .help("cofferdam rollback --steps 1 takes the last migration back")
 }
 
 async fn nothing_to_do(session: &mut dyn Session) -> Result<Summary> {
@@ -141,11 +178,13 @@ pub(crate) async fn go_on(
     let begun = run.phase != Phase::Requested;
     let state =
         if begun { resume::take_over(session, &mut run, &policy.who).await? } else { State::default() };
-    let mut driver = Driver::new(session, SharedReporter::clone(reporter), stop.clone(), run, state, begun);
+    let mut driver = Driver::new(session, SharedReporter::clone(reporter), stop.clone(), run, state, begun)
+        .following(policy);
     driver.finalize = finalize;
+    driver.save_first(policy).await?;
     let summary = driver.drive().await?;
     session.release().await?;
-    Ok(Summary { runs: vec![summary], version: None })
+    Ok(Summary { runs: vec![summary], ..Summary::default() })
 }
 
 /// A run at which nothing was done.
@@ -158,5 +197,6 @@ pub(crate) fn summary_of(run: &Run) -> RunSummary {
         resumed: true,
         steps: 0,
         ms: 0,
+        guard: None,
     }
 }

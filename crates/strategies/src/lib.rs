@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use cofferdam_core::bundle::Migration;
-use cofferdam_core::online::{Capture, Examined, Gate};
+use cofferdam_core::online::{Capture, Examined, Gate, Proof};
 use cofferdam_core::plan::Plan;
 use cofferdam_core::{Facts, Limits, Name, Refusal};
 use cofferdam_dialects::Parsed;
@@ -53,6 +53,8 @@ pub struct Wishes {
     pub workers: u32,
     /// Why values may get lost, where somebody agreed to it.
     pub allow_loss: Option<String>,
+    /// How much of both sides is compared.
+    pub proof: Proof,
 }
 
 /// A way to carry out a migration.

@@ -136,7 +136,11 @@ fn words(change: &Online, examined: &Examined, part: Part) -> Words {
             said("build indexes and constraints of the new one".into(), "", "nothing", per(INDEXED))
         }
         Part::Compare => {
-            said("bring changes over, compare both".into(), "ACCESS SHARE", "nothing", per(COMPARED))
+            let title = match change.proof.is_whole() {
+                true => "bring changes over, compare both".to_owned(),
+                false => format!("bring changes over, compare {}", change.proof.words()),
+            };
+            said(title, "ACCESS SHARE", "nothing", per(COMPARED))
         }
         Part::Gate => {
             let (title, estimate) = match &change.gate {

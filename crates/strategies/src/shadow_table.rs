@@ -171,6 +171,7 @@ fn alteration(subject: &Subject<'_>, change: &Change) -> Option<Online> {
         backward: Vec::new(),
         allow_loss: wishes.allow_loss.clone(),
         workers: wishes.workers,
+        proof: wishes.proof.clone(),
     })
 }
 

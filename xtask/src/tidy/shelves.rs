@@ -68,6 +68,13 @@ const SHELVES: &[Shelf] = &[
         unlisted: &[("fake", "for tests; a URL must never lead to it")],
     },
     Shelf {
+        folder: "crates/adapters/src/notify/",
+        table: "crates/adapters/src/notify/mod.rs",
+        marker: ": SinkKind =",
+        only_siblings: false,
+        unlisted: &[],
+    },
+    Shelf {
         folder: "crates/cofferdam/src/cli/",
         table: "crates/cofferdam/src/cli/mod.rs",
         marker: ": Command =",

@@ -9,6 +9,7 @@ mod files;
 mod layer;
 mod limits;
 mod manifest;
+mod mounted;
 mod reference;
 mod registry;
 mod secrets;
@@ -31,6 +32,7 @@ use self::registry::Registry;
 use self::trouble::Trouble;
 
 pub use self::limits::Limits;
+pub use self::mounted::{MountedImage, read_mounted};
 pub use self::reference::{ImageDirectory, ImageReference};
 pub use self::secrets::PullSecrets;
 pub use self::signature::ImageKey;
@@ -142,6 +144,32 @@ pub async fn read_image(source: &ImageSource) -> Result<Image, Fault> {
         media_type: manifest.media_type,
         platform: platform.unwrap_or_else(|| "unknown".to_owned()),
     })
+}
+
+/// The image by the digest that its name means now: the one that the key of the source signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignedImage {
+    /// The digest of what the reference names: `sha256:...`.
+    pub digest: String,
+    /// The image by this digest: `registry/repository@sha256:...`.
+    pub pinned: String,
+}
+
+/// Checks the signature of an image that is to be started and not read. Its layers are not fetched.
+///
+/// # Errors
+/// As [`read_image`], as far as names, registries, digests and signatures go; `ImageSignature` also where the source
+/// names no key.
+pub async fn signed_image(source: &ImageSource) -> Result<SignedImage, Fault> {
+    let Some(key) = &source.signed_by else {
+        let what = format!("no key is given that {} is to be signed with", source.reference);
+        return Err(Refusal::new(Code::ImageSignature, what).into());
+    };
+    let registry = Registry::new(source)?;
+    registry.log_in().await?;
+    let (_, digest) = registry.manifest(source.reference.parsed().clone()).await?;
+    check_signature(source, &registry, key, &digest).await?;
+    Ok(SignedImage { pinned: source.reference.pinned(&digest), digest })
 }
 
 /// The manifest behind an entry of an index, which is no index again: so an index cannot lead round in circles.

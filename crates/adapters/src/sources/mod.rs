@@ -5,4 +5,4 @@ pub mod directory;
 pub mod image;
 
 pub use directory::read_directory;
-pub use image::read_image;
+pub use image::{read_image, read_mounted, signed_image};

@@ -3,8 +3,8 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use cofferdam_adapters::sources::image::ImageKey;
-use cofferdam_adapters::sources::read_image;
-use cofferdam_core::Code;
+use cofferdam_adapters::sources::{read_image, signed_image};
+use cofferdam_core::{Code, Fault};
 use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair};
 use serde_json::json;
@@ -78,6 +78,21 @@ async fn only_what_the_key_signed_is_read() {
     // An index is signed as a whole.
     registry.push(&tag(&many), &ours_key.sign(&many.digest())).await;
     assert_eq!(paths(&read("app:v3", &ours_key).await.unwrap()), ["3.sql"]);
+    // One that is started and not read: the tag is made a digest, and it is the one that the key signed.
+    let started = async |name: &str, signer: Option<&Signer>| {
+        let mut source = source(&registry.name(name), "/");
+        source.signed_by = signer.map(Signer::key);
+        signed_image(&source).await
+    };
+    let found = started("app:v1", Some(&ours_key)).await.unwrap();
+    assert_eq!(found.digest, app.digest());
+    assert!(found.pinned.ends_with(&format!("/app@{}", app.digest())), "{}", found.pinned);
+    let by_digest = started(&format!("app@{}", app.digest()), Some(&ours_key)).await.unwrap();
+    assert_eq!(by_digest.pinned, found.pinned);
+    for (name, signer) in [("app:v1", Some(&others)), ("app:v2", Some(&ours_key)), ("app:v1", None)] {
+        let Err(Fault::Refused(refused)) = started(name, signer).await else { panic!("{name}") };
+        assert_eq!(refused.code, Code::ImageSignature, "{name}");
+    }
     // What is no signature at all.
     registry.push(&tag(&app), &app).await;
     refusal(read("app:v1", &ours_key).await, Code::ImageSignature);

@@ -12,6 +12,9 @@ pub(crate) struct Common {
     /// The database: postgres://user@host:port/name, or a reference: env:NAME, file:PATH
     #[arg(long, global = true, value_name = "URL")]
     pub(crate) url: Option<String>,
+    /// Log in to RDS or Aurora of this region by IAM: each connection has a token in place of a password
+    #[arg(long, global = true, value_name = "REGION")]
+    pub(crate) aws_region: Option<String>,
     /// The directory with the migrations [default: migrations]
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,
@@ -60,6 +63,9 @@ pub(crate) enum Output {
     /// Names for other commands: lists of the cluster only.
     #[value(hide = true)]
     Name,
+    /// Rows with commas: the audit only.
+    #[value(hide = true)]
+    Csv,
 }
 
 /// How progress is written.

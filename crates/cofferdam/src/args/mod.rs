@@ -1,8 +1,11 @@
 //! Flags that several commands share, and how their values are read.
 
 pub(crate) mod allow;
+pub(crate) mod backup;
+pub(crate) mod before;
 pub(crate) mod common;
 pub(crate) mod duration;
+pub(crate) mod guard;
 pub(crate) mod limits;
 pub(crate) mod name;
 pub(crate) mod online;

@@ -1,10 +1,15 @@
 //! The flags of online changes.
 
-use cofferdam_core::online::{Capture, Conversion, Gate};
+use cofferdam_core::online::{Capture, Conversion, Gate, Proof};
+use cofferdam_core::{Code, Refusal, Result};
 use cofferdam_runner::Wishes;
+
+use crate::config::Settings;
 
 /// What is allowed with `--allow` beside the rules of lint.
 pub(crate) const DATA_LOSS: &str = "data-loss";
+/// See above: a swap of tables that were not compared.
+pub(crate) const NO_COMPARISON: &str = "no-comparison";
 
 /// How an online change is made.
 #[derive(Debug, Clone, clap::Args)]
@@ -22,23 +27,71 @@ pub(crate) struct OnlineFlags {
     /// End the revert window at once: the old table goes as soon as the new one is in its place
     #[arg(long)]
     pub(crate) finalize: bool,
+    /// Compare the values of so many rows in a hundred; all rows are counted all the same [default: 100]
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(1..=100))]
+    pub(crate) sample: Option<u8>,
+    /// Compare the number of rows only, and no values
+    #[arg(long, conflicts_with = "sample")]
+    pub(crate) no_checksum: bool,
+    /// Compare nothing before the swap; needs --allow no-comparison=REASON
+    #[arg(long, conflicts_with_all = ["sample", "no_checksum"])]
+    pub(crate) no_compare: bool,
 }
 
 impl Default for OnlineFlags {
     fn default() -> Self {
-        Self { cutover: Gate::Auto, capture: Capture::Auto, workers: None, finalize: false }
+        Self {
+            cutover: Gate::Auto,
+            capture: Capture::Auto,
+            workers: None,
+            finalize: false,
+            sample: None,
+            no_checksum: false,
+            no_compare: false,
+        }
     }
 }
 
 impl OnlineFlags {
-    /// What the flags ask for; the reason for a loss is that of `--allow data-loss`.
-    pub(crate) fn wishes(&self, allow: &[(String, String)]) -> Wishes {
-        Wishes {
+    /// What the flags and the environment ask for; the reason for a loss is that of `--allow data-loss`.
+    ///
+    /// # Errors
+    /// `NotCompared`: nothing is to be compared, and nobody says why.
+    pub(crate) fn wishes(&self, settings: &Settings, allow: &[(String, String)]) -> Result<Wishes> {
+        Ok(Wishes {
             capture: self.capture,
             gate: self.cutover.clone(),
             workers: self.workers.unwrap_or(0),
             allow_loss: loss(allow),
+            proof: self.proof(settings, allow)?,
+        })
+    }
+
+    fn proof(&self, settings: &Settings, allow: &[(String, String)]) -> Result<Proof> {
+        let reason = allow.iter().find(|(what, _)| what == NO_COMPARISON).map(|(_, reason)| reason.clone());
+        let skipped = match (self.no_compare, reason) {
+            (true, None) => {
+                return Err(Refusal::new(
+                    Code::NotCompared,
+                    "the tables are to be swapped without a comparison",
+                )
+                .cause("--no-compare proves nothing, so it needs a reason, which is kept with the run")
+                .help(format!(
+                    "--allow {NO_COMPARISON}=\"reason\", or compare less: --sample 10, --no-checksum"
+                ))
+                .into());
+            }
+            (true, reason) => reason,
+            (false, _) => None,
+        };
+        let values = !self.no_checksum && (settings.checksum.unwrap_or(true) || self.sample.is_some());
+        let percent = self.sample.or(settings.sample).unwrap_or(100);
+        if !(1..=100).contains(&percent) {
+            return Err(Refusal::new(Code::BadConfig, format!("sample: {percent} is no share in percent"))
+                .help("write a number from 1 to 100; checksum: false compares the number of rows only")
+                .into());
         }
+        Ok(Proof { percent: if values { percent } else { 0 }, skipped })
     }
 }
 
@@ -137,7 +190,36 @@ mod tests {
     #[test]
     fn the_reason_for_a_loss_is_found_among_the_allowances() {
         let allow = [("drop-column".to_owned(), "a".to_owned()), (DATA_LOSS.to_owned(), "b".to_owned())];
-        assert_eq!(OnlineFlags::default().wishes(&allow).allow_loss.as_deref(), Some("b"));
-        assert_eq!(OnlineFlags::default().wishes(&allow[..1]).allow_loss, None);
+        let loss = |allow: &[(String, String)]| {
+            OnlineFlags::default().wishes(&Settings::default(), allow).unwrap().allow_loss
+        };
+        assert_eq!(loss(&allow).as_deref(), Some("b"));
+        assert_eq!(loss(&allow[..1]), None);
+    }
+
+    #[test]
+    fn all_is_compared_unless_somebody_asks_for_less_and_nothing_only_with_a_reason() {
+        let found = |sample,
+                     no_checksum,
+                     no_compare,
+                     settings: (Option<u8>, Option<bool>),
+                     why: Option<&str>| {
+            let flags = OnlineFlags { sample, no_checksum, no_compare, ..OnlineFlags::default() };
+            let settings = Settings { sample: settings.0, checksum: settings.1, ..Settings::default() };
+            let allow: Vec<_> = why.iter().map(|why| (NO_COMPARISON.to_owned(), (*why).to_owned())).collect();
+            flags.wishes(&settings, &allow).map(|wishes| (wishes.proof.percent, wishes.proof.skipped)).ok()
+        };
+        let none = (None, None);
+        assert_eq!(found(None, false, false, none, None), Some((100, None)));
+        assert_eq!(found(Some(10), false, false, none, None), Some((10, None)));
+        assert_eq!(found(None, true, false, none, None), Some((0, None)));
+        assert_eq!(found(None, false, false, (Some(5), None), None), Some((5, None)));
+        assert_eq!(found(None, false, false, (Some(5), Some(false)), None), Some((0, None)));
+        assert_eq!(found(Some(20), false, false, (Some(5), Some(false)), None), Some((20, None)));
+        assert_eq!(found(None, false, false, (Some(0), None), None), None);
+        assert_eq!(found(None, false, true, none, None), None);
+        assert_eq!(found(None, false, true, none, Some("a copy")), Some((100, Some("a copy".into()))));
+        // An allowance alone asks for nothing.
+        assert_eq!(found(None, false, false, none, Some("a copy")), Some((100, None)));
     }
 }

@@ -8,8 +8,9 @@ use cofferdam_core::{Code, Refusal, Result};
 use cofferdam_runner::{Assessment, Policy};
 
 use super::allow;
+use super::backup::{BackupFlags, UNVERIFIED};
 use super::limits::LimitFlags;
-use super::online::{DATA_LOSS, OnlineFlags};
+use super::online::{DATA_LOSS, NO_COMPARISON, OnlineFlags};
 use crate::config::Settings;
 use crate::wiring;
 
@@ -31,11 +32,14 @@ pub(crate) struct PolicyFlags {
     /// Apply versions older than the newest applied one, too
     #[arg(long)]
     pub(crate) out_of_order: bool,
-    /// Allow the findings of a rule, or data-loss, and say why; may be repeated
+    /// Allow the findings of a rule, data-loss, no-comparison, or a check that cannot be read, and say why; may be
+    /// repeated
     #[arg(long, value_name = "RULE=REASON", value_parser = allow::parse)]
     pub(crate) allow: Vec<(String, String)>,
     #[command(flatten)]
     pub(crate) online: OnlineFlags,
+    #[command(flatten)]
+    pub(crate) backup: BackupFlags,
 }
 
 impl PolicyFlags {
@@ -53,8 +57,9 @@ impl PolicyFlags {
             as_written: self.as_written,
             out_of_order: self.out_of_order,
             to: self.to.as_deref().map(version).transpose()?,
-            wishes: self.online.wishes(&self.allow),
+            wishes: self.online.wishes(settings, &self.allow)?,
             finalize: self.online.finalize,
+            backups: self.backup.backups(settings, &self.allow)?,
             allow: self.allow.iter().map(known).collect::<Result<_>>()?,
             ..defaults
         })
@@ -82,7 +87,7 @@ pub(crate) fn plain(limits: &LimitFlags, settings: &Settings) -> Policy {
     Policy {
         limits: limits.limits(settings),
         lock_wait: limits.lock_wait.or(settings.lock_wait).unwrap_or(LOCK_WAIT),
-        who: wiring::who(),
+        who: wiring::who(settings.environment.as_deref()),
         ..Policy::default()
     }
 }
@@ -118,10 +123,16 @@ pub(crate) fn version(text: &str) -> Result<Version> {
 
 fn known((rule, reason): &(String, String)) -> Result<(String, String)> {
     match cofferdam_lint::rule(rule) {
-        None if rule == DATA_LOSS => Ok((rule.clone(), reason.clone())),
+        None if others_than_rules().any(|known| known == rule) => Ok((rule.clone(), reason.clone())),
         Some(rule) => Ok((rule.id.to_owned(), reason.clone())),
         None => Err(no_such_rule(rule).into()),
     }
+}
+
+/// What may be allowed beside the findings of lint: a loss, a swap without a comparison, a check that cannot be read.
+pub(crate) fn others_than_rules() -> impl Iterator<Item = &'static str> {
+    let checks = cofferdam_adapters::checks::CHECKS.iter().map(|check| check.id);
+    [DATA_LOSS, NO_COMPARISON, UNVERIFIED].into_iter().chain(checks)
 }
 
 /// The refusal of a rule that there is not, with the nearest one.

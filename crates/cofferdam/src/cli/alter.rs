@@ -1,13 +1,22 @@
 //! `alter`: changes one table online, without a migration.
 
+use std::sync::Arc;
+
 use cofferdam_core::online::Conversion;
 use cofferdam_core::{Code, Name, Online, Refusal, Result};
-use cofferdam_runner::{Policy, alter as carry_out, look};
+use cofferdam_engines::Runs;
+use cofferdam_runner::approval::Matter;
+use cofferdam_runner::{LOOKED_THROUGH, Policy, alter as carry_out, look};
 
+use super::approve::{self, Saying};
 use super::{Command, Exit, flags};
+use crate::args::backup::BackupFlags;
+use crate::args::before::{BeforeFlags, this_command_as};
+use crate::args::guard::GuardFlags;
 use crate::args::limits::LimitFlags;
 use crate::args::online::{self, DATA_LOSS, OnlineFlags};
-use crate::args::{allow, name, policy};
+use crate::args::{allow, duration, name, policy};
+use crate::beside::Beside;
 use crate::context::Context;
 use crate::output::alter::{AlterSummaryView, AlterView};
 use crate::output::plan::DatabaseView;
@@ -43,7 +52,19 @@ struct Flags {
     #[command(flatten)]
     online: OnlineFlags,
     #[command(flatten)]
+    backup: BackupFlags,
+    #[command(flatten)]
+    guard: GuardFlags,
+    #[command(flatten)]
     limits: LimitFlags,
+    #[command(flatten)]
+    before: BeforeFlags,
+    /// Approve the change rather than make it
+    #[arg(long, conflicts_with = "dry_run")]
+    approve: bool,
+    /// With --approve: how long the approval is good
+    #[arg(long = "for", value_name = "DURATION", value_parser = duration::parse, requires = "approve")]
+    lasts: Option<std::time::Duration>,
 }
 
 pub(crate) static COMMAND: Command = Command {
@@ -57,7 +78,15 @@ pub(crate) static COMMAND: Command = Command {
         ("cofferdam alter --table orders 'ALTER COLUMN id TYPE bigint'", "swapped as soon as it can be"),
         ("cofferdam alter --table orders 'ADD x text' --up 'x=upper(y)'", "filled from another column"),
         ("cofferdam alter --table orders 'DROP old' --allow data-loss=unused", "agree to what gets lost"),
+        (
+            "cofferdam alter --table orders 'ADD x int' --sample 10",
+            "a tenth of the rows is compared, all are counted",
+        ),
         ("cofferdam alter --table orders 'ADD x int' --cutover 22:00-04:00", "swapped at night"),
+        (
+            "cofferdam alter --table orders 'ADD x int' --bake 60s --max-slowdown 3",
+            "swapped back where it slows down",
+        ),
     ],
     arguments: <Flags as clap::Args>::augment_args,
     run: |context, matches| Box::pin(async move { alter(&context, &flags(&matches)?).await }),
@@ -67,12 +96,14 @@ async fn alter(context: &Context, flags: &Flags) -> Result<Exit> {
     let settings = context.settings()?;
     settings.need_database()?;
     policy::check_strategy(&flags.strategy)?;
-    if let Some((what, _)) = flags.allow.iter().find(|(what, _)| what != DATA_LOSS) {
+    if let Some((what, _)) =
+        flags.allow.iter().find(|(what, _)| !policy::others_than_rules().any(|known| known == what))
+    {
         return Err(Refusal::new(Code::NoSuchRule, format!("{what} is nothing that alter asks for"))
             .help(format!("--allow {DATA_LOSS}=\"reason\""))
             .into());
     }
-    let wishes = flags.online.wishes(&flags.allow);
+    let wishes = flags.online.wishes(&settings, &flags.allow)?;
     let wanted = Online {
         table: flags.table.clone(),
         clauses: flags.clauses.clone(),
@@ -82,11 +113,16 @@ async fn alter(context: &Context, flags: &Flags) -> Result<Exit> {
         backward: flags.down.clone(),
         allow_loss: wishes.allow_loss.clone(),
         workers: wishes.workers,
+        proof: wishes.proof.clone(),
     };
     let policy = Policy {
         strategy: flags.strategy.clone(),
         finalize: flags.online.finalize,
+        backups: flags.backup.backups(&settings, &flags.allow)?,
+        guarding: flags.guard.guarding(&settings, Arc::new(Beside::new(&settings)))?,
         wishes,
+        checks: flags.before.checks(&settings, &flags.allow)?,
+        approval: flags.before.terms(&settings, approving()),
         ..policy::plain(&flags.limits, &settings)
     };
     let mut session =
@@ -96,6 +132,12 @@ async fn alter(context: &Context, flags: &Flags) -> Result<Exit> {
         let database = DatabaseView::new(&alteration.facts, settings.url.as_deref());
         context.console.show("AlterPlan", &AlterView::new(database, &alteration), AlterView::text);
         return Ok(Exit::DONE);
+    }
+    if flags.approve {
+        let runs = session.runs(Runs::Last(LOOKED_THROUGH)).await?;
+        let matter = Matter::alteration(&alteration, &runs);
+        let word = Saying { lasts: flags.lasts.or(settings.approval.lasts), ..Saying::default() };
+        return approve::say(context, &mut *session, &matter, &policy, word).await;
     }
     for note in alteration.examined.notes.iter().filter(|note| !alteration.why.contains(note)) {
         context.console.note(&format!("note: {note}"));
@@ -110,7 +152,27 @@ async fn alter(context: &Context, flags: &Flags) -> Result<Exit> {
     let outcome =
         carry_out(&mut *session, &alteration, &policy, progress.reporter(), context.halt.driving()).await;
     progress.end();
-    let view = AlterSummaryView::new(&database, outcome?);
+    let summary = outcome?;
+    summary.notes.iter().for_each(|note| context.console.note(&format!("note: {note}")));
+    let view = AlterSummaryView::new(&database, summary).compared(&alteration);
     context.console.show("AlterSummary", &view, AlterSummaryView::text);
     Ok(Exit::DONE)
+}
+
+/// The command that approves what this one wants to do.
+fn approving() -> String {
+    const WITHOUT: &[&str] = &[
+        "--approval=",
+        "--two-persons",
+        "--check=",
+        "--wait",
+        "--yes",
+        "-y",
+        "--progress=",
+        "--timeout=",
+        "--output=",
+        "-o=",
+        "--finalize",
+    ];
+    this_command_as("alter", &["alter"], WITHOUT, "--approve")
 }

@@ -1,14 +1,23 @@
 //! `apply`: makes the pending changes.
 
+use std::sync::Arc;
+use std::time::Instant;
+
+use cofferdam_adapters::metrics::{Group, Pushgateway};
 use cofferdam_core::{Code, Result};
-use cofferdam_runner::{apply as carry_out, assess, refuse_blocking};
+use cofferdam_runner::{SharedReporter, apply as carry_out, assess, refuse_blocking};
 
 use super::{Command, Exit, flags, plan};
+use crate::args::before::{BeforeFlags, this_command_as};
+use crate::args::guard::GuardFlags;
 use crate::args::limits::LimitFlags;
 use crate::args::policy::{PolicyFlags, check_target};
+use crate::beside::Beside;
 use crate::context::Context;
+use crate::figures::Counting;
 use crate::output::progress::Progress;
 use crate::output::run::SummaryView;
+use crate::spans::Spans;
 
 #[derive(Debug, clap::Args)]
 struct Flags {
@@ -26,8 +35,15 @@ struct Flags {
     /// With --dry-run: exit with 3 when something is pending
     #[arg(long)]
     exit_code: bool,
+    /// Tell a Pushgateway of Prometheus how it ended; [default: pushMetrics of the environment]
+    #[arg(long, value_name = "URL")]
+    push_metrics: Option<String>,
+    #[command(flatten)]
+    guard: GuardFlags,
     #[command(flatten)]
     limits: LimitFlags,
+    #[command(flatten)]
+    before: BeforeFlags,
 }
 
 pub(crate) static COMMAND: Command = Command {
@@ -40,6 +56,12 @@ pub(crate) static COMMAND: Command = Command {
         ("cofferdam apply --url postgres://localhost/shop", "everything that is pending"),
         ("cofferdam apply 1 --env prod", "the next migration only"),
         ("cofferdam apply --env prod --to 1.6.0 --dry-run", "show what would be done up to a version"),
+        ("cofferdam apply --env prod --check disk-space=20GB", "only where so much is free"),
+        ("cofferdam apply --env prod --approval required", "only what somebody approved"),
+        (
+            "cofferdam apply --max-time 30m --max-downtime 2s",
+            "taken back by itself where it harms the application",
+        ),
         ("cofferdam apply --allow drop-column='unused since 2.0'", "allow the findings of a rule"),
     ],
     arguments: <Flags as clap::Args>::augment_args,
@@ -51,6 +73,11 @@ async fn apply(context: &Context, flags: &Flags) -> Result<Exit> {
     settings.need_database()?;
     let mut policy = flags.policy.policy(&flags.limits, &settings)?;
     policy.most = flags.most.map(|most| most as usize);
+    let gateway = flags.push_metrics.as_ref().or(settings.push_metrics.as_ref());
+    let gateway = gateway.map(|url| Pushgateway::new(url)).transpose()?;
+    policy.checks = flags.before.checks(&settings, &flags.policy.allow)?;
+    policy.approval = flags.before.terms(&settings, approving());
+    policy.guarding = flags.guard.guarding(&settings, Arc::new(Beside::new(&settings)))?;
     let (bundle, mut session) = context.bundle_and_session(&settings, flags.wait).await?;
     let assessment = assess(&mut *session, &bundle, &policy).await?;
     check_target(&policy, &assessment)?;
@@ -64,9 +91,44 @@ async fn apply(context: &Context, flags: &Flags) -> Result<Exit> {
     refuse_blocking(&assessment, &policy)?;
     let database = plan::database_name(&mut *session, &settings, &assessment).await?;
     let progress = Progress::new(&context.console);
-    let outcome =
-        carry_out(&mut *session, &assessment, &policy, progress.reporter(), context.halt.driving()).await;
+    let spans = Spans::start("cofferdam").unwrap_or_else(|why| {
+        context.console.note(&format!("there are no traces: {why}"));
+        Spans::default()
+    });
+    let counting = Counting::new(progress.reporter(), spans);
+    let reporter = Arc::clone(&counting) as SharedReporter;
+    let began = Instant::now();
+    let outcome = carry_out(&mut *session, &assessment, &policy, reporter, context.halt.driving()).await;
     progress.end();
-    context.console.show("Summary", &SummaryView::new(&database, "applied", outcome?), SummaryView::text);
+    counting.spans.close().await;
+    if let Some(gateway) = gateway {
+        let told = counting.told(&outcome, began.elapsed().as_secs_f64());
+        let group = Group::new([("database", database.clone())]);
+        if let Err(why) = gateway.push(&group, &told).await {
+            context.console.note(&format!("the Pushgateway was not told: {why}"));
+        }
+    }
+    let summary = outcome?;
+    summary.notes.iter().for_each(|note| context.console.note(&format!("note: {note}")));
+    context.console.show("Summary", &SummaryView::new(&database, "applied", summary), SummaryView::text);
     Ok(Exit::DONE)
+}
+
+/// The command that approves what this one wants to apply: the same flags of planning.
+fn approving() -> String {
+    const WITHOUT: &[&str] = &[
+        "--approval=",
+        "--two-persons",
+        "--check=",
+        "--wait",
+        "--exit-code",
+        "--dry-run",
+        "--yes",
+        "-y",
+        "--progress=",
+        "--timeout=",
+        "--output=",
+        "-o=",
+    ];
+    this_command_as("approve", &["apply", "up", "migrate"], WITHOUT, "")
 }

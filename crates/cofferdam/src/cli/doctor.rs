@@ -1,10 +1,14 @@
 //! `doctor`: whether Cofferdam can work with this database and directory.
 
+use cofferdam_adapters::checks::{Asked, CHECKS, Takes, Verdict};
+use cofferdam_core::facts::Server;
 use cofferdam_core::{Fault, Result};
 use cofferdam_engines::{Runs, Session};
+use cofferdam_runner::precheck::{self, Checked, Ground};
 use serde::Serialize;
 
 use super::{Command, Exit};
+use crate::args::before::BeforeFlags;
 use crate::config::Settings;
 use crate::context::Context;
 use crate::files;
@@ -33,7 +37,7 @@ struct CheckupView {
 
 #[derive(Debug, Serialize)]
 struct Check {
-    name: &'static str,
+    name: String,
     state: Health,
     found: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -64,7 +68,7 @@ async fn doctor(context: &Context) -> Result<Exit> {
                     "connection",
                     settings.url.as_deref().map_or_else(by_variables, crate::output::mask::text),
                 );
-                view.server(context, &settings, &mut *session).await?;
+                view.server(&settings, &mut *session).await?;
             }
             Err(fault) => view.bad("connection", &fault),
         }
@@ -82,16 +86,19 @@ fn by_variables() -> String {
 }
 
 impl CheckupView {
-    fn good(&mut self, name: &'static str, found: String) {
+    fn good(&mut self, name: impl Into<String>, found: String) {
+        let name = name.into();
         self.checks.push(Check { name, state: Health::Good, found, help: None, exit: Exit::DONE });
     }
 
-    fn doubtful(&mut self, name: &'static str, found: String, help: &str) {
+    fn doubtful(&mut self, name: impl Into<String>, found: String, help: &str) {
+        let name = name.into();
         let help = Some(help.to_owned()).filter(|help| !help.is_empty());
         self.checks.push(Check { name, state: Health::Doubtful, found, help, exit: Exit::DONE });
     }
 
-    fn bad(&mut self, name: &'static str, fault: &Fault) {
+    fn bad(&mut self, name: impl Into<String>, fault: &Fault) {
+        let name = name.into();
         let refusal = error::refusal(fault);
         let cause = refusal.cause.as_ref().map(|cause| format!(": {cause}")).unwrap_or_default();
         let found = crate::output::mask::text(&format!("{} {}{cause}", refusal.code.id(), refusal.what));
@@ -112,31 +119,15 @@ impl CheckupView {
         }
     }
 
-    async fn server(
-        &mut self,
-        context: &Context,
-        settings: &Settings,
-        session: &mut dyn Session,
-    ) -> Result<()> {
+    async fn server(&mut self, settings: &Settings, session: &mut dyn Session) -> Result<()> {
         let server = session.facts(&[]).await?.server;
         self.good(
             "server",
             format!("{} {}, database {}", server.engine, server.version_text, server.database),
         );
         self.good("role", server.role.clone());
-        if server.read_only {
-            let help = "connect to the primary; apply cannot work here";
-            self.doubtful(
-                "writes",
-                "the server takes none: a standby, or read-only by its settings".into(),
-                help,
-            );
-        } else {
-            self.good("writes", "the server takes them".to_owned());
-        }
         self.tls(session).await?;
-        self.rights(session).await?;
-        self.pooler(context, settings, session).await?;
+        self.checks(settings, session, &server).await?;
         self.records(session).await
     }
 
@@ -159,42 +150,39 @@ impl CheckupView {
         Ok(())
     }
 
-    async fn rights(&mut self, session: &mut dyn Session) -> Result<()> {
-        let missing = session.missing_rights(&[]).await?;
-        match missing.split_first() {
-            None => self.good("rights", "the role may keep the records of Cofferdam".to_owned()),
-            Some((first, others)) => {
-                let what: Vec<&str> = missing.iter().map(|m| m.what.as_str()).collect();
-                let mut refusal = cofferdam_core::Refusal::new(
-                    cofferdam_core::Code::PermissionMissing,
-                    format!("missing: {}", what.join("; ")),
-                );
-                let grants = others.iter().fold(first.grant.clone(), |all, m| format!("{all}; {}", m.grant));
-                refusal.help = Some(grants);
-                self.bad("rights", &refusal.into());
-            }
-        }
-        Ok(())
-    }
-
-    /// Two connections that are open at once have two backends, unless a pooler lends both the same one.
-    async fn pooler(
+    /// The same checks as before a change: those that there are, and those of the environment as they are written
+    /// there. What nobody asked for keeps no `apply` from going on, so it is said and is no failure.
+    async fn checks(
         &mut self,
-        context: &Context,
         settings: &Settings,
         session: &mut dyn Session,
+        server: &Server,
     ) -> Result<()> {
-        const QUERY: &str = "SELECT pg_catalog.pg_backend_pid()";
-        let mut second = context.open(settings).await?;
-        if session.rows(QUERY, 1).await?.rows == second.rows(QUERY, 1).await?.rows {
-            let refusal = cofferdam_core::Refusal::new(
-                cofferdam_core::Code::PoolerNotSupported,
-                "two connections share a backend: a pooler in transaction mode is in between",
-            )
-            .help("give the server's own address, or a pooler in session mode");
-            self.bad("pooler", &refusal.into());
-        } else {
-            self.good("pooler", "none in transaction mode was seen".to_owned());
+        let wanted = BeforeFlags::default().checks(settings, &[])?;
+        let is_wanted = |id: &str| wanted.iter().any(|asked| asked.check.id == id);
+        let table = CHECKS.iter().copied();
+        let others =
+            table.filter(|check| check.takes != Takes::Sql && !is_wanted(check.id)).map(Asked::plain);
+        let all: Vec<Asked> = others.chain(wanted.iter().cloned()).collect();
+        let ground = Ground { server: Some(server), ..Ground::default() };
+        for Checked { asked, verdict } in precheck::look(session, &all, &ground).await? {
+            let id = asked.check.id;
+            let title = if id == "connection" { "writes".to_owned() } else { asked.title() };
+            let must = matches!(id, "permissions" | "pooler") || is_wanted(id);
+            match verdict {
+                Verdict::Holds(found) => self.good(title, found),
+                Verdict::Doubtful(found) => self.doubtful(title, found, ""),
+                Verdict::Fails(why) | Verdict::Unread(why) if must => {
+                    let grants = why.notes.join(" ");
+                    let why = if grants.is_empty() { *why } else { why.help(grants) };
+                    self.bad(title, &why.into());
+                }
+                Verdict::Fails(why) | Verdict::Unread(why) => {
+                    let cause = why.cause.as_ref().map(|cause| format!(": {cause}")).unwrap_or_default();
+                    let found = format!("{}{cause}", why.what);
+                    self.doubtful(title, found, why.help.as_deref().unwrap_or_default());
+                }
+            }
         }
         Ok(())
     }

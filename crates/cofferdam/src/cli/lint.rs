@@ -98,6 +98,9 @@ async fn sources(context: &Context, flags: &Flags) -> Result<Sources> {
     let settings = context.settings()?;
     let paths = if flags.paths.is_empty() { vec![settings.dir.clone()] } else { flags.paths.clone() };
     let mut sources = Sources::read(&paths, &settings)?;
+    for note in &sources.notes {
+        context.console.note(&format!("note: {note}"));
+    }
     for (path, reason) in &sources.skipped {
         context.console.note(&format!("note: {path} is skipped: {reason}"));
     }

@@ -3,6 +3,9 @@
 mod abort;
 mod alter;
 mod apply;
+mod approve;
+mod audit;
+mod backup;
 mod baseline;
 mod completion;
 mod cutover;
@@ -16,11 +19,13 @@ mod kube;
 mod lint;
 mod man;
 mod new;
+mod notify;
 mod operator;
 mod parse;
 mod pause;
 mod plan;
 mod repair;
+mod restore;
 mod resume;
 mod rollback;
 mod runner;
@@ -45,6 +50,7 @@ use crate::args::common::Output;
 use crate::context::Context;
 use crate::output::{Console, error};
 use crate::signals::Halt;
+use crate::telling::Telling;
 
 /// A verb.
 pub(crate) struct Command {
@@ -73,12 +79,15 @@ pub(crate) static COMMANDS: &[&Command] = &[
     &new::COMMAND,
     &lint::COMMAND,
     &plan::COMMAND,
+    &approve::COMMAND,
     &apply::COMMAND,
     &alter::COMMAND,
     &status::COMMAND,
     &history::COMMAND,
     &rollback::COMMAND,
     &finalize::COMMAND,
+    &backup::COMMAND,
+    &restore::COMMAND,
     &pause::COMMAND,
     &resume::COMMAND,
     &throttle::COMMAND,
@@ -88,6 +97,8 @@ pub(crate) static COMMANDS: &[&Command] = &[
     &repair::COMMAND,
     &baseline::COMMAND,
     &verify::COMMAND,
+    &audit::COMMAND,
+    &notify::COMMAND,
     &wait::COMMAND,
     &doctor::COMMAND,
     &kube::COMMAND,
@@ -144,6 +155,7 @@ pub(crate) fn main(arguments: Vec<OsString>) -> ExitCode {
     let limits_itself = of_the_cluster || command.name == "wait";
     let outcome = match common.output {
         Output::Wide | Output::Name if !of_the_cluster => Err(only_of_the_cluster().into()),
+        Output::Csv if command.name != "audit" => Err(only_of_the_audit().into()),
         _ => run(command, &common, matches, &console, limits_itself),
     };
     let exit = match outcome {
@@ -180,6 +192,12 @@ fn only_of_the_cluster() -> Refusal {
         .help("cofferdam kube get -o wide; here it is -o table, json or yaml")
 }
 
+fn only_of_the_audit() -> Refusal {
+    Refusal::new(Code::Usage, "-o csv is not for this command")
+        .cause("only the rows of the audit are a table for other programs")
+        .help("cofferdam audit -o csv; here it is -o table, json or yaml")
+}
+
 fn run(
     command: &Command,
     common: &Common,
@@ -193,14 +211,16 @@ fn run(
         .map_err(|error| Fault::Bug(format!("no runtime: {error}")))?;
     let halt = Halt::default();
     let limit = if limits_itself { None } else { common.timeout };
+    let telling = Rc::new(Telling::default());
     let outcome = runtime.block_on(async {
         let context = Context {
             verb: command.name,
             common: common.clone(),
             console: Rc::clone(console),
             halt: halt.clone(),
+            telling: Rc::clone(&telling),
         };
-        tokio::select! {
+        let outcome = tokio::select! {
             outcome = (command.run)(context, matches) => outcome,
             () = halt.overdue(limit) => {
                 Err(Refusal::new(Code::TimedOut, "the time given with --timeout is over")
@@ -208,7 +228,9 @@ fn run(
                     .help("give it more time, or look at cofferdam doctor")
                     .into())
             }
-        }
+        };
+        telling.finish(console).await;
+        outcome
     });
     // Not dropped: a thread that still waits for the keyboard would hold the process.
     runtime.shutdown_background();

@@ -40,6 +40,9 @@ pub(crate) static COMMAND: Command = Command {
     run: |context, matches| Box::pin(async move { new(&context, &flags(&matches)?) }),
 };
 
+/// The format of a directory that has no file yet.
+const FIRST: &str = "flyway";
+
 const UP: &str = "-- The change. `cofferdam lint` says what it would do to a live database.\n";
 const DOWN: &str = "-- The way back. Without this file Cofferdam derives it where it can.\n";
 const CHECK: &str = "-- Queries that must return no row once the change is made.\n";
@@ -51,10 +54,22 @@ fn new(context: &Context, flags: &Flags) -> Result<Exit> {
         Some(text) => policy::version(text)?.text,
         None => next(newest.as_deref(), format.id),
     };
-    let names = (format.name_new)(&version, &flags.name);
-    let mut wanted = vec![(names.up, UP), (names.down, DOWN)];
+    let Some(name_new) = format.name_new else { return Err(by_its_tool(format).into()) };
+    let names = name_new(&version, &flags.name);
+    let up = if names.text.is_empty() { UP } else { names.text };
+    let mut wanted = vec![(names.up, up)];
+    wanted.extend(names.down.map(|down| (down, DOWN)));
     if flags.with_check {
-        wanted.push((names.check, CHECK));
+        let Some(check) = names.check else {
+            return Err(Refusal::new(
+                Code::Usage,
+                format!("a directory of {} has no check scripts", format.id),
+            )
+            .cause(format!("{} would take the file for a migration", format.id))
+            .help("leave --with-check out")
+            .into());
+        };
+        wanted.push((check, CHECK));
     }
     let mut written = Vec::new();
     for (name, text) in wanted {
@@ -66,14 +81,26 @@ fn new(context: &Context, flags: &Flags) -> Result<Exit> {
     Ok(Exit::DONE)
 }
 
+/// A file alone makes no migration there.
+fn by_its_tool(format: &Format) -> Refusal {
+    Refusal::new(Code::Usage, format!("a new migration of {} is not written by Cofferdam", format.id))
+        .cause(
+            "the directory keeps a list or a sum of its files, which the tool writes together with the file",
+        )
+        .help(match format.id {
+            "atlas" => "atlas migrate new NAME",
+            _ => "drizzle-kit generate",
+        })
+}
+
 /// The directory's format and its newest version.
 fn directory(settings: &Settings) -> Result<(&'static Format, Option<String>)> {
     match files::bundle(settings) {
         Ok(bundle) => Ok((format(bundle.format)?, newest(&bundle))),
-        // An empty directory has no format yet: the one that is asked for, or the first.
+        // An empty directory has no format yet: the one that is asked for, or this one.
         Err(Fault::Refused(refusal)) if refusal.code == Code::EmptyDirectory => match &settings.format {
             Some(id) => Ok((format(id)?, None)),
-            None => Ok((FORMATS[0], None)),
+            None => Ok((format(FIRST)?, None)),
         },
         Err(fault) => Err(fault),
     }

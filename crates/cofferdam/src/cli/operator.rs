@@ -6,6 +6,7 @@ use cofferdam_operator::settings::Settings;
 use super::{Command, Exit, flags};
 use crate::context::Context;
 use crate::signals;
+use crate::spans::Spans;
 
 #[derive(Debug, clap::Args)]
 struct Flags {
@@ -36,7 +37,10 @@ async fn operator(_: &Context, flags: Flags) -> Result<Exit> {
     };
     let settings = Settings::read(&variable)
         .map_err(|why| refused(why).help("install the chart: helm install cofferdam charts/cofferdam"))?;
-    cofferdam_operator::run(settings, signals::terminated()).await.map_err(|why| {
+    let spans = Spans::start("cofferdam-operator").map_err(refused)?;
+    let ended = cofferdam_operator::run(settings, spans.looks(), signals::terminated()).await;
+    spans.close().await;
+    ended.map_err(|why| {
         refused(why).help("look at what it wrote before; it is started again by Kubernetes")
     })?;
     Ok(Exit::DONE)

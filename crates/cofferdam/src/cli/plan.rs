@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use cofferdam_core::{Code, Result};
 use cofferdam_engines::Session;
+use cofferdam_runner::approval::{self, Matter};
 use cofferdam_runner::{Assessment, in_window, is_alter};
 
 use super::{Command, Exit, flags};
@@ -13,7 +14,7 @@ use crate::config::Settings;
 use crate::context::Context;
 use crate::files;
 use crate::output::envelope::Envelope;
-use crate::output::plan::{DatabaseView, MigrationPlanView, PlanView, digest};
+use crate::output::plan::{DatabaseView, MigrationPlanView, PlanView, WordView};
 
 #[derive(Debug, clap::Args)]
 struct Flags {
@@ -70,6 +71,8 @@ pub(crate) async fn view(
     assessment: &Assessment,
 ) -> Result<PlanView> {
     let database = database(session, settings, assessment).await?;
+    let matter = Matter::pending(assessment);
+    let approvals = words(session, &matter).await?;
     let pending = &assessment.pending;
     let from = newest(&assessment.history);
     let to = pending.iter().rev().find_map(|p| p.migration.version.as_ref()).map(|v| v.text.clone());
@@ -88,8 +91,22 @@ pub(crate) async fn view(
             .filter(|run| !is_alter(run) && !in_window(run))
             .map(|run| run.plan.key.clone())
             .collect(),
-        digest: digest(pending.iter().map(|p| &*p.plan)),
+        digest: matter.digest(),
+        approvals,
     })
+}
+
+/// What was said of what is pending: about these plans, or about others of the same migrations.
+async fn words(session: &mut dyn Session, matter: &Matter) -> Result<Vec<WordView>> {
+    let mut words = approval::words(session).await?;
+    words.retain(|word| {
+        word.approval.plans.iter().any(|plan| matter.plans.iter().any(|pending| pending.key == plan.key))
+    });
+    if words.is_empty() {
+        return Ok(Vec::new());
+    }
+    let now = approval::clock(session).await?;
+    Ok(words.into_iter().map(|word| WordView::new(word, matter, now)).collect())
 }
 
 /// The database of an assessment, which asks for facts only where something is pending.

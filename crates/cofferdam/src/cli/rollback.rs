@@ -8,6 +8,7 @@ use cofferdam_runner::Policy;
 use cofferdam_runner::{Back, open_changes, rollback as carry_out, rollback_plans, take_back};
 
 use super::{Command, Exit, flags};
+use crate::args::backup::BackupFlags;
 use crate::args::limits::LimitFlags;
 use crate::args::policy;
 use crate::context::Context;
@@ -32,6 +33,8 @@ struct Flags {
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
+    backup: BackupFlags,
+    #[command(flatten)]
     limits: LimitFlags,
 }
 
@@ -54,7 +57,8 @@ pub(crate) static COMMAND: Command = Command {
 
 async fn rollback(context: &Context, flags: &Flags) -> Result<Exit> {
     let settings = context.settings()?;
-    let policy = policy::plain(&flags.limits, &settings);
+    let policy =
+        Policy { backups: flags.backup.backups(&settings, &[])?, ..policy::plain(&flags.limits, &settings) };
     let back = match (&flags.to, flags.steps) {
         (Some(version), _) => Back::To(version.clone()),
         (None, steps) => Back::Steps(steps.unwrap_or(1) as usize),

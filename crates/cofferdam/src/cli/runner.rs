@@ -81,6 +81,7 @@ async fn runner(context: &Context, flags: Flags) -> Result<Exit> {
             order: flags.order,
             job: flags.job,
             pod: flags.pod,
+            image: std::env::var(contract::PINNED).ok(),
             index: std::env::var(contract::INDEX).ok().and_then(|text| text.parse().ok()).unwrap_or(0),
         },
         object,

@@ -10,7 +10,7 @@ use crate::output::words::{count, cut};
 
 pub(crate) static COMMAND: Command = Command {
     name: "verify",
-    aliases: &["audit"],
+    aliases: &[],
     about: "Prove that the records are whole and that the database is what they say",
     more: "Follows the hash chain of the journal, runs the check scripts that were stored with what is applied, and \
            looks for invalid indexes. Reads only. Exits with 7 when the journal was tampered with, with 9 when the \

@@ -7,6 +7,9 @@ use std::time::Duration;
 use cofferdam_core::{Code, Place, Refusal, Result, Span};
 use serde::{Deserialize, Deserializer};
 
+use super::guard::GuardKeys;
+use super::notifications::Notifications;
+use crate::args::backup::BackupSettings;
 use crate::args::duration;
 
 /// Names under which the file is looked for; the first that is there is read.
@@ -23,6 +26,8 @@ pub(super) struct File {
     pub(super) dir: Option<PathBuf>,
     /// The directory's format.
     pub(super) format: Option<String>,
+    /// Who is told of runs.
+    pub(super) notifications: Option<Notifications>,
 }
 
 /// One environment.
@@ -48,9 +53,58 @@ pub(super) struct Environment {
     /// `--lock-wait`.
     #[serde(default, deserialize_with = "read_duration")]
     pub(super) lock_wait: Option<Duration>,
+    /// Logins by IAM.
+    pub(super) aws: Option<Aws>,
+    /// `--push-metrics`.
+    pub(super) push_metrics: Option<String>,
+    /// `--check`, as many as there are.
+    #[serde(default)]
+    pub(super) checks: Vec<String>,
+    /// Whether somebody must agree to what is applied.
+    #[serde(default)]
+    pub(super) approval: ApprovalRule,
+    /// `--sample`.
+    pub(super) sample: Option<u8>,
+    /// `false`: `--no-checksum`.
+    pub(super) checksum: Option<bool>,
+    /// What is saved before something is destroyed.
+    #[serde(default)]
+    pub(super) backup: BackupSettings,
+    /// Who is told of runs, in place of those at the top.
+    pub(super) notifications: Option<Notifications>,
+    /// What is watched at every run.
+    #[serde(default)]
+    pub(super) guard: GuardKeys,
 }
 
-fn read_duration<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
+/// Logins to RDS or Aurora by IAM.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(crate) struct Aws {
+    /// The region of the database: `--aws-region`.
+    pub(crate) region: String,
+    /// The role that is assumed for making tokens.
+    pub(crate) role_arn: Option<String>,
+    /// The external id that its trust policy asks for.
+    pub(crate) external_id: Option<String>,
+}
+
+/// Whether somebody must agree to what is applied.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(crate) struct ApprovalRule {
+    /// `--approval required`.
+    #[serde(default)]
+    pub(crate) required: bool,
+    /// `--two-persons`.
+    #[serde(default)]
+    pub(crate) two_persons: bool,
+    /// How long an approval is good, where `cofferdam approve --for` does not say it.
+    #[serde(default, rename = "for", deserialize_with = "read_duration")]
+    pub(crate) lasts: Option<Duration>,
+}
+
+pub(super) fn read_duration<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
     let text = String::deserialize(from)?;
     duration::parse(&text).map(Some).map_err(serde::de::Error::custom)
 }

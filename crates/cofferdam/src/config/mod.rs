@@ -5,15 +5,23 @@
 //! of a `DATABASE_URL` that is left over in the shell.
 
 mod file;
+pub(crate) mod guard;
+pub(crate) mod notifications;
 mod reference;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use cofferdam_core::{Code, Refusal, Result};
+use cofferdam_engines::Target;
 
 use crate::args::Common;
+use crate::args::backup::BackupSettings;
+use crate::wiring;
+pub(crate) use file::ApprovalRule;
+pub(crate) use file::Aws;
 use file::{Environment, File};
+use notifications::Notifications;
 
 /// Where migrations are looked for when nothing says otherwise.
 pub(crate) const DEFAULT_DIRECTORY: &str = "migrations";
@@ -44,8 +52,28 @@ pub(crate) struct Settings {
     pub(crate) max_block: Option<Duration>,
     /// See [`crate::args::limits::LimitFlags`].
     pub(crate) lock_wait: Option<Duration>,
+    /// Logins by IAM.
+    pub(crate) aws: Option<Aws>,
+    /// The Pushgateway that is told how a run ended.
+    pub(crate) push_metrics: Option<String>,
+    /// See [`crate::args::before::BeforeFlags`].
+    pub(crate) checks: Vec<String>,
+    /// See [`crate::args::before::BeforeFlags`].
+    pub(crate) approval: ApprovalRule,
+    /// See [`crate::args::online::OnlineFlags`].
+    pub(crate) sample: Option<u8>,
+    /// See [`crate::args::online::OnlineFlags`].
+    pub(crate) checksum: Option<bool>,
+    /// See [`crate::args::backup::BackupFlags`].
+    pub(crate) backup: BackupSettings,
+    /// What is watched at every run.
+    pub(crate) guard: guard::GuardKeys,
     /// The names of the environments in cofferdam.yaml.
     pub(crate) environments: Vec<String>,
+    /// The one that was chosen.
+    pub(crate) environment: Option<String>,
+    /// Who is told of runs: the environment's, else those at the top.
+    pub(crate) notifications: Option<Notifications>,
 }
 
 impl Settings {
@@ -83,8 +111,31 @@ impl Settings {
             lock_tries: chosen.lock_tries,
             max_block: chosen.max_block,
             lock_wait: chosen.lock_wait,
+            aws: match (&common.aws_region, chosen.aws) {
+                (Some(region), aws) => Some(Aws { region: region.clone(), ..aws.unwrap_or_default() }),
+                (None, aws) => aws,
+            },
+            push_metrics: chosen.push_metrics,
+            checks: chosen.checks,
+            approval: chosen.approval,
+            sample: chosen.sample,
+            checksum: chosen.checksum,
+            backup: chosen.backup,
+            guard: chosen.guard,
             environments,
+            environment: common.env.clone(),
+            notifications: chosen.notifications.or(file.notifications),
         })
+    }
+
+    /// How the database is reached by sessions of this name.
+    pub(crate) fn target(&self, application: impl Into<String>) -> Target {
+        Target {
+            url: self.url.clone(),
+            application: application.into(),
+            who: wiring::who(self.environment.as_deref()),
+            logins: self.aws.as_ref().map(crate::logins::of),
+        }
     }
 
     /// Refuses when no database is named.

@@ -9,6 +9,10 @@ environments:
     url: postgres://shop@db.prod:5432/shop
     lockTimeout: 250ms
     lockTries: 5
+    checks: [disk-space=20GB, 'custom=SELECT true']
+    approval: {required: true, twoPersons: true, for: 24h}
+    sample: 10
+    checksum: false
   staging:
     url: env:STAGING_URL
     dir: db/staging
@@ -68,6 +72,10 @@ fn an_environment_carries_its_limits() {
     let settings = merged(&["--env", "prod"], &[]).unwrap();
     assert_eq!(settings.lock_timeout, Some(Duration::from_millis(250)));
     assert_eq!(settings.lock_tries, Some(5));
+    assert_eq!(settings.checks, ["disk-space=20GB", "custom=SELECT true"]);
+    let lasts = Some(Duration::from_secs(86_400));
+    assert_eq!(settings.approval, ApprovalRule { required: true, two_persons: true, lasts });
+    assert_eq!((settings.sample, settings.checksum), (Some(10), Some(false)));
 }
 
 #[test]
@@ -77,6 +85,12 @@ fn what_is_wrong_is_said_with_its_place_and_a_suggestion() {
         ("environments:\n  prod:\n    lockTimout: 1s\n", "unknown key lockTimout", 3, Some("lockTimeout")),
         ("environments:\n  prod:\n    maxBlock: soon\n", "cannot be understood", 3, None),
         ("environments: [\n", "cannot be understood", 1, None),
+        (
+            "environments:\n  prod:\n    approval: {require: true}\n",
+            "unknown key require",
+            3,
+            Some("required"),
+        ),
     ] {
         let fault = file::parsed("cofferdam.yaml", text).unwrap_err();
         let refusal = fault.refusal().unwrap();

@@ -4,25 +4,27 @@ use std::sync::{Arc, OnceLock};
 
 use jiff::Timestamp;
 
+use cofferdam_adapters::checks::{self, Asked, Value};
 use cofferdam_api::conditions::State;
 use cofferdam_api::cutover::CutoverMode;
 use cofferdam_api::value::Sha256;
-use cofferdam_api::{ConditionType, Reason};
+use cofferdam_api::{ConditionType, DatabaseMigrationSpec, Reason};
 use cofferdam_core::bundle::Version;
 use cofferdam_core::fault::Result;
 use cofferdam_core::history::Applied;
-use cofferdam_core::online::Gate;
+use cofferdam_core::online::{Gate, Proof};
 use cofferdam_core::plan::Plan;
 use cofferdam_core::{Code, Fault, Refusal};
 use cofferdam_engines::{Run, Session};
 use cofferdam_operator::outcome::{Ended, Outcome};
+use cofferdam_runner::approval::Terms;
 use cofferdam_runner::{Assessment, Policy, SharedReporter, Wishes, assess, refuse_blocking, with_windows};
 
 use super::bundle::{self, Unreadable};
 use super::ending::{Halted, message};
 use super::log::Level;
 use super::reach::{KEY, pause};
-use super::{Job, consent, image, insisting, window};
+use super::{Job, consent, guard, image, insisting, window};
 use crate::args::policy::{check_target, version};
 
 /// Carries everything out that is pending.
@@ -66,6 +68,39 @@ async fn sources(job: &Job) -> Result<bundle::Read, Halted> {
     }
 }
 
+/// What `spec.validation.preChecks` asks for.
+pub(super) fn checks(spec: &DatabaseMigrationSpec) -> Result<Vec<Asked>> {
+    let mut all = Vec::new();
+    for wanted in &spec.validation.pre_checks {
+        let id = wanted.r#type.word();
+        let bad =
+            |why: String| Refusal::new(Code::BadCheck, format!("spec.validation.preChecks[{id}]: {why}"));
+        let check = checks::check(id).ok_or_else(|| bad("this version does not know it".into()))?;
+        let value = match (&wanted.threshold, &wanted.limit, &wanted.sql) {
+            (Some(threshold), _, _) => Value::Bytes(threshold.parse().map_err(|why| bad(why.to_string()))?),
+            (_, Some(limit), _) => Value::Age(limit.parse().map_err(|why| bad(why.to_string()))?),
+            (_, _, Some(sql)) => Value::Sql(sql.clone()),
+            _ => Value::Default,
+        };
+        all.push(Asked {
+            check,
+            name: wanted.name.clone().unwrap_or_default(),
+            value,
+            allow_unread: wanted.allow_unread.clone(),
+        });
+    }
+    Ok(all)
+}
+
+/// What `spec.validation.dataIntegrityChecks` asks for.
+fn proof(spec: &DatabaseMigrationSpec) -> Proof {
+    let wanted = &spec.validation.data_integrity_checks;
+    let percent = if wanted.checksum_validation { wanted.sample_percentage.clamp(1, 100) } else { 0 };
+    // Without a reason the object is refused before a Job is made; were it not, all would be compared.
+    let skipped = wanted.reason.clone().filter(|_| !wanted.enabled);
+    Proof { percent, skipped }
+}
+
 /// The policy of the spec.
 pub(crate) fn policy(job: &Job) -> Result<Policy> {
     let spec = &job.object.spec;
@@ -87,8 +122,13 @@ pub(crate) fn policy(job: &Job) -> Result<Policy> {
     Ok(Policy {
         strategy: spec.migration.strategy.word().to_owned(),
         to: to.map(version).transpose()?,
-        wishes: Wishes { gate, workers: spec.throttle.workers, ..Wishes::default() },
+        wishes: Wishes { gate, workers: spec.throttle.workers, proof: proof(spec), ..Wishes::default() },
+        checks: checks(spec)?,
+        // Whoever agreed to the plans agreed to these, and not to what they may become on their way.
+        approval: Terms { as_planned: spec.approval.required, ..Terms::default() },
         finalize: window::span(job)?.is_zero(),
+        backups: super::backup::wanted(job)?,
+        guarding: guard::guarding(job)?,
         who: job.who.clone(),
         ..Policy::default()
     })
@@ -126,7 +166,7 @@ async fn once(job: &Job, read: &bundle::Read, first: &OnceLock<Option<String>>) 
                 let plans: Vec<&Plan> = plans.iter().map(|plan| &**plan).collect();
                 account.begins(&plans, now);
             }),
-            consent::Word::Awaited(outcome) => return Ok(outcome),
+            consent::Word::Awaited(outcome) => return Ok(*outcome),
             consent::Word::Lost(refusal) => return Err(Halted::Because(Reason::PlanChanged, refusal)),
         }
     }
@@ -135,9 +175,13 @@ async fn once(job: &Job, read: &bundle::Read, first: &OnceLock<Option<String>>) 
         report.write_now(&job.view).await;
     }
     let reporter: SharedReporter = Arc::clone(&job.report) as SharedReporter;
-    if let Err(fault) = cofferdam_runner::apply(session, &assessment, &policy, reporter, &job.stop).await {
-        let fault = refused(job, session, &policy, fault).await?;
-        return Err(fault.into());
+    match cofferdam_runner::apply(session, &assessment, &policy, reporter, &job.stop).await {
+        Ok(summary) => {
+            for note in &summary.notes {
+                report.log.line(Level::Info, &format!("note: {note}"));
+            }
+        }
+        Err(fault) => return Err(refused(job, session, &policy, fault).await?.into()),
     }
     let history = with_windows(session.history().await?, &session.overview().await?.unfinished);
     let after = newest(job, &history);
@@ -253,6 +297,7 @@ pub(crate) fn time(text: &str) -> Option<Timestamp> {
 #[cfg(test)]
 mod tests {
     use cofferdam_core::history::{AppliedKind, RollbackBundle};
+    use serde_json::json;
 
     use super::*;
 
@@ -292,5 +337,59 @@ mod tests {
         ] {
             assert_eq!(newest_of(&history, list).as_deref(), expected, "{list:?}");
         }
+    }
+
+    fn spec(validation: serde_json::Value) -> DatabaseMigrationSpec {
+        serde_json::from_value(json!({
+            "database": { "type": "postgresql", "connectionSecret": "db" },
+            "migration": { "scripts": [] }, "validation": validation,
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn the_checks_of_a_spec_are_those_of_the_command_line() {
+        let spec = spec(json!({ "preChecks": [
+            { "type": "connection" }, { "type": "permissions" }, { "type": "pooler" },
+            { "type": "disk-space", "threshold": "20GB", "allowUnread": "seen" },
+            { "type": "replication", "limit": "1m30s" }, { "type": "long-transactions" },
+            { "type": "custom", "name": "x", "sql": "SELECT true" }, { "type": "custom", "sql": "SELECT 1 = 1" },
+        ] }));
+        let found = checks(&spec).unwrap();
+        let line = [
+            "connection",
+            "permissions",
+            "pooler",
+            "disk-space=20GB",
+            "replication=90s",
+            "long-transactions",
+            "custom:x=SELECT true",
+            "custom=SELECT 1 = 1",
+        ];
+        assert_eq!(found.len(), line.len());
+        for (found, text) in found.iter().zip(line) {
+            let asked = checks::parse(text).unwrap();
+            assert_eq!((found.title(), &found.value), (asked.title(), &asked.value));
+        }
+        assert_eq!(found[3].allow_unread.as_deref(), Some("seen"));
+        // Every type of the schema is a check, and every check is a type of the schema.
+        let types: Vec<&str> =
+            cofferdam_api::validation::PreCheckType::ALL.iter().map(|one| one.word()).collect();
+        assert!(types.iter().all(|id| checks::check(id).is_some()), "{types:?}");
+        assert_eq!(types.len(), checks::CHECKS.len());
+    }
+
+    #[test]
+    fn less_than_all_is_compared_only_where_the_spec_says_so() {
+        let found = |integrity: serde_json::Value| {
+            let proof = proof(&spec(json!({ "dataIntegrityChecks": integrity })));
+            (proof.percent, proof.skipped)
+        };
+        assert_eq!(found(json!({})), (100, None));
+        assert_eq!(found(json!({ "enabled": true, "samplePercentage": 10 })), (10, None));
+        assert_eq!(found(json!({ "samplePercentage": 10, "checksumValidation": false })), (0, None));
+        assert_eq!(found(json!({ "enabled": false })), (100, None));
+        assert_eq!(found(json!({ "enabled": false, "reason": "a copy" })), (100, Some("a copy".into())));
+        assert_eq!(found(json!({ "reason": "not asked" })), (100, None));
     }
 }

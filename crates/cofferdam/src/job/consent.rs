@@ -2,13 +2,10 @@
 
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256 as Hasher};
-
 use cofferdam_api::conditions::State;
 use cofferdam_api::value::Sha256;
 use cofferdam_api::{ConditionType, Reason};
-use cofferdam_core::online::Gate;
-use cofferdam_core::plan::{Act, Plan};
+use cofferdam_core::plan::Plan;
 use cofferdam_core::{Code, Refusal};
 use cofferdam_operator::outcome::{Ended, Outcome};
 
@@ -16,32 +13,8 @@ use super::Job;
 use super::apply::with_plan;
 
 /// What is agreed to: the plans in their order.
-///
-/// The SHA-256 of their digests, one a line. Estimates are left out, and so is what `spec.cutover` and `spec.throttle`
-/// say, which may be changed at any time: a table that has grown by a row since must not make the plan another one.
 pub(crate) fn digest(plans: &[Arc<Plan>]) -> Sha256 {
-    let mut digest = Hasher::new();
-    for plan in plans {
-        digest.update(format!("{}\n", essence(plan).digest()));
-    }
-    Sha256(format!("sha256:{}", hex::encode(digest.finalize())))
-}
-
-fn essence(plan: &Plan) -> Plan {
-    let mut plan = plan.clone();
-    for step in plan.units.iter_mut().flat_map(|unit| &mut unit.steps) {
-        step.estimate = String::new();
-        step.blocks = String::new();
-        if let Act::Online { change, .. } = &mut step.act {
-            // What the titles of its parts say beyond the act is how much there is to do. The probe and the way back
-            // repeat the change, so they go with it.
-            (change.gate, change.workers) = (Gate::Auto, 0);
-            step.title = String::new();
-            step.probe = cofferdam_core::plan::Probe::Session;
-            step.undo = cofferdam_core::plan::Undo::Nothing;
-        }
-    }
-    plan
+    Sha256(cofferdam_core::approval::digest(plans.iter().map(|plan| &**plan)))
 }
 
 /// What somebody said.
@@ -50,7 +23,7 @@ pub(crate) enum Word {
     /// It may begin. The digest is the one that was agreed to.
     Given(Sha256),
     /// Nobody said anything yet.
-    Awaited(Outcome),
+    Awaited(Box<Outcome>),
     /// It was agreed to another plan.
     Lost(Box<Refusal>),
 }
@@ -81,10 +54,8 @@ pub(crate) fn ask(job: &Job, digest: &Sha256, source: &Sha256) -> Word {
         None => {
             planned(job, digest);
             let text = format!("the plan {} waits for a MigrationApproval", digest.0);
-            Word::Awaited(with_plan(
-                Outcome::new(Ended::WaitsForApproval, Reason::ApprovalPending, text),
-                digest,
-            ))
+            let outcome = Outcome::new(Ended::WaitsForApproval, Reason::ApprovalPending, text);
+            Word::Awaited(Box::new(with_plan(outcome, digest)))
         }
     }
 }
@@ -99,7 +70,7 @@ fn planned(job: &Job, digest: &Sha256) {
 
 #[cfg(test)]
 mod tests {
-    use cofferdam_core::online::{Examined, Online};
+    use cofferdam_core::online::{Examined, Gate, Online};
     use cofferdam_core::{Limits, Name, Span};
     use cofferdam_strategies::{About, online_plan};
 
@@ -115,6 +86,7 @@ mod tests {
             backward: vec![],
             allow_loss: None,
             workers,
+            proof: Default::default(),
         };
         let about = About {
             key: key.into(),

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use cofferdam_api::database::{Database, DatabaseType, TlsMode};
+use cofferdam_api::database::{Aws, Database, DatabaseType, TlsMode};
 use cofferdam_core::{Code, Refusal};
 
 /// A connection, as an engine takes it.
@@ -34,16 +34,13 @@ pub(crate) enum Lacking {
 ///
 /// # Errors
 /// See [`Lacking`]. No message has anything of a value in it.
-pub(crate) fn read(database: &Database, folder: &Path) -> Result<Found, Lacking> {
+pub(crate) fn read(database: &Database, folder: &Path, authorities: &Path) -> Result<Found, Lacking> {
     if database.r#type != DatabaseType::Postgresql {
         let what = format!("spec.database.type: {} cannot be changed by this version", database.r#type);
         return Err(refused(&what, "postgresql is the only type that it carries out"));
     }
-    if database.aws.is_some() {
-        return Err(refused(
-            "spec.database.aws: logging in by IAM is not carried out by this version",
-            "give a role with a password, and connectionSecret or connection",
-        ));
+    if let Some(aws) = &database.aws {
+        return of_aws(database, aws, authorities);
     }
     let secret = Secret { name: name_of(database), folder };
     if database.connection.is_some() {
@@ -120,6 +117,35 @@ fn whole(database: &Database, secret: &Secret<'_>, url: &str) -> Found {
         options.extend(files(secret));
     }
     Found { url: with_options(url.trim(), &options), address: None }
+}
+
+/// All but the password: a token is made for each connection.
+fn of_aws(database: &Database, aws: &Aws, authorities: &Path) -> Result<Found, Lacking> {
+    if database.tls.mode == TlsMode::Disable {
+        return Err(refused(
+            "spec.database.tls.mode: disable sends the token of spec.database.aws in the clear",
+            "leave it out, and name the authorities of RDS in aws.caConfigMapRef",
+        ));
+    }
+    let port = aws.port.unwrap_or(5432);
+    let (user, host, name) = (aws.username.as_bytes(), aws.host.as_str(), aws.db_name.as_str());
+    let url = format!(
+        "postgres://{}@{}:{port}/{}",
+        encoded(user),
+        encoded(host.as_bytes()),
+        encoded(name.as_bytes())
+    );
+    let mut options = vec![("sslmode", database.tls.mode.word().as_bytes().to_vec())];
+    if aws.ca_config_map_ref.is_some() {
+        let file = authorities.join("ca.crt");
+        if !file.is_file() {
+            return Err(Lacking::Key(
+                "spec.database.aws.caConfigMapRef: the ConfigMap has no such key".into(),
+            ));
+        }
+        options.push(("sslrootcert", file.display().to_string().into_bytes()));
+    }
+    Ok(Found { url: with_options(&url, &options), address: Some(format!("{host}:{port}")) })
 }
 
 /// From keys of their own.

@@ -114,6 +114,7 @@ impl Follower {
         let states = session.online().await.map_err(shown)?;
         let Some(state) = states.iter().find(|state| state.id == change.id()) else { return Ok(()) };
         self.report.with(|account, _| account.seen(state));
+        self.report.counter.looked(state, u64::try_from(LOOK.as_millis()).unwrap_or(0));
         for asked in spec.map(|spec| asked(spec, state)).unwrap_or_default() {
             session.control(&state.id, &asked).await.map_err(shown)?;
             self.report.log.line(Level::Info, &format!("asked for by the object: {}", asked.word()));
@@ -157,6 +158,7 @@ mod tests {
                 backward: vec![],
                 allow_loss: None,
                 workers: planned,
+                proof: Default::default(),
             },
             stage: None,
             progress: Default::default(),

@@ -1,11 +1,12 @@
 //! The directory of a container image. It is read by this process itself, with the secrets of the object.
 
-use cofferdam_adapters::sources::image::{Image, ImageKey, ImageSource};
-use cofferdam_adapters::sources::read_image;
+use cofferdam_adapters::sources::image::{Image, ImageKey, ImageSource, SignedImage};
+use cofferdam_adapters::sources::{read_image, read_mounted, signed_image};
 use cofferdam_api::Reason;
 use cofferdam_api::source::{Format, Migration as Source, Verify};
 use cofferdam_api::value::{ImageReference, Sha256};
 use cofferdam_core::{Code, Fault, Refusal};
+use cofferdam_formats::Tree;
 use cofferdam_operator::contract;
 
 use super::Job;
@@ -23,16 +24,50 @@ const DIRECTORY: &str = "/migrations";
 /// What waiting would not change, and a stop.
 pub(crate) async fn read(job: &Job, image: &ImageReference) -> Result<Read, Halted> {
     let source = &job.object.spec.migration;
+    let mounted = std::env::var(contract::MOUNTED).ok();
+    if is_mounted(mounted.as_deref(), source, image) {
+        let wanted = wanted(job, source, image)?;
+        let found = read_mounted(&job.folders.image, &wanted.reference, &wanted.directory, &wanted.limits)?;
+        let from = format!("{}, which the node has mounted", found.pinned);
+        return bundle(job, (&found.tree, &from, &found.digest), source.format);
+    }
+    let found = patiently(job, image, async |wanted| read_image(wanted).await).await?;
+    pulled(job, &found, source.format)
+}
+
+/// The image of a container of the user, by the digest that the key of `spec.migration.verify` signed; `None`: no
+/// signature is asked for.
+///
+/// # Errors
+/// As [`read`].
+pub(crate) async fn signed(job: &Job, image: &ImageReference) -> Result<Option<SignedImage>, Halted> {
+    if job.object.spec.migration.verify.is_none() {
+        return Ok(None);
+    }
+    let found = patiently(job, image, async |wanted| signed_image(wanted).await).await?;
+    job.report.log.line(Level::Info, &format!("{} is signed with the key of the spec", found.pinned));
+    Ok(Some(found))
+}
+
+/// Asks the registry for as long as what stands in the way may go by itself.
+async fn patiently<T>(
+    job: &Job,
+    image: &ImageReference,
+    work: impl AsyncFn(&ImageSource) -> Result<T, Fault>,
+) -> Result<T, Halted> {
     let mut pauses = Pauses::new();
     loop {
         // Anew at every try: the Secrets may have changed meanwhile.
-        let wanted = wanted(job, source, image)?;
+        let wanted = wanted(job, &job.object.spec.migration, image)?;
         let tried = tokio::select! {
-            tried = read_image(&wanted) => tried,
+            tried = work(&wanted) => tried,
             fault = until_asked(&job.stop) => return Err(fault.into()),
         };
         match tried {
-            Ok(found) => return bundle(job, &found, source.format),
+            Ok(found) => {
+                job.report.with(|account, _| account.goes_on());
+                return Ok(found);
+            }
             Err(fault) => {
                 let refusal = crate::output::error::refusal(&fault);
                 if !waits(&fault, refusal.code) {
@@ -76,14 +111,26 @@ fn key(verify: &Verify) -> Result<ImageKey, Box<Refusal>> {
     Err(Box::new(Refusal::new(Code::Usage, what).help("leave them out; the key alone is checked")))
 }
 
-fn bundle(job: &Job, found: &Image, format: Option<Format>) -> Result<Read, Halted> {
-    job.report.log.line(
-        Level::Info,
-        &format!("read {} files of {} for {}", found.tree.files.len(), found.pinned, found.platform),
-    );
+/// The node has mounted just the image that is wanted. The spec may have been changed since the Pod was made; and what
+/// has to be signed is read where its signature is, whoever says what.
+fn is_mounted(mounted: Option<&str>, source: &Source, image: &ImageReference) -> bool {
+    mounted == Some(image.as_str()) && source.verify.is_none()
+}
+
+fn pulled(job: &Job, found: &Image, format: Option<Format>) -> Result<Read, Halted> {
+    let from = format!("{} for {}", found.pinned, found.platform);
+    bundle(job, (&found.tree, &from, &found.digest), format)
+}
+
+fn bundle(
+    job: &Job,
+    (tree, from, digest): (&Tree, &str, &str),
+    format: Option<Format>,
+) -> Result<Read, Halted> {
+    job.report.log.line(Level::Info, &format!("read {} files of {from}", tree.files.len()));
     let format = format.filter(|format| *format != Format::Auto).map(Format::word);
-    let bundle = cofferdam_formats::read(&found.tree, format)?;
-    Ok(Read { bundle, digest: Sha256(found.digest.clone()) })
+    let bundle = cofferdam_formats::read(tree, format)?;
+    Ok(Read { bundle, digest: Sha256(digest.to_owned()) })
 }
 
 #[cfg(test)]
@@ -104,6 +151,22 @@ mod tests {
             let fault: Fault = Refusal::new(code, "what").into();
             assert_eq!(waits(&fault, code), expected, "{code:?}");
         }
+    }
+
+    #[test]
+    fn only_the_image_that_is_wanted_now_is_read_where_it_is_mounted() {
+        let image = |name: &str| ImageReference(name.to_owned());
+        let source = |verify: bool| -> Source {
+            let mut source = serde_json::json!({ "image": "ignored" });
+            if verify {
+                source["verify"] = serde_json::json!({ "publicKey": "-----BEGIN PUBLIC KEY-----\n" });
+            }
+            serde_json::from_value(source).unwrap()
+        };
+        assert!(is_mounted(Some("a@sha256:1"), &source(false), &image("a@sha256:1")));
+        assert!(!is_mounted(Some("a@sha256:1"), &source(false), &image("a@sha256:2")));
+        assert!(!is_mounted(Some("a@sha256:1"), &source(true), &image("a@sha256:1")));
+        assert!(!is_mounted(None, &source(false), &image("a@sha256:1")));
     }
 
     /// What the operator and its webhook refuse is what would be refused here: they cannot ask what reads images.

@@ -5,18 +5,22 @@
 
 mod apply;
 mod back;
+mod backup;
 mod bundle;
 mod consent;
 mod container;
 mod credentials;
 mod desire;
 mod ending;
+mod guard;
 mod image;
 mod log;
 mod mirror;
+mod push;
 mod reach;
 mod reporter;
 mod status;
+mod telling;
 mod window;
 
 use std::path::{Path, PathBuf};
@@ -67,6 +71,8 @@ pub(crate) struct Place {
     pub(crate) order: String,
     pub(crate) job: String,
     pub(crate) pod: String,
+    /// The image that a container of the user is started from, by its digest.
+    pub(crate) image: Option<String>,
     /// The Pod's number among those that work side by side.
     pub(crate) index: u32,
 }
@@ -87,6 +93,9 @@ struct Folders {
     scripts: PathBuf,
     directory: PathBuf,
     pull: PathBuf,
+    image: PathBuf,
+    authorities: PathBuf,
+    backup: PathBuf,
 }
 
 impl Folders {
@@ -98,6 +107,9 @@ impl Folders {
             scripts: place(contract::SCRIPTS),
             directory: place(contract::DIRECTORY),
             pull: place(contract::PULL),
+            image: place(contract::IMAGE),
+            authorities: place(contract::AUTHORITIES),
+            backup: place(contract::BACKUP),
         }
     }
 }
@@ -153,10 +165,11 @@ pub(crate) async fn carry_out(order: Order, halt: &Halt) -> Option<Code> {
         Object::Cluster { namespace, name, .. } => format!("{namespace}/{name}"),
         Object::File(path) => path.display().to_string(),
     };
-    let log = Arc::new(Log::new(name));
+    let log = Arc::new(Log::new(name.clone()));
     let stop = halt.driving().clone();
     let heard = Arc::clone(&log);
-    let opens_the_way = order.work == Kind::Container;
+    let work = order.work;
+    let opens_the_way = work == Kind::Container;
     halt.heed_signals(move |_| heard.line(Level::Warn, "stopping at the next safe point"));
     heed_panics(order.termination_log.clone());
     let (asker, path) = (Asker::default(), order.termination_log.clone());
@@ -172,6 +185,7 @@ pub(crate) async fn carry_out(order: Order, halt: &Halt) -> Option<Code> {
     if let Some((report, view)) = &report {
         report.with(|account, now| {
             outcome.run_id = account.run_id().filter(|_| report.began()).map(str::to_owned);
+            outcome.figures = report.began().then(|| report.counter.figures());
             match outcome.ended {
                 Ended::RolledBack => account.ends(Some(Stage::RolledBack), now),
                 Ended::Stuck => account.ends(Some(Stage::Stuck), now),
@@ -187,6 +201,8 @@ pub(crate) async fn carry_out(order: Order, halt: &Halt) -> Option<Code> {
             Some(Wanted::Gone) => report.write_now(view).await,
             _ => report.write_at_the_end(view).await,
         }
+        push::tell(report, work, &name, &outcome).await;
+        report.spans.close().await;
     } else {
         leave(&path, &outcome, &log);
     }
@@ -259,15 +275,20 @@ async fn worked(
         asker: asker.clone(),
     };
     let following = tokio::spawn(follower.follow());
+    let courier = telling::begin(&job, &order.folder);
     let outcome: Result<Outcome, Halted> = match order.work {
-        _ if job.object.spec.backup.is_some() => Err(Box::new(
-            Refusal::new(
-                Code::Usage,
-                "spec.backup: a backup before the change is not carried out by this version",
+        Kind::Apply | Kind::Container
+            if job.object.spec.backup.is_some() && job.object.spec.migration.container.is_some() =>
+        {
+            Err(Box::new(
+                Refusal::new(
+                    Code::Usage,
+                    "spec.backup: what a container of your own destroys is not known before",
+                )
+                .help("make a backup by other means, and leave it out"),
             )
-            .help("make one by other means, and leave it out"),
-        )
-        .into()),
+            .into())
+        }
         Kind::Apply => match &job.object.spec.migration.container {
             Some(wanted) => insisting(&job, async || container::apply(&job, wanted).await).await,
             None => apply::apply(&job).await,
@@ -282,6 +303,7 @@ async fn worked(
         }
         Kind::Rollback => insisting(&job, async || back::rollback(&job).await).await,
     };
+    telling::finish(courier, log).await;
     following.abort();
     job.report.close();
     let over = tokio::time::timeout(reporter::AT_THE_END, &mut writing).await;
@@ -334,8 +356,13 @@ fn prepared(
     let finalize = object.spec.rollback.window.parse().is_ok_and(|window| window.is_zero());
     let report = Report::new(Account::new(&object, finalize), Arc::clone(log));
     let folders = Folders::below(folder);
-    let reach =
-        Reach { database: object.spec.database.clone(), folder: folders.database.clone(), who: who.clone() };
+    let reach = Reach {
+        database: object.spec.database.clone(),
+        folder: folders.database.clone(),
+        authorities: folders.authorities.clone(),
+        who: who.clone(),
+        logins: object.spec.database.aws.as_ref().map(crate::logins::of_spec),
+    };
     let view = view.clone();
     let job = Job {
         name,

@@ -7,7 +7,7 @@ use cofferdam_api::Reason;
 use cofferdam_api::database::Database;
 use cofferdam_core::fault::Result;
 use cofferdam_core::{Code, Fault};
-use cofferdam_engines::{Session, Target};
+use cofferdam_engines::{Logins, Session, Target};
 use cofferdam_runner::Stop;
 
 use super::credentials::{self, Found, Lacking};
@@ -76,14 +76,18 @@ pub(crate) struct Reach {
     pub(crate) database: Database,
     /// Where the Secret is mounted.
     pub(crate) folder: PathBuf,
+    /// Where the authorities of AWS are mounted.
+    pub(crate) authorities: PathBuf,
     /// Who acts, for the journal.
     pub(crate) who: String,
+    /// Where the database takes tokens in place of a password. What makes them keeps the keys for them.
+    pub(crate) logins: Option<Logins>,
 }
 
 impl Reach {
     /// One try, under the name of one purpose.
     pub(crate) async fn once(&self, application: &str) -> Result<Box<dyn Session>, Missed> {
-        let found = credentials::read(&self.database, &self.folder)?;
+        let found = credentials::read(&self.database, &self.folder, &self.authorities)?;
         self.open(&found, application).await.map_err(Missed::Fault)
     }
 
@@ -93,13 +97,14 @@ impl Reach {
             url: Some(found.url.clone()),
             application: application.to_owned(),
             who: self.who.clone(),
+            logins: self.logins.clone(),
         };
         engine.open(&target).await
     }
 
     /// Host and port, where they are known apart from the URL.
     pub(crate) fn address(&self) -> Option<String> {
-        credentials::read(&self.database, &self.folder).ok()?.address
+        credentials::read(&self.database, &self.folder, &self.authorities).ok()?.address
     }
 
     /// Tries for as long as it takes. A server that is down, and a login that it refuses, are waited for: somebody
@@ -164,6 +169,8 @@ pub(crate) fn is_waited_for(fault: &Fault) -> bool {
                 | Code::TlsFailed
                 | Code::ConnectionLost
                 | Code::ReadOnlyServer
+                | Code::AwsNoCredentials
+                | Code::AwsDenied
         ),
         Fault::Unknown(_) | Fault::Bug(_) => false,
     }
@@ -186,6 +193,8 @@ pub(crate) fn goes_on(fault: &Fault) -> Option<Reason> {
             | Code::LockNotObtained
             | Code::BlockedOthers
             | Code::Fenced
+            | Code::PreCheckFailed
+            | Code::PreCheckUnread
     );
     waits.then(|| Reason::from(code))
 }
@@ -204,6 +213,9 @@ mod tests {
             (Code::LockHeldByOther, Some(Reason::LockHeldByOther)),
             (Code::LockNotObtained, Some(Reason::WaitingForBlocker)),
             (Code::Fenced, Some(Reason::RunnerLost)),
+            (Code::PreCheckFailed, Some(Reason::PreCheckFailed)),
+            (Code::PreCheckUnread, Some(Reason::PreCheckFailed)),
+            (Code::BadCheck, None),
             (Code::LintBlocked, None),
             (Code::RolledBack, None),
             (Code::OutcomeUnknown, None),

@@ -13,7 +13,9 @@ use cofferdam_runner::{News, Reporter};
 use super::log::{Level, Log};
 use super::mirror::View;
 use super::status::Account;
+use crate::figures::Counter;
 use crate::output::progress::plain::Plain;
+use crate::spans::Spans;
 
 /// At most one write in this time.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -28,6 +30,8 @@ pub(crate) struct Report {
     changed: Notify,
     closing: Notify,
     pub(crate) log: Arc<Log>,
+    pub(crate) counter: Counter,
+    pub(crate) spans: Spans,
     lines: Plain,
     level: Arc<AtomicU8>,
     /// A run began, or went on, in this process.
@@ -36,6 +40,10 @@ pub(crate) struct Report {
 
 impl Report {
     pub(crate) fn new(account: Account, log: Arc<Log>) -> Arc<Self> {
+        let spans = Spans::start("cofferdam-runner").unwrap_or_else(|why| {
+            log.line(Level::Warn, &format!("there are no traces: {why}"));
+            Spans::default()
+        });
         let level = Arc::new(AtomicU8::new(0));
         let (sink, of) = (Arc::clone(&log), Arc::clone(&level));
         let lines = Plain::new(
@@ -54,6 +62,8 @@ impl Report {
             changed: Notify::new(),
             closing: Notify::new(),
             log,
+            counter: Counter::default(),
+            spans,
             lines,
             level,
             began: AtomicU8::new(0),
@@ -153,6 +163,8 @@ impl Reporter for Report {
             self.log.set_run(&run.to_string());
             self.began.store(1, Ordering::Relaxed);
         }
+        self.counter.tell(news);
+        self.spans.tell(news);
         self.with(|account, now| account.tell(news, now));
         let level = match news {
             News::Failed { .. } => 2,

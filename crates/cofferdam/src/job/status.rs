@@ -19,9 +19,9 @@ use cofferdam_runner::{News, RunSummary};
 
 use crate::output::mask;
 
-/// The conditions that the runner owns.
-const OWN: &[ConditionType] =
-    &[ConditionType::Planned, ConditionType::LintPassed, ConditionType::Verified, ConditionType::Reversible];
+mod backup;
+mod watched;
+use backup::OWN;
 
 /// The longest texts that the schema takes, in characters.
 const TEXT: usize = 512;
@@ -234,24 +234,6 @@ impl Account {
         self.runs.get(run)?.steps.get(step)
     }
 
-    fn run(&self, plan: &Plan) -> Run {
-        let steps = plan.steps().filter(|step| self.finalize || !finishes(&step.act)).map(|step| {
-            let (part, change) = match &step.act {
-                Act::Online { part, change } => (Some(*part), Some(change.clone())),
-                _ => (None, None),
-            };
-            Step {
-                id: step.id.clone(),
-                title: step.title.clone(),
-                phase: step.phase,
-                part,
-                change,
-                weight: weight(part),
-            }
-        });
-        Run { key: plan.key.clone(), intent: plan.intent, steps: steps.collect(), ended: false }
-    }
-
     /// Takes the news of a run.
     pub(crate) fn tell(&mut self, news: &News<'_>, now: Timestamp) {
         match news {
@@ -276,7 +258,12 @@ impl Account {
                 }
             }
             News::Moved { to, .. } => self.status.stage = Some(Stage::from(*to)),
-            News::RunEnded(summary) => self.run_ended(summary),
+            News::BackedUp(taken) => self.backed_up(taken, now),
+            News::RunEnded(summary) => {
+                self.watched(news);
+                self.run_ended(summary);
+            }
+            News::Breached { .. } | News::Baking { .. } => self.watched(news),
             News::Planned { .. } | News::Found { .. } => {}
         }
     }
@@ -383,7 +370,7 @@ impl Account {
             }
             Tick::LockedBy(holder) => self.waits(Reason::LockHeldByOther, &named(holder), now),
             Tick::Progress { doing, done, total } => self.counts(doing, *done, *total, now),
-            Tick::Blocking(..) | Tick::StepBegan(_) | Tick::StepEnded(..) | Tick::Notice(_) => {}
+            _ => {}
         }
     }
 

@@ -5,7 +5,7 @@ use cofferdam_core::bundle::Version;
 /// A version after `version` and before `next`, in the manner of the format; `None` where there is no room.
 ///
 /// Formats whose versions have parts get one more part (`1.1.0.001` and `1.1.0.001.1`); whole numbers get the
-/// number after, as wide as it was.
+/// number after, as wide as it was. Formats in which a file needs more than statements get none.
 pub(super) fn between(format: &str, version: &str, next: Option<&str>) -> Option<String> {
     let next = next.and_then(Version::parse);
     let fits = |candidate: &String| {
@@ -14,11 +14,13 @@ pub(super) fn between(format: &str, version: &str, next: Option<&str>) -> Option
             && next.as_ref().is_none_or(|next| candidate < *next)
     };
     let candidates: Vec<String> = match format {
-        "plain" => {
+        "plain" | "sqlx" => {
             let number = version.parse::<u128>().ok()?.checked_add(1)?;
             vec![format!("{number:0width$}", width = version.len())]
         }
-        _ => (0..4).map(|zeros| format!("{version}{}.1", ".0".repeat(zeros))).collect(),
+        "flyway" => (0..4).map(|zeros| format!("{version}{}.1", ".0".repeat(zeros))).collect(),
+        // A file alone, or one with statements only, is none of their migrations.
+        _ => return None,
     };
     candidates.into_iter().find(fits)
 }

@@ -22,6 +22,10 @@ pub(crate) fn fix(sources: &mut Sources, findings: &[Finding]) -> Result<Vec<Str
     for source in &mut sources.scripts {
         let own: Vec<Finding> = findings.iter().filter(|f| f.path == source.script.path).cloned().collect();
         let Some(fixed) = cofferdam_lint::fix(&source.script, &own) else { continue };
+        if !is_whole(&source.script) {
+            said.push(format!("not rewritten: {}: it holds more than this script", source.script.path));
+            continue;
+        }
         match new_file(source, &fixed) {
             NewFile::Needless => {}
             NewFile::At(new) => {
@@ -42,6 +46,14 @@ pub(crate) fn fix(sources: &mut Sources, findings: &[Finding]) -> Result<Vec<Str
     Ok(said)
 }
 
+/// The script is all that its file holds. Of a file that holds the way back, too, only a part was read, and written
+/// over it the part would be all that is left.
+fn is_whole(script: &Script) -> bool {
+    let mark = "\u{feff}";
+    let of = |text: &str| Script::new("", text).sha256;
+    script.sha256 == of(&script.text) || script.sha256 == of(&format!("{mark}{}", script.text))
+}
+
 /// What becomes of the statements that move out of a file.
 enum NewFile {
     Needless,
@@ -56,14 +68,14 @@ fn new_file(source: &Source, fixed: &Fixed) -> NewFile {
     let Some(place) = &source.place else {
         return NewFile::NoRoom("statements must move to a file of their own; lint its directory".to_owned());
     };
-    let Some((version, format)) = place.migration.version.as_ref().and_then(|version| {
+    let Some((version, name_new)) = place.migration.version.as_ref().and_then(|version| {
         let format = FORMATS.iter().find(|f| f.id == place.format)?;
-        Some((between(place.format, &version.text, place.next.as_deref())?, format))
+        Some((between(place.format, &version.text, place.next.as_deref())?, format.name_new?))
     }) else {
         return NewFile::NoRoom("there is no version between it and the next one".to_owned());
     };
     let description = format!("{} concurrently", place.migration.description);
-    let path = place.directory.join((format.name_new)(&version, &description).up).display().to_string();
+    let path = place.directory.join(name_new(&version, &description).up).display().to_string();
     let statements: String = fixed.moved.iter().map(|sql| format!("{};\n", sql.trim_end())).collect();
     let script = Script::new(path, format!("{DIRECTIVE}{statements}"));
     let migration = Migration {

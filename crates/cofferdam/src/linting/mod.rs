@@ -23,6 +23,8 @@ pub(crate) struct Sources {
     scripts: Vec<Source>,
     /// Files that look like migrations and are none, with the reason.
     pub(crate) skipped: Vec<(String, String)>,
+    /// What the directory's own tool would do otherwise.
+    pub(crate) notes: Vec<String>,
     facts: Option<Facts>,
     engine: &'static str,
 }
@@ -48,7 +50,8 @@ impl Sources {
     /// Reads directories in their format and SQL files as they are.
     pub(crate) fn read(paths: &[PathBuf], settings: &Settings) -> Result<Self> {
         let engine = wiring::engine(settings.url.as_deref())?.id();
-        let mut sources = Self { scripts: Vec::new(), skipped: Vec::new(), facts: None, engine };
+        let mut sources =
+            Self { scripts: Vec::new(), skipped: Vec::new(), notes: Vec::new(), facts: None, engine };
         for path in paths {
             if path.is_file() { sources.file(path)? } else { sources.directory(path, settings)? }
         }
@@ -58,6 +61,7 @@ impl Sources {
     fn directory(&mut self, path: &Path, settings: &Settings) -> Result<()> {
         let tree = files::tree(path)?;
         let bundle = cofferdam_formats::read(&tree, settings.format.as_deref()).map_err(Fault::Refused)?;
+        self.notes.extend(cofferdam_formats::notes(&bundle));
         self.skipped.extend(bundle.skipped);
         let versions: Vec<Option<String>> =
             bundle.migrations.iter().map(|m| m.version.as_ref().map(|v| v.text.clone())).collect();

@@ -81,3 +81,17 @@ fn where_there_is_no_room_nothing_is_written() {
     assert!(said.iter().any(|line| line.contains("not rewritten")), "{said:?}");
     assert_eq!(directory.text("002_plan.up.sql"), INDEX);
 }
+
+#[test]
+fn a_file_that_holds_its_way_back_too_is_never_written_over() {
+    // The index alone is rewritten in place, but what was read of this file is only its upper half.
+    let both = format!("-- +goose Up\n{INDEX}-- +goose Down\nDROP INDEX ix_users_plan;\n");
+    let up = format!("-- +goose Up\n{TABLE}");
+    let directory = Directory::new(&[("1_users.sql", &up), ("2_plan.sql", &both)]);
+    let mut sources = directory.read();
+    let found = sources.findings(&[]).unwrap();
+    let said = fixing::fix(&mut sources, &found).unwrap();
+    let why = "2_plan.sql: it holds more than this script";
+    assert!(said.iter().any(|line| line.starts_with("not rewritten: ") && line.ends_with(why)), "{said:?}");
+    assert_eq!(directory.text("2_plan.sql"), both);
+}

@@ -1,13 +1,13 @@
 //! A change of one table: what would be done, and what was.
 
-use cofferdam_core::plan::Undo;
-use cofferdam_core::{Phase, Plan};
+use cofferdam_core::plan::{Act, Undo};
+use cofferdam_core::{Phase, Plan, approval};
 use cofferdam_engines::Run;
 use cofferdam_runner::{Alteration, RunSummary, Summary};
 use serde::Serialize;
 
 use super::plan::{DatabaseView, MigrationPlanView, steps_table};
-use super::words;
+use super::{guard, words};
 use crate::args::duration;
 
 /// The document of kind `AlterPlan`.
@@ -25,6 +25,8 @@ pub(crate) struct AlterView {
     pub(crate) key_columns: Vec<String>,
     /// The run that it would go on with.
     pub(crate) goes_on: Option<String>,
+    /// What an approval is for.
+    pub(crate) plan_digest: String,
 }
 
 impl AlterView {
@@ -38,6 +40,7 @@ impl AlterView {
             losses: alteration.examined.losses.clone(),
             key_columns: alteration.examined.key.clone(),
             goes_on: alteration.goes_on.as_ref().map(|run| run.id.to_string()),
+            plan_digest: approval::digest([&*alteration.plan]),
         }
     }
 
@@ -54,7 +57,7 @@ impl AlterView {
         for loss in &self.losses {
             out += &format!("Lost by this: {loss}\n");
         }
-        out + &format!("Plan {}\n", self.plan.digest)
+        out + &format!("Plan {}\n", self.plan_digest)
     }
 }
 
@@ -66,13 +69,34 @@ pub(crate) struct AlterSummaryView {
     /// Something was done.
     pub(crate) changed: bool,
     pub(crate) runs: Vec<RunSummary>,
+    /// What a person should know of the checks before and after.
+    pub(crate) notes: Vec<String>,
+    /// What of both sides was compared, where that was not everything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) compared: Option<String>,
 }
 
 impl AlterSummaryView {
+    /// With what was compared.
+    pub(crate) fn compared(self, alteration: &Alteration) -> Self {
+        let steps = alteration.plan.steps();
+        let change = steps.filter_map(|step| match &step.act {
+            Act::Online { change, .. } if !change.proof.is_whole() => Some(change.proof.words()),
+            _ => None,
+        });
+        Self { compared: change.last(), ..self }
+    }
+
     /// What was done.
     pub(crate) fn new(database: &str, summary: Summary) -> Self {
         let changed = summary.runs.iter().any(|run| run.steps > 0);
-        Self { database: database.to_owned(), changed, runs: summary.runs }
+        Self {
+            database: database.to_owned(),
+            changed,
+            runs: summary.runs,
+            notes: summary.notes,
+            compared: None,
+        }
     }
 
     /// The closing lines.
@@ -89,7 +113,9 @@ impl AlterSummaryView {
             true => format!(" in {}", duration::shown(run.ms)),
             false => " already".to_owned(),
         };
-        match run.phase {
+        let compared =
+            self.compared.as_ref().map(|what| format!("\nCompared was {what}")).unwrap_or_default();
+        let said = match run.phase {
             Phase::Watching => format!(
                 "{what} in {}: swapped{took}\nThe old table is kept current until you say so: cofferdam finalize \
                  {id} drops it, cofferdam rollback {id} swaps back",
@@ -98,7 +124,8 @@ impl AlterSummaryView {
             Phase::RolledBack => format!("{what} in {}: taken back{took}", self.database),
             Phase::Done => format!("{what} in {}: done{took}", self.database),
             phase => format!("{what} in {}: stopped in {phase:?}", self.database),
-        }
+        };
+        said + &compared + &guard::measured(run.guard.as_ref())
     }
 }
 
@@ -164,8 +191,9 @@ mod tests {
                 resumed: false,
                 steps,
                 ms: 1_200,
+                guard: None,
             };
-            AlterSummaryView::new("shop", Summary { runs: vec![run], version: None }).text()
+            AlterSummaryView::new("shop", Summary { runs: vec![run], ..Summary::default() }).text()
         };
         assert!(text(Phase::Watching, 8).starts_with("alter public.orders in shop: swapped in 1.2 s\n"));
         assert!(text(Phase::Watching, 0).contains("swapped already"));

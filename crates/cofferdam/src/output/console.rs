@@ -39,7 +39,7 @@ impl Console {
     pub(crate) fn show<T: Serialize>(&self, kind: &str, body: &T, text: impl FnOnce(&T) -> String) {
         self.shown.set(true);
         match self.output {
-            Output::Table | Output::Wide | Output::Name => self.result(&text(body)),
+            Output::Table | Output::Wide | Output::Name | Output::Csv => self.result(&text(body)),
             Output::Json | Output::Yaml => self.document(kind, body),
         }
     }
@@ -62,7 +62,7 @@ impl Console {
         let envelope = Envelope::new(kind, body);
         let text = match self.output {
             Output::Yaml => envelope.yaml(),
-            Output::Table | Output::Wide | Output::Name | Output::Json => envelope.json(),
+            Output::Table | Output::Wide | Output::Name | Output::Csv | Output::Json => envelope.json(),
         };
         self.result(&text);
     }

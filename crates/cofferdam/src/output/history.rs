@@ -15,6 +15,27 @@ use crate::args::duration;
 pub(crate) struct HistoryView {
     pub(crate) database: String,
     pub(crate) migrations: Vec<AppliedView>,
+    /// The journal's last row, to be kept outside of the database.
+    pub(crate) head: Option<HeadView>,
+}
+
+/// The last row of the journal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct HeadView {
+    pub(crate) seq: i64,
+    pub(crate) hash: String,
+}
+
+impl HeadView {
+    pub(crate) fn of(head: Option<(i64, String)>) -> Option<Self> {
+        head.map(|(seq, hash)| Self { seq, hash })
+    }
+
+    /// A line for people.
+    pub(crate) fn line(&self) -> String {
+        format!("head of the journal: row {}, {}", self.seq, self.hash)
+    }
 }
 
 /// One row of the history.
@@ -75,7 +96,8 @@ impl HistoryView {
                 row.undone_at.as_deref().map_or_else(|| "–".to_owned(), words::minute),
             ]);
         }
-        table.text()
+        let head = self.head.as_ref().map(|head| format!("\n{}", head.line())).unwrap_or_default();
+        format!("{}{head}", table.text().trim_end())
     }
 }
 
@@ -114,6 +136,8 @@ impl RunsView {
 pub(crate) struct JournalView {
     pub(crate) run: RunView,
     pub(crate) entries: Vec<Entry>,
+    /// The journal's last row, to be kept outside of the database.
+    pub(crate) head: Option<HeadView>,
 }
 
 impl JournalView {
@@ -131,11 +155,13 @@ impl JournalView {
                 sentence(&entry.what),
             ]);
         }
-        format!("{}\n{}", self.run.line(), table.text())
+        let head = self.head.as_ref().map(|head| format!("\n{}", head.line())).unwrap_or_default();
+        format!("{}\n{}{head}", self.run.line(), table.text().trim_end())
     }
 }
 
-fn sentence(what: &What) -> String {
+/// A row in words.
+pub(crate) fn sentence(what: &What) -> String {
     match what {
         What::Moved { from, on, to } => format!("{from:?} → {to:?} ({on:?})"),
         What::Passed { from, on, to } => {
@@ -151,7 +177,15 @@ fn sentence(what: &What) -> String {
         What::Asked { step, question } => {
             format!("step {step} asks: {} (look at {})", question.what, question.look_at)
         }
+        What::BackedUp { backup } => super::backup::told(backup),
         What::Noted { text } => text.clone(),
+        What::Approved { approval } => {
+            let word = match approval.decision {
+                cofferdam_core::approval::Decision::Approve => "approved",
+                cofferdam_core::approval::Decision::Reject => "rejected",
+            };
+            format!("{word} plan {}", approval.digest)
+        }
     }
 }
 
@@ -202,6 +236,7 @@ mod tests {
                 alter: false,
             },
             entries: entries.collect(),
+            head: None,
         };
         insta::assert_snapshot!(view.text());
     }

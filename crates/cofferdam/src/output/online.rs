@@ -211,6 +211,7 @@ mod tests {
             backward: vec![],
             allow_loss: None,
             workers: 0,
+            proof: Default::default(),
         };
         let about = About {
             key: "alter public.orders".into(),

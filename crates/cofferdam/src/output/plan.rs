@@ -1,7 +1,9 @@
 //! What would be done: screen and document.
 
-use cofferdam_core::plan::{Act, Plan, Undo, sha256_hex};
+use cofferdam_core::approval::Approval;
+use cofferdam_core::plan::{Act, Plan, Undo};
 use cofferdam_core::{Facts, Finding, Migration, Severity};
+use cofferdam_runner::approval::{self, Matter, Word};
 use serde::Serialize;
 
 use super::table::Columns;
@@ -20,8 +22,39 @@ pub(crate) struct PlanView {
     pub(crate) findings: Vec<Finding>,
     /// Migrations of earlier runs that are finished first.
     pub(crate) unfinished: Vec<String>,
-    /// SHA-256 over the digests of all migrations' plans.
+    /// What names all of it: what an approval is for.
     pub(crate) digest: String,
+    /// What was said of these migrations, the oldest first.
+    pub(crate) approvals: Vec<WordView>,
+}
+
+/// What a person said of a plan.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct WordView {
+    pub(crate) by: String,
+    /// `approved`, `rejected`, `expired`, `another plan` ...: how it stands to this plan.
+    pub(crate) state: &'static str,
+    pub(crate) at: String,
+    pub(crate) until: Option<String>,
+    pub(crate) reason: Option<String>,
+    /// The plan that it was about.
+    pub(crate) digest: String,
+}
+
+impl WordView {
+    /// How a word stands to what is pending at this time.
+    pub(crate) fn new(word: Word, matter: &Matter, now: jiff::Timestamp) -> Self {
+        let state = approval::state(&word, matter, now).word();
+        let Approval { at, until, comment, digest, .. } = word.approval;
+        Self { by: word.by, state, at, until, reason: comment, digest }
+    }
+
+    fn line(&self) -> String {
+        let until = self.until.as_deref().map(|until| format!(" until {until}")).unwrap_or_default();
+        let why = self.reason.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
+        format!("{} by {} at {}{until}{why}\n", self.state, self.by, self.at)
+    }
 }
 
 /// Which database.
@@ -187,12 +220,6 @@ pub(crate) fn steps_table(migrations: &[MigrationPlanView], with_version: bool) 
     table.text()
 }
 
-/// The digest of several plans in their order.
-pub(crate) fn digest<'a>(plans: impl IntoIterator<Item = &'a Plan>) -> String {
-    let digests: Vec<String> = plans.into_iter().map(Plan::digest).collect();
-    format!("sha256:{}", sha256_hex(digests.join("\n").as_bytes()))
-}
-
 impl PlanView {
     /// The screen.
     pub(crate) fn text(&self) -> String {
@@ -220,6 +247,7 @@ impl PlanView {
         out += "\n";
         out += &self.migrations.iter().map(MigrationPlanView::reasons).collect::<String>();
         out += &format!("{}\nPlan {}\n", self.findings_line(), self.digest);
+        out += &self.approvals.iter().map(WordView::line).collect::<String>();
         out
     }
 

@@ -81,7 +81,8 @@ fn view(plans: &[Plan]) -> PlanView {
         migrations: plans.iter().map(|p| MigrationPlanView::new(p, None)).collect(),
         findings: vec![],
         unfinished: vec![],
-        digest: digest(plans),
+        digest: cofferdam_core::approval::digest(plans),
+        approvals: vec![],
     }
 }
 

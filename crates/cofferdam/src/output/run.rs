@@ -6,7 +6,7 @@ use cofferdam_engines::Run;
 use cofferdam_runner::{RunSummary, Summary};
 use serde::Serialize;
 
-use super::words;
+use super::{guard, words};
 use crate::args::duration;
 
 /// A run as the database has it.
@@ -84,6 +84,8 @@ pub(crate) struct SummaryView {
     /// Something was done.
     pub(crate) changed: bool,
     pub(crate) runs: Vec<RunSummary>,
+    /// What a person should know of the checks before and after.
+    pub(crate) notes: Vec<String>,
     #[serde(skip)]
     pub(crate) verb: &'static str,
 }
@@ -96,6 +98,7 @@ impl SummaryView {
             version: summary.version,
             changed: !summary.runs.is_empty(),
             runs: summary.runs,
+            notes: summary.notes,
             verb,
         }
     }
@@ -107,8 +110,9 @@ impl SummaryView {
             return format!("nothing to do: {} is at version {version}", self.database);
         }
         let ms = self.runs.iter().map(|run| run.ms).sum();
+        let measured: String = self.runs.iter().map(|run| guard::measured(run.guard.as_ref())).collect();
         format!(
-            "{} {} in {}: {} is at version {version}",
+            "{} {} in {}: {} is at version {version}{measured}",
             self.verb,
             words::count(self.runs.len(), "migration"),
             duration::shown(ms),
@@ -130,8 +134,9 @@ mod tests {
             resumed: false,
             steps: 2,
             ms: 700,
+            guard: None,
         };
-        Summary { runs: vec![run; runs], version: Some("1.5.0".into()) }
+        Summary { runs: vec![run; runs], version: Some("1.5.0".into()), ..Summary::default() }
     }
 
     #[test]

@@ -2,22 +2,20 @@
 
 use std::io::IsTerminal;
 
-use cofferdam_api::approval::Decision;
 use cofferdam_api::{DatabaseMigration, MigrationApproval};
 use cofferdam_core::{Code, Fault, Refusal, Result};
+use cofferdam_operator::migration::agreement::{self, Agreement};
 
 use crate::context::Context;
 
-/// Who approved the plan that there is; `None` where nobody did, or somebody rejects it.
+/// Who approved the plan that there is; `None` where nobody did, or not enough, or somebody rejects it.
 pub(crate) fn approved<'a>(
     migration: &DatabaseMigration,
     approvals: &'a [MigrationApproval],
 ) -> Option<&'a MigrationApproval> {
-    match rejected(migration, approvals) {
-        Some(_) => None,
-        None => {
-            of_the_plan(migration, approvals).find(|approval| approval.spec.decision == Decision::Approve)
-        }
+    match agreement(migration, approvals) {
+        Agreement::Given(approval) => Some(approval),
+        _ => None,
     }
 }
 
@@ -26,15 +24,19 @@ pub(crate) fn rejected<'a>(
     migration: &DatabaseMigration,
     approvals: &'a [MigrationApproval],
 ) -> Option<&'a MigrationApproval> {
-    of_the_plan(migration, approvals).find(|approval| approval.spec.decision == Decision::Reject)
+    match agreement(migration, approvals) {
+        Agreement::Rejected(approval) => Some(approval),
+        _ => None,
+    }
 }
 
-fn of_the_plan<'a>(
-    migration: &DatabaseMigration,
-    approvals: &'a [MigrationApproval],
-) -> impl Iterator<Item = &'a MigrationApproval> {
-    let plan = migration.status.as_ref().and_then(|status| status.plan_digest.clone());
-    approvals.iter().filter(move |approval| plan.as_ref() == Some(&approval.spec.plan_digest))
+fn agreement<'a>(migration: &DatabaseMigration, approvals: &'a [MigrationApproval]) -> Agreement<'a> {
+    match migration.status.as_ref().and_then(|status| status.plan_digest.as_ref()) {
+        Some(plan) => {
+            agreement::of(approvals, plan.as_str(), &migration.spec.approval, jiff::Timestamp::now())
+        }
+        None => Agreement::Nothing,
+    }
 }
 
 /// Asks the person at the keyboard; `--yes` has said it beforehand.

@@ -171,7 +171,7 @@ async fn ticks(harness: &dyn Harness) -> Outcome {
             };
             ears.lock().unwrap_or_else(PoisonError::into_inner).push(word);
         }),
-        Arc::new(|| false),
+        Arc::new(|| false.into()),
     );
     let words = bench.words();
     session.commit(&whole(&run_of("1", &[words.create_table, words.insert_three]))?).await?;

@@ -111,7 +111,7 @@ async fn waiting(harness: &dyn Harness) -> Outcome {
             }
         }),
         // Once the holder is known there is nothing more to wait for.
-        Arc::new(move || *asked.lock().unwrap_or_else(PoisonError::into_inner)),
+        Arc::new(move || (*asked.lock().unwrap_or_else(PoisonError::into_inner)).into()),
     );
     refused("waiting", second.claim(Duration::from_secs(20)).await, Code::Interrupted)?;
     holds("a tick named the holder", *told.lock().unwrap_or_else(PoisonError::into_inner))?;

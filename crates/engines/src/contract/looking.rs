@@ -13,6 +13,7 @@ pub(super) static CASES: &[Case] = &[
     Case { name: "what the catalog cannot tell is unclear, never done", run: |h| Box::pin(unclear(h)) },
     Case { name: "rows come as texts, no more than asked for, NULL as none", run: |h| Box::pin(rows(h)) },
     Case { name: "a query can write nothing", run: |h| Box::pin(read_only(h)) },
+    Case { name: "what is between and what is left can be asked at any time", run: |h| Box::pin(around(h)) },
 ];
 
 async fn facts(harness: &dyn Harness) -> Outcome {
@@ -104,6 +105,21 @@ async fn read_only(harness: &dyn Harness) -> Outcome {
     refused("writing", session.rows(words.insert_three, 9).await, Code::StatementFailed)?;
     equal("rows", bench.count(session.as_mut()).await?, 0)?;
     // And the session can go on.
+    loose(session.as_mut(), words.insert_three).await?;
+    equal("rows", bench.count(session.as_mut()).await?, 3)
+}
+
+async fn around(harness: &dyn Harness) -> Outcome {
+    let bench = Bench::new(harness).await?;
+    let words = bench.words();
+    let mut session = bench.with_table().await?;
+    equal("a pooler", session.pooled().await?, false)?;
+    for of in [vec![], vec![words.table.clone(), Name::plain("nowhere_to_be_found")]] {
+        let rooms = session.room(&of).await?;
+        holds("no more is free than there is", rooms.iter().all(|r| r.free <= r.total && r.total > 0))?;
+        holds("a folder has a name", rooms.iter().all(|r| !r.folder.is_empty()))?;
+    }
+    // And the session goes on.
     loose(session.as_mut(), words.insert_three).await?;
     equal("rows", bench.count(session.as_mut()).await?, 3)
 }

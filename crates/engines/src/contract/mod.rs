@@ -15,11 +15,14 @@ use crate::{Engine, Target};
 
 mod batches;
 mod bench;
+mod beside;
+mod copying;
 mod fencing;
 mod locking;
 mod looking;
 mod loose;
 mod online;
+mod outbox;
 mod records;
 
 /// What the contract needs of an engine under test.
@@ -139,6 +142,9 @@ pub static CASES: &[&[Case]] = &[
     records::CASES,
     looking::CASES,
     online::CASES,
+    copying::CASES,
+    outbox::CASES,
+    beside::CASES,
 ];
 
 /// Runs every case, each to its end, and returns those that were broken.

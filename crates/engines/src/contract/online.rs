@@ -32,6 +32,7 @@ async fn table(bench: &Bench<'_>) -> Result<Option<(Box<dyn Session>, Online)>, 
         backward: vec![],
         allow_loss: None,
         workers: 1,
+        proof: Default::default(),
     };
     Ok(Some((session, change)))
 }

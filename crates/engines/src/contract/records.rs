@@ -1,5 +1,6 @@
 //! Runs, journal and history over time.
 
+use cofferdam_core::approval::{Approval, Decision};
 use cofferdam_core::journal::{What, first_break};
 use cofferdam_core::{Checksum, Code, Phase};
 
@@ -13,6 +14,7 @@ pub(super) static CASES: &[Case] = &[
     Case { name: "a row is taken back once", run: |h| Box::pin(undone_once(h)) },
     Case { name: "a baseline is added to the history, and journalled", run: |h| Box::pin(baseline(h)) },
     Case { name: "a history row is rewritten, and journalled", run: |h| Box::pin(repaired(h)) },
+    Case { name: "a word of a person is journalled beside the runs", run: |h| Box::pin(word(h)) },
 ];
 
 async fn runs(harness: &dyn Harness) -> Outcome {
@@ -110,4 +112,29 @@ async fn repaired(harness: &dyn Harness) -> Outcome {
     equal("the last row", journal.last().map(|e| &e.what), Some(&note))?;
     let gone = cofferdam_core::history::Applied { rank: 9, ..row };
     holds("a row that is not there cannot be rewritten", session.amend_history(&gone, "x").await.is_err())
+}
+
+async fn word(harness: &dyn Harness) -> Outcome {
+    let bench = Bench::new(harness).await?;
+    let mut session = bench.claimed("contract").await?;
+    let approval = Approval {
+        decision: Decision::Approve,
+        digest: "sha256:ab".into(),
+        plans: vec![],
+        database: String::new(),
+        role: "alice".into(),
+        at: "2026-11-21T12:00:00Z".into(),
+        until: None,
+        comment: Some("agreed".into()),
+    };
+    let what = What::Approved { approval: Box::new(approval) };
+    session.append(what.clone()).await?;
+    session.commit(&whole(&run_of("1", &[bench.words().create_table]))?).await?;
+    session.append(what.clone()).await?;
+    let of_no_run = session.journal(Some(uuid::Uuid::nil())).await?;
+    equal("the words", of_no_run.iter().map(|e| &e.what).collect::<Vec<_>>(), vec![&what, &what])?;
+    equal("break", first_break(&session.journal(None).await?), None)?;
+    drop(session);
+    let mut session = bench.session("contract two").await?;
+    holds("without the run lock nothing is written", session.append(what).await.is_err())
 }

@@ -15,7 +15,7 @@ use super::language::{self, Content, Settings};
 use super::locking::Claim;
 use super::server::{Own, Server};
 use super::session::{FakeSession, again, connection_lost, refused};
-use crate::{Batch, Line, Record, Tick};
+use crate::{Batch, Line, Record, Stopping, Tick};
 
 /// See [`crate::Session::commit`].
 pub(super) async fn commit(session: &mut FakeSession, batch: &Batch<'_>) -> Result<()> {
@@ -36,6 +36,9 @@ pub(super) async fn commit(session: &mut FakeSession, batch: &Batch<'_>) -> Resu
         match line {
             Line::Write(what) => entries.push(what.clone()),
             Line::Perform { id, act: done, step } => {
+                if matches!((session.stop)(), Stopping::AtSafePoint | Stopping::AtOnce) {
+                    return Err(refused(Code::Interrupted));
+                }
                 (session.ticker)(Tick::StepBegan(id.clone()));
                 interrupted(session, FakePlace::Statement).await?;
                 session.table_lock(&done.text())?;
@@ -241,6 +244,22 @@ pub(super) fn amend(session: &mut FakeSession, row: &Applied, note: &str) -> Res
     }
     let noted = vec![What::Noted { text: note.to_owned() }];
     chain(own, &mut claim, row.run.unwrap_or(Uuid::nil()), &session.who, noted);
+    drop(server);
+    session.claim = Some(claim);
+    Ok(())
+}
+
+/// See [`crate::Session::append`].
+pub(super) fn append(session: &mut FakeSession, what: What) -> Result<()> {
+    let Some(mut claim) = session.claim.clone() else {
+        return Err(Fault::Bug("the journal was to be written to without the run lock".into()));
+    };
+    let mut server = session.database.server();
+    let Some(own) = &mut server.own else { return Err(fenced()) };
+    if own.newest_epoch() > claim.epoch || own.journal.last().map_or(0, |e| e.seq) != claim.seq {
+        return Err(fenced());
+    }
+    chain(own, &mut claim, Uuid::nil(), &session.who, vec![what]);
     drop(server);
     session.claim = Some(claim);
     Ok(())

@@ -45,7 +45,7 @@ pub(super) async fn claim(session: &mut FakeSession, wait: Duration) -> Result<(
         if let Some(holder) = holder {
             (session.ticker)(Tick::LockedBy(holder));
         }
-        if (session.stop)() {
+        if (session.stop)().asked() {
             return Err(Refusal::new(Code::Interrupted, "stopped while waiting for the run lock").into());
         }
         tokio::time::sleep(POLL).await;

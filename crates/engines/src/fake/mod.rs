@@ -17,15 +17,19 @@ use crate::{Engine, Missing, Session, Target};
 
 mod catalog;
 mod commit;
+mod copy;
 mod faults;
 pub mod language;
 mod locking;
 mod online;
+mod outbox;
 mod server;
 mod session;
+mod vitals;
 
 pub use faults::{FakeFault, FakePlace};
 use server::Server;
+pub use vitals::Health;
 
 /// The engine. Clones share their databases; two engines made by [`Fake::new`] share nothing.
 #[derive(Debug, Clone, Default)]
@@ -125,6 +129,11 @@ impl FakeDatabase {
         self.server().held_tables.remove(table);
     }
 
+    /// What sessions beside a run are told of the database's health from now on.
+    pub fn health(&self, health: Health) {
+        self.server().health = health;
+    }
+
     /// What looking at this table before an online change finds. Without it: a table that is rewritten, with a key.
     pub fn examined(&self, table: &str, examined: Examined) {
         self.server().online.examined.insert(table.to_owned(), examined);
@@ -133,6 +142,21 @@ impl FakeDatabase {
     /// The role lacks this right from now on.
     pub fn deny(&self, missing: Missing) {
         self.server().missing_rights.push(missing);
+    }
+
+    /// So much room is left from now on; nothing: it cannot be seen.
+    pub fn has_room(&self, room: Vec<cofferdam_core::facts::Room>) {
+        self.server().room = room;
+    }
+
+    /// A pooler stands in between from now on.
+    pub fn pool(&self) {
+        self.server().pooled = true;
+    }
+
+    /// A query that begins with this text is answered so from now on; `Err` is how the server refuses it.
+    pub fn answer(&self, query: &str, with: Result<crate::Rows, String>) {
+        self.server().answers.insert(query.to_owned(), with);
     }
 
     /// Every statement that took effect, in order: what was rolled back is not among them.

@@ -60,7 +60,7 @@ pub(super) async fn wait(session: &mut FakeSession, change: &Online, part: Part)
         if !(closed || (forward && asked.paused)) {
             return Ok(());
         }
-        if (session.stop)() {
+        if (session.stop)().asked() {
             return Err(refused(Code::Interrupted));
         }
         tokio::time::sleep(POLL).await;

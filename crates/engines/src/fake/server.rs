@@ -2,13 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use cofferdam_core::facts::Room;
 use cofferdam_core::history::Applied;
 use cofferdam_core::journal::Entry;
+use uuid::Uuid;
 
 use super::faults::Planned;
 use super::language::{self, Content};
 use super::online::Changes;
-use crate::{Holder, Missing, Run};
+use super::vitals::Health;
+use crate::{Holder, Mark, Missing, Rows, Run};
 
 /// One database, with the sessions that are connected to it.
 #[derive(Debug, Default)]
@@ -24,12 +27,23 @@ pub(super) struct Server {
     pub(super) sessions: BTreeMap<i32, Holder>,
     /// Online changes.
     pub(super) online: Changes,
+    /// Which session is at which place for notifications.
+    pub(super) telling: BTreeMap<String, i32>,
     orphans: Vec<Orphan>,
     /// Tables that somebody else's transaction holds.
     pub(super) held_tables: BTreeSet<String>,
     pub(super) planned: Planned,
     pub(super) missing_rights: Vec<Missing>,
+    pub(super) room: Vec<Room>,
+    /// A pooler stands in between.
+    pub(super) pooled: bool,
+    /// What queries answer that are not in the fake's language; `Err`: how the server refuses.
+    pub(super) answers: BTreeMap<String, Result<Rows, String>>,
     pub(super) performed: Vec<String>,
+    /// Why runs are to be taken back, and since when.
+    pub(super) asked_back: BTreeMap<Uuid, (String, String)>,
+    /// What a test says of the database's health.
+    pub(super) health: Health,
     last_pid: i32,
 }
 
@@ -39,6 +53,7 @@ pub(super) struct Own {
     pub(super) runs: Vec<Run>,
     pub(super) journal: Vec<Entry>,
     pub(super) history: Vec<Applied>,
+    pub(super) marks: BTreeMap<String, Mark>,
 }
 
 /// A session whose client is gone, and the statement that it still runs.
@@ -72,6 +87,7 @@ impl Server {
     /// The client closed its connection, or died while nothing ran.
     pub(super) fn disconnect(&mut self, pid: i32) {
         self.sessions.remove(&pid);
+        self.telling.retain(|_, at| *at != pid);
         self.lose_lock(pid);
     }
 

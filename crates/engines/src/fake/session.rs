@@ -6,9 +6,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use uuid::Uuid;
 
+use cofferdam_core::facts::Room;
 use cofferdam_core::fault::{Question, Result};
 use cofferdam_core::history::Applied;
-use cofferdam_core::journal::Entry;
+use cofferdam_core::journal::{Entry, What};
 use cofferdam_core::online::{Examined, Online, Part};
 use cofferdam_core::plan::{Act, Plan, Probe, Seen, Step};
 use cofferdam_core::{Code, Facts, Fault, Name, Refusal};
@@ -16,9 +17,10 @@ use cofferdam_core::{Code, Facts, Fault, Name, Refusal};
 use super::faults::{FakeFault, FakePlace};
 use super::language::{self, Settings};
 use super::locking::{self, Claim};
-use super::{FakeDatabase, catalog, commit, online};
+use super::{FakeDatabase, catalog, commit, online, outbox};
 use crate::{
-    Asked, Batch, Holder, Missing, OnlineState, Rows, Run, Runs, Session, StopAsked, Target, Ticker,
+    Asked, Batch, Copier, Holder, Mark, Missing, OnlineState, Rows, Run, Runs, Sent, Session, StopAsked,
+    Stopping, Target, Ticker, Touch, Vitals, VitalsAsked,
 };
 
 /// See [`crate::Session`].
@@ -47,7 +49,7 @@ impl FakeSession {
             settings: Settings::new(),
             who: target.who.clone(),
             ticker: Arc::new(|_| {}),
-            stop: Arc::new(|| false),
+            stop: Arc::new(|| Stopping::No),
             lost: false,
             busy: None,
         };
@@ -95,7 +97,7 @@ impl FakeSession {
     /// Waits for ever, or until a stop is asked for.
     pub(super) async fn hang(&mut self, statement: Option<String>) -> Fault {
         self.busy = Some(statement);
-        while !(self.stop)() {
+        while !matches!((self.stop)(), Stopping::Soon | Stopping::AtOnce) {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
         self.busy = None;
@@ -309,8 +311,15 @@ impl Session for FakeSession {
 
     async fn rows(&mut self, query: &str, most: usize) -> Result<Rows> {
         self.go_to(FakePlace::Read)?;
-        let mut rows = language::query(&self.database.server().content, &self.settings, query)
-            .map_err(|said| Refusal::new(Code::StatementFailed, "a query failed").cause(said))?;
+        let server = self.database.server();
+        let planned =
+            server.answers.iter().find(|(begins, _)| query.trim_start().starts_with(begins.as_str()));
+        let answered = match planned {
+            Some((_, answer)) => answer.clone(),
+            None => language::query(&server.content, &self.settings, query),
+        };
+        let mut rows =
+            answered.map_err(|said| Refusal::new(Code::StatementFailed, "a query failed").cause(said))?;
         rows.rows.truncate(most);
         Ok(rows)
     }
@@ -331,9 +340,29 @@ impl Session for FakeSession {
         commit::amend(self, row, note)
     }
 
+    async fn append(&mut self, what: What) -> Result<()> {
+        self.alive()?;
+        commit::append(self, what)
+    }
+
+    async fn pooled(&mut self) -> Result<bool> {
+        self.go_to(FakePlace::Read)?;
+        Ok(self.database.server().pooled)
+    }
+
+    async fn room(&mut self, _of: &[Name]) -> Result<Vec<Room>> {
+        self.go_to(FakePlace::Read)?;
+        Ok(self.database.server().room.clone())
+    }
+
     async fn examine(&mut self, change: &Online) -> Result<Examined> {
         self.go_to(FakePlace::Read)?;
         Ok(online::examine(&self.database.server(), change))
+    }
+
+    async fn copier(&mut self, _: &str) -> Result<Box<dyn Copier>> {
+        self.go_to(FakePlace::Read)?;
+        Ok(Box::new(super::copy::FakeCopier { database: self.database.clone(), seen: Default::default() }))
     }
 
     async fn online(&mut self) -> Result<Vec<OnlineState>> {
@@ -344,5 +373,66 @@ impl Session for FakeSession {
     async fn control(&mut self, id: &str, asked: &Asked) -> Result<()> {
         self.alive()?;
         online::control(&mut self.database.server(), id, asked)
+    }
+
+    async fn journal_after(&mut self, seq: i64, most: u32) -> Result<Vec<Entry>> {
+        let mut rows = self.journal(None).await?;
+        rows.retain(|row| row.seq > seq);
+        rows.truncate(usize::try_from(most).unwrap_or(usize::MAX));
+        Ok(rows)
+    }
+
+    async fn journal_head(&mut self) -> Result<Option<(i64, String)>> {
+        Ok(self.journal(None).await?.pop().map(|row| (row.seq, row.hash)))
+    }
+
+    async fn marks(&mut self) -> Result<Vec<Mark>> {
+        self.go_to(FakePlace::Read)?;
+        Ok(outbox::marks(&self.database.server()))
+    }
+
+    async fn take_mark(&mut self, sink: &str, since: &str) -> Result<Option<Mark>> {
+        self.go_to(FakePlace::Read)?;
+        Ok(outbox::take(&mut self.database.server(), self.pid, sink, since))
+    }
+
+    async fn set_mark(&mut self, sink: &str, sent: &Sent) -> Result<()> {
+        self.go_to(FakePlace::Read)?;
+        outbox::set(&mut self.database.server(), sink, sent);
+        Ok(())
+    }
+
+    async fn leave_mark(&mut self, sink: &str) -> Result<()> {
+        self.alive()?;
+        self.database.server().telling.remove(sink);
+        Ok(())
+    }
+
+    async fn touch(&mut self, tables: &[Name], patience: Duration) -> Result<Vec<Touch>> {
+        self.alive()?;
+        super::vitals::touch(self, tables, patience).await
+    }
+
+    async fn vitals(&mut self, asked: &VitalsAsked) -> Result<Vitals> {
+        self.alive()?;
+        Ok(super::vitals::vitals(&self.database.server(), asked))
+    }
+
+    async fn ask_back(&mut self, run: Uuid, why: &str) -> Result<()> {
+        self.alive()?;
+        let mut server = self.database.server();
+        server.asked_back.entry(run).or_insert_with(|| (why.to_owned(), jiff::Timestamp::now().to_string()));
+        Ok(())
+    }
+
+    async fn asked_back(&mut self, run: Uuid) -> Result<Option<(String, String)>> {
+        self.alive()?;
+        Ok(self.database.server().asked_back.get(&run).cloned())
+    }
+
+    async fn answer_back(&mut self, run: Uuid) -> Result<()> {
+        self.alive()?;
+        self.database.server().asked_back.remove(&run);
+        Ok(())
     }
 }

@@ -51,7 +51,7 @@ pub(super) async fn claim(session: &mut PostgresSession, wait: Duration) -> Resu
         if let Some(holder) = holder {
             (session.ticker)(Tick::LockedBy(holder));
         }
-        if (session.stop)() {
+        if (session.stop)().asked() {
             return Err(Refusal::new(Code::Interrupted, "stopped while waiting for the run lock").into());
         }
         tokio::time::sleep(POLL).await;
@@ -124,12 +124,36 @@ pub(super) async fn holder(client: &Client) -> Result<Option<Holder>> {
     Ok(rows.first().map(super::watch::holder_of))
 }
 
-/// Refuses a pooler in transaction or statement mode, through which a session lock excludes nobody.
-///
+/// Refuses a pooler in transaction or statement mode, through which a session lock excludes nobody. The second
+/// connection stays as the watcher.
+async fn refuse_pooler(session: &mut PostgresSession) -> Result<()> {
+    let found = look_for_pooler(session).await?;
+    if found.pooled {
+        return Err(Refusal::new(
+            Code::PoolerNotSupported,
+            "the address is that of a connection pooler in transaction mode",
+        )
+        .cause("two connections were served by one backend, so the run lock would exclude nobody")
+        .help("give the server's own host and port in --url (or a pooler in session mode)")
+        .into());
+    }
+    session.backend = found.backend;
+    session.watch = Some(found.second);
+    Ok(())
+}
+
+/// What was found of a pooler.
+pub(super) struct Between {
+    /// There is one that would break the run lock.
+    pub(super) pooled: bool,
+    backend: i32,
+    second: Client,
+}
+
 /// A second connection opens a transaction, which ties it to a backend. Through such a pooler either it is given
 /// the backend of our first connection, or our first connection is given another one than before; with a direct
-/// connection, or a pooler in session mode, neither can happen. The second connection stays as the watcher.
-async fn refuse_pooler(session: &mut PostgresSession) -> Result<()> {
+/// connection, or a pooler in session mode, neither can happen.
+pub(super) async fn look_for_pooler(session: &PostgresSession) -> Result<Between> {
     let doing = "looking for a connection pooler";
     let ours = backend(&session.client).await?;
     let second = connect::connect(&session.watch_options()).await?.client;
@@ -146,18 +170,7 @@ async fn refuse_pooler(session: &mut PostgresSession) -> Result<()> {
     for _ in 0..2 {
         pooled = pooled || backend(&session.client).await? != ours;
     }
-    if pooled {
-        return Err(Refusal::new(
-            Code::PoolerNotSupported,
-            "the address is that of a connection pooler in transaction mode",
-        )
-        .cause("two connections were served by one backend, so the run lock would exclude nobody")
-        .help("give the server's own host and port in --url (or a pooler in session mode)")
-        .into());
-    }
-    session.backend = ours;
-    session.watch = Some(second);
-    Ok(())
+    Ok(Between { pooled, backend: ours, second })
 }
 
 async fn backend(client: &Client) -> Result<i32> {

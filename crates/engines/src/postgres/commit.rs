@@ -10,8 +10,8 @@ use uuid::Uuid;
 use cofferdam_core::fault::Result;
 use cofferdam_core::history::Applied;
 use cofferdam_core::journal::What;
-use cofferdam_core::{Fault, failpoint};
-use cofferdam_formats::history::Write;
+use cofferdam_core::{Code, Fault, Refusal, failpoint};
+use cofferdam_formats::history::{Context, Write};
 
 use super::claim::Claim;
 use super::history::{self, CODEC};
@@ -19,7 +19,7 @@ use super::record::{MOST_ROWS, Writing};
 use super::session::PostgresSession;
 use super::statements::Parameter;
 use super::{errors, large, perform, record};
-use crate::{Batch, Line, Record, Tick};
+use crate::{Batch, Line, Record, Stopping, Tick};
 
 pub(super) async fn commit(session: &mut PostgresSession, batch: &Batch<'_>) -> Result<()> {
     let result = attempt(session, batch).await;
@@ -43,6 +43,12 @@ async fn attempt(session: &mut PostgresSession, batch: &Batch<'_>) -> Result<Cla
         match line {
             Line::Write(what) => entries.push(what.clone()),
             Line::Perform { id, act, step } => {
+                // Found between two statements: the next one is not begun.
+                if matches!((session.stop)(), Stopping::AtSafePoint | Stopping::AtOnce) {
+                    return Err(
+                        Refusal::new(Code::Interrupted, format!("{} was not begun", step.title)).into()
+                    );
+                }
                 (session.ticker)(Tick::StepBegan(id.clone()));
                 let step_began = Instant::now();
                 perform::watched(session, act, step, batch.limits, began).await?;
@@ -182,20 +188,23 @@ async fn history_writes(
     let Some(before) = batch.record else { return Ok(Vec::new()) };
     Ok(match &batch.run.record {
         Record::Nothing => Vec::new(),
-        Record::Applied(applied) => (CODEC.applied)(&Applied {
-            rank: next_rank,
-            at: now.to_string(),
-            ms: before + ms,
-            run: Some(batch.run.id),
-            ..applied.as_ref().clone()
-        }),
+        Record::Applied(applied) => {
+            let row = Applied {
+                rank: next_rank,
+                at: now.to_string(),
+                ms: before + ms,
+                run: Some(batch.run.id),
+                ..applied.as_ref().clone()
+            };
+            (CODEC.applied)(&row, &Context::nothing())?
+        }
         Record::Undone { rank } => {
             settle(session).await.map_err(record::fault)?;
             let history = history::read(&session.client).await?;
             let Some(row) = history.into_iter().find(|a| a.rank == *rank && a.in_force()) else {
                 return Err(record::fenced());
             };
-            (CODEC.undone)(&Applied { undone_at: Some(now.to_string()), ..row })
+            (CODEC.undone)(&Applied { undone_at: Some(now.to_string()), ..row }, &Context::nothing())?
         }
     })
 }
@@ -220,9 +229,9 @@ pub(super) async fn amend(session: &mut PostgresSession, row: &Applied, note: &s
 async fn amend_open(session: &PostgresSession, claim: &mut Claim, row: &Applied, note: &str) -> Result<()> {
     let writes = if row.rank == 0 {
         let rank = history::read(&session.client).await?.iter().map(|a| a.rank).max().unwrap_or(0) + 1;
-        (CODEC.applied)(&Applied { rank, ..row.clone() })
+        (CODEC.applied)(&Applied { rank, ..row.clone() }, &Context::nothing())?
     } else {
-        amendment(row)
+        amendment(row)?
     };
     let noted = vec![What::Noted { text: note.to_owned() }];
     let run = row.run.unwrap_or(Uuid::nil());
@@ -234,10 +243,23 @@ async fn amend_open(session: &PostgresSession, claim: &mut Claim, row: &Applied,
     written.map(drop).map_err(record::fault)
 }
 
+/// See [`crate::Session::append`].
+pub(super) async fn append(session: &mut PostgresSession, what: What) -> Result<()> {
+    let Some(mut claim) = session.claim.clone() else {
+        return Err(Fault::Bug("the journal was to be written to without the run lock".into()));
+    };
+    let rows = record::chain(&mut claim, Uuid::nil(), &session.who, record::now(), vec![what]);
+    let mut writing = Writing::default();
+    writing.journal(rows)?;
+    session.client.query_typed(&writing.sql(), &writing.parameters()).await.map_err(record::fault)?;
+    session.claim = Some(claim);
+    Ok(())
+}
+
 /// The row as the codec would write it anew, in place of the one of the same key.
-fn amendment(row: &Applied) -> Vec<Write> {
+fn amendment(row: &Applied) -> Result<Vec<Write>> {
     let mut writes = Vec::new();
-    for write in (CODEC.applied)(row) {
+    for write in (CODEC.applied)(row, &Context::nothing())? {
         let Write::Insert(cells) = write else { continue };
         let is_key = |name: &str| CODEC.key.contains(&name);
         let named = || CODEC.columns.iter().map(|c| c.name).zip(cells.iter().cloned());
@@ -246,7 +268,7 @@ fn amendment(row: &Applied) -> Vec<Write> {
             set: named().filter(|(name, _)| !is_key(name)).collect(),
         });
     }
-    writes
+    Ok(writes)
 }
 
 fn milliseconds(since: Instant) -> u64 {

@@ -49,7 +49,11 @@ pub async fn connect(options: &ConnectOptions) -> Result<Connected, Fault> {
                 continue;
             }
         };
-        let password = options.password_for(place);
+        let made = match &options.logins {
+            Some(logins) => Some(made(logins, options, host).await?),
+            None => None,
+        };
+        let password = made.as_ref().or_else(|| options.password_for(place));
         let connector = tls::connector(options, options.sslmode_for(host))?;
         for address in addresses {
             let config = config(options, host, address, password);
@@ -69,6 +73,17 @@ pub async fn connect(options: &ConnectOptions) -> Result<Connected, Fault> {
         }
     }
     Err(together(failures))
+}
+
+/// A password for just this connection. It goes to nobody in the clear: whoever hears it can use it for a while.
+async fn made(logins: &crate::Logins, options: &ConnectOptions, host: &HostPort) -> Result<Secret, Fault> {
+    if options.sslmode_for(host) == SslMode::Disable && !host.is_local() {
+        return Err(Refusal::new(Code::TlsFailed, format!("no token is sent to {host} without TLS"))
+            .cause("sslmode is disable, and a token is a password for as long as it lasts")
+            .help("use verify-full, with the authorities of the server's certificate")
+            .into());
+    }
+    logins.0.password(&host.host, host.port, &options.user).await.map(Secret::new)
 }
 
 /// What every session of ours runs under, whatever the role's or the database's defaults say: a `statement_timeout`

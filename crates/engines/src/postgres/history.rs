@@ -5,7 +5,7 @@ use tokio_postgres::{Client, Row};
 use cofferdam_core::fault::Result;
 use cofferdam_core::history::Applied;
 use cofferdam_core::{Bundle, Fault, Name};
-use cofferdam_formats::history::{Cells, HistoryCodec, Write, own};
+use cofferdam_formats::history::{Cells, Column, HistoryCodec, Write, own};
 
 use super::reading;
 
@@ -42,7 +42,7 @@ async fn read_columns(client: &Client, text: impl Fn(&str) -> String) -> Result<
     let cells: Vec<Cells> = reading::read(client, &sql, &[]).await?.iter().map(cells_of).collect();
     // Only tools that store no more than how far they got need the directory to say what that means.
     let nothing = Bundle { format: CODEC.id, migrations: Vec::new(), skipped: Vec::new() };
-    (CODEC.read)(&cells, &nothing).map_err(Fault::Refused)
+    (CODEC.read)(&cells, &nothing).map(|history| history.applied).map_err(Fault::Refused)
 }
 
 fn cells_of(row: &Row) -> Cells {
@@ -62,9 +62,11 @@ pub(super) fn statement(write: Write, before: usize) -> Result<(String, Cells)> 
     let table = table()?;
     Ok(match write {
         Write::Insert(cells) => {
-            let names: Vec<&str> = CODEC.columns.iter().map(|c| c.name).collect();
+            let columns = CODEC.columns.iter().zip(cells).filter(|(column, _)| !column.generated);
+            let (columns, cells): (Vec<&Column>, Cells) = columns.unzip();
+            let names: Vec<&str> = columns.iter().map(|c| c.name).collect();
             let values: Vec<String> =
-                CODEC.columns.iter().enumerate().map(|(i, c)| cell(before + i, c.sql_type)).collect();
+                columns.iter().enumerate().map(|(i, c)| cell(before + i, c.sql_type)).collect();
             (format!("INSERT INTO {table} ({}) VALUES ({})", names.join(", "), values.join(", ")), cells)
         }
         Write::Update { key, set } => {

@@ -9,16 +9,19 @@ use crate::{Engine, Session, Target};
 mod claim;
 mod commit;
 pub mod connect;
+mod copy;
 pub mod errors;
 pub mod facts;
 mod history;
 mod large;
 mod online;
 pub mod options;
+mod outbox;
 mod passfile;
 mod perform;
 mod probe;
 mod reading;
+mod recall;
 mod record;
 pub mod rights;
 mod schema;
@@ -26,6 +29,8 @@ mod service;
 mod session;
 mod statements;
 mod tls;
+mod touch;
+mod vitals;
 mod watch;
 
 /// The engine.

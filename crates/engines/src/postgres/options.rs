@@ -160,6 +160,8 @@ pub struct ConnectOptions {
     /// What a person should know though it is no error: a password file that was not used, a setting without effect.
     pub warnings: Vec<String>,
     passfile_passwords: Vec<Option<Secret>>,
+    /// Makes a password for each connection, and beats all others.
+    pub logins: Option<crate::Logins>,
 }
 
 impl ConnectOptions {
@@ -278,6 +280,7 @@ fn build(settings: Settings, env: &dyn Env) -> Result<ConnectOptions, Box<Refusa
         warnings: settings.warnings.into_iter().chain(warnings).collect(),
         hosts,
         passfile_passwords,
+        logins: None,
     };
     let speaks_tls = options.hosts.iter().any(|h| options.sslmode_for(h) != SslMode::Disable);
     if options.channel_binding == ChannelBinding::Require && !speaks_tls {

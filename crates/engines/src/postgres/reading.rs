@@ -70,14 +70,31 @@ fn run_of(row: &Row) -> Result<Run> {
     })
 }
 
+const JOURNAL: &str = "SELECT seq, run, epoch, at, who, entry, previous, hash FROM cofferdam.journal";
+
 pub(super) async fn journal(client: &Client, run: Option<Uuid>) -> Result<Vec<Entry>> {
-    let columns = "SELECT seq, run, epoch, at, who, entry, previous, hash FROM cofferdam.journal";
     let rows = match run {
         Some(run) => {
-            read(client, &format!("{columns} WHERE run = $1 ORDER BY seq"), &[(&run, Type::UUID)]).await?
+            read(client, &format!("{JOURNAL} WHERE run = $1 ORDER BY seq"), &[(&run, Type::UUID)]).await?
         }
-        None => read(client, &format!("{columns} ORDER BY seq"), &[]).await?,
+        None => read(client, &format!("{JOURNAL} ORDER BY seq"), &[]).await?,
     };
+    entries(&rows)
+}
+
+/// See [`crate::Session::journal_after`].
+pub(super) async fn journal_after(client: &Client, seq: i64, most: u32) -> Result<Vec<Entry>> {
+    let sql = format!("{JOURNAL} WHERE seq OPERATOR(pg_catalog.>) $1 ORDER BY seq LIMIT $2");
+    entries(&read(client, &sql, &[(&seq, Type::INT8), (&i64::from(most), Type::INT8)]).await?)
+}
+
+/// See [`crate::Session::journal_head`].
+pub(super) async fn journal_head(client: &Client) -> Result<Option<(i64, String)>> {
+    let sql = "SELECT seq, hash FROM cofferdam.journal ORDER BY seq DESC LIMIT 1";
+    Ok(read(client, sql, &[]).await?.first().map(|row| (row.get(0), row.get(1))))
+}
+
+fn entries(rows: &[Row]) -> Result<Vec<Entry>> {
     rows.iter()
         .map(|row| {
             let what = row.try_get::<_, Json<What>>(5).map_err(|e| {

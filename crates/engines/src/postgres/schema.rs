@@ -4,7 +4,7 @@ use tokio_postgres::Client;
 
 use cofferdam_core::fault::Result;
 
-use super::errors;
+use super::{errors, outbox};
 
 /// Everything is `IF NOT EXISTS`, so that it may run again at any time; it runs under the run lock.
 ///
@@ -57,7 +57,10 @@ COMMENT ON SCHEMA cofferdam IS 'What Cofferdam did here. The journal is append-o
 /// Creates what is missing.
 pub(super) async fn ensure(client: &Client) -> Result<()> {
     client
-        .batch_execute(&format!("BEGIN; SET LOCAL client_min_messages = warning; {TABLES} COMMIT;"))
+        .batch_execute(&format!(
+            "BEGIN; SET LOCAL client_min_messages = warning; {TABLES} {} COMMIT;",
+            outbox::TABLE
+        ))
         .await
         .map_err(|e| errors::fault(e, "creating schema cofferdam"))
 }

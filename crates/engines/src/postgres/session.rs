@@ -8,9 +8,10 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_postgres::Client;
 use uuid::Uuid;
 
+use cofferdam_core::facts::Room;
 use cofferdam_core::fault::Result;
 use cofferdam_core::history::Applied;
-use cofferdam_core::journal::Entry;
+use cofferdam_core::journal::{Entry, What};
 use cofferdam_core::online::{Examined, Online};
 use cofferdam_core::plan::{Act, Plan, Probe, Seen, Step};
 use cofferdam_core::{Facts, Name};
@@ -19,11 +20,12 @@ use super::claim::Claim;
 use super::options::{ConnectOptions, RealEnv};
 use super::statements::Statements;
 use super::{
-    claim, commit, connect, errors, facts, history, online, options, perform, probe, reading, rights, schema,
+    claim, commit, connect, copy, errors, facts, history, online, options, outbox, perform, probe, reading,
+    recall, rights, schema, touch, vitals,
 };
 use crate::{
-    Asked, Batch, Holder, Line, Missing, OnlineState, Overview, Rows, Run, Runs, Session, StopAsked, Target,
-    Tick, Ticker,
+    Asked, Batch, Copier, Holder, Line, Mark, Missing, OnlineState, Overview, Rows, Run, Runs, Sent, Session,
+    StopAsked, Stopping, Target, Tick, Ticker, Touch, Vitals, VitalsAsked,
 };
 
 /// See [`crate::Session`].
@@ -53,6 +55,7 @@ impl PostgresSession {
     pub(super) async fn open(target: &Target) -> Result<Self> {
         let mut options = options::resolve(target.url.as_deref(), &RealEnv)?;
         options.application_name = target.application.clone();
+        options.logins.clone_from(&target.logins);
         let connected = connect::connect(&options).await?;
         Ok(Self {
             client: connected.client,
@@ -64,7 +67,7 @@ impl PostgresSession {
             claim: None,
             who: target.who.clone(),
             ticker: Arc::new(|_| {}),
-            stop: Arc::new(|| false),
+            stop: Arc::new(|| Stopping::No),
             unsettled: false,
             statements: Statements::default(),
             installed: connected.installed,
@@ -207,8 +210,24 @@ impl Session for PostgresSession {
         commit::amend(self, row, note).await
     }
 
+    async fn append(&mut self, what: What) -> Result<()> {
+        commit::append(self, what).await
+    }
+
+    async fn pooled(&mut self) -> Result<bool> {
+        Ok(claim::look_for_pooler(self).await?.pooled)
+    }
+
+    async fn room(&mut self, of: &[Name]) -> Result<Vec<Room>> {
+        online::rooms(&self.client, of).await
+    }
+
     async fn examine(&mut self, change: &Online) -> Result<Examined> {
         online::examine(&self.client, change).await
+    }
+
+    async fn copier(&mut self, purpose: &str) -> Result<Box<dyn Copier>> {
+        Ok(Box::new(copy::PostgresCopier::open(self, purpose).await?))
     }
 
     async fn online(&mut self) -> Result<Vec<OnlineState>> {
@@ -217,5 +236,53 @@ impl Session for PostgresSession {
 
     async fn control(&mut self, id: &str, asked: &Asked) -> Result<()> {
         online::control(&self.client, id, asked, &self.who).await
+    }
+
+    async fn journal_after(&mut self, seq: i64, most: u32) -> Result<Vec<Entry>> {
+        if self.installed().await? {
+            reading::journal_after(&self.client, seq, most).await
+        } else {
+            Ok(Vec::new())
+        }
+    }
+
+    async fn journal_head(&mut self) -> Result<Option<(i64, String)>> {
+        if self.installed().await? { reading::journal_head(&self.client).await } else { Ok(None) }
+    }
+
+    async fn marks(&mut self) -> Result<Vec<Mark>> {
+        if self.installed().await? { outbox::marks(&self.client).await } else { Ok(Vec::new()) }
+    }
+
+    async fn take_mark(&mut self, sink: &str, since: &str) -> Result<Option<Mark>> {
+        if self.installed().await? { outbox::take(&self.client, sink, since).await } else { Ok(None) }
+    }
+
+    async fn set_mark(&mut self, sink: &str, sent: &Sent) -> Result<()> {
+        outbox::set(&self.client, sink, sent).await
+    }
+
+    async fn leave_mark(&mut self, sink: &str) -> Result<()> {
+        outbox::leave(&self.client, sink).await
+    }
+
+    async fn touch(&mut self, tables: &[Name], patience: Duration) -> Result<Vec<Touch>> {
+        touch::touch(self, tables, patience).await
+    }
+
+    async fn vitals(&mut self, asked: &VitalsAsked) -> Result<Vitals> {
+        vitals::vitals(&self.client, asked).await
+    }
+
+    async fn ask_back(&mut self, run: Uuid, why: &str) -> Result<()> {
+        recall::ask(&self.client, run, why, &self.who).await
+    }
+
+    async fn asked_back(&mut self, run: Uuid) -> Result<Option<(String, String)>> {
+        recall::asked(&self.client, run).await
+    }
+
+    async fn answer_back(&mut self, run: Uuid) -> Result<()> {
+        recall::answer(&self.client, run).await
     }
 }

@@ -10,11 +10,11 @@ use tokio_postgres::{Client, Row};
 
 use cofferdam_core::Limits;
 
-use crate::{Holder, StopAsked, Tick, Ticker};
+use crate::{Holder, StopAsked, Stopping, Tick, Ticker};
 
 /// First look, and every look after it. Most statements end before the first one.
 const LOOK: Duration = Duration::from_millis(150);
-/// How long a statement may still run after a stop was asked for.
+/// How long a statement may still run after somebody asked to stop soon.
 const GRACE: Duration = Duration::from_secs(5);
 
 /// The columns that [`holder_of`] reads, of `pg_stat_activity a`.
@@ -76,9 +76,14 @@ impl Lookout<'_> {
                 result = &mut work => return (result, sighting),
                 () = tokio::time::sleep(LOOK) => {}
             }
-            if (self.stop)() {
+            let grace = match (self.stop)() {
+                Stopping::No | Stopping::AtSafePoint => None,
+                Stopping::Soon => Some(GRACE),
+                Stopping::AtOnce => Some(Duration::ZERO),
+            };
+            if let Some(grace) = grace {
                 let since = *stop_asked.get_or_insert_with(Instant::now);
-                if since.elapsed() >= GRACE && !sighting.stopped {
+                if since.elapsed() >= grace && !sighting.stopped {
                     sighting.stopped = self.cancel().await;
                 }
             }

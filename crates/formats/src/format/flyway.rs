@@ -17,7 +17,7 @@ use cofferdam_core::{Bundle, Checksum, Code, Migration, MigrationKind, Refusal, 
 
 use self::name::{Named, Prefix};
 use self::settings::Settings;
-use super::{Confidence, Format, NewFiles, slug};
+use super::{Confidence, Format, NewFiles, Values, slug};
 use crate::script::script;
 use crate::tree::{File, Tree};
 use crate::versions::{ByVersion, Versioned, by_version, each_has_its_migration};
@@ -28,7 +28,8 @@ pub static FORMAT: Format = Format {
     title: "V1__name.sql with U1__name.sql and C1__name.sql beside it, and R__name.sql",
     detect,
     read,
-    name_new,
+    name_new: Some(name_new),
+    notes: |_| Vec::new(),
 };
 
 fn detect(tree: &Tree) -> Confidence {
@@ -44,8 +45,8 @@ fn detect(tree: &Tree) -> Confidence {
     tree.files.iter().map(of).max().unwrap_or(Confidence::No)
 }
 
-fn read(tree: &Tree) -> Result<Bundle, Box<Refusal>> {
-    let mut files = Files::sort(tree);
+fn read(tree: &Tree, values: &Values) -> Result<Bundle, Box<Refusal>> {
+    let mut files = Files { values: values.clone(), ..Files::sort(tree) };
     files.refuse_what_is_not_run(tree)?;
     let repeatables = repeatables(tree, std::mem::take(&mut files.repeatables))?;
     let ups = by_version(tree, std::mem::take(&mut files.migrations))?;
@@ -72,7 +73,7 @@ fn read(tree: &Tree) -> Result<Bundle, Box<Refusal>> {
 
 fn name_new(version: &str, description: &str) -> NewFiles {
     let name = |prefix: &str| format!("{prefix}{version}__{}.sql", slug(description));
-    NewFiles { up: name("V"), down: name("U"), check: name("C") }
+    NewFiles { up: name("V"), down: Some(name("U")), check: Some(name("C")), text: "" }
 }
 
 /// The files of a directory, by what their names say.
@@ -87,6 +88,8 @@ struct Files<'t> {
     executed: Vec<(&'t File, String)>,
     /// By the path of the script that they are for.
     settings: BTreeMap<&'t str, &'t File>,
+    /// What placeholders are replaced by.
+    values: Values,
     skipped: Vec<(String, String)>,
 }
 
@@ -179,10 +182,13 @@ impl<'t> Files<'t> {
         kind: MigrationKind,
     ) -> Result<Migration, Box<Refusal>> {
         let settings = self.settings(tree, file)?;
-        let up = script(tree, file)?;
+        let mut up = script(tree, file)?;
+        let mut checksum = checksum::crc32(&up.text);
         if settings.replaces_placeholders {
             // A repeatable one's checksum is taken after replacement, so that even a comment matters there.
-            placeholder::refuse(&up, kind == MigrationKind::Repeatable)?;
+            let repeatable = kind == MigrationKind::Repeatable;
+            up = placeholder::replaced(up, repeatable, &self.values)?;
+            checksum = if repeatable { checksum::crc32(&up.text) } else { checksum };
         }
         Ok(Migration {
             version: None,
@@ -190,7 +196,7 @@ impl<'t> Files<'t> {
             kind,
             down: None,
             check: None,
-            checksum: Checksum::FlywayCrc32(checksum::crc32(&up.text)),
+            checksum: Checksum::FlywayCrc32(checksum),
             no_transaction: !settings.in_transaction,
             up,
         })
@@ -199,9 +205,9 @@ impl<'t> Files<'t> {
     /// An undo or check script.
     fn script_beside(&self, tree: &Tree, file: &File) -> Result<Script, Box<Refusal>> {
         let settings = self.settings(tree, file)?;
-        let script = script(tree, file)?;
+        let mut script = script(tree, file)?;
         if settings.replaces_placeholders {
-            placeholder::refuse(&script, false)?;
+            script = placeholder::replaced(script, false, &self.values)?;
         }
         if settings.in_transaction {
             return Ok(script);

@@ -1,13 +1,20 @@
 //! Formats of migration directories, and which of them a directory has.
 
+pub mod atlas;
+pub mod dbmate;
+pub mod drizzle;
 pub mod flyway;
+pub mod goose;
 pub mod plain;
+pub mod sqlx;
+
+use std::collections::BTreeMap;
 
 use cofferdam_core::{Bundle, Code, Refusal};
 
 use crate::foreign;
 use crate::nearest::nearest;
-use crate::tree::Tree;
+use crate::tree::{File, Tree};
 
 /// How files of one tool become a [`Bundle`].
 pub struct Format {
@@ -15,13 +22,19 @@ pub struct Format {
     pub id: &'static str,
     /// In a few words, with an example of a file name.
     pub title: &'static str,
-    /// Looks at names only.
+    /// Looks at names, and at the marks of the tool in files whose names could be its.
     pub detect: fn(&Tree) -> Confidence,
     /// Reads all of it, or refuses all of it.
-    pub read: fn(&Tree) -> Result<Bundle, Box<Refusal>>,
-    /// File names of a new migration with this version and description.
-    pub name_new: fn(version: &str, description: &str) -> NewFiles,
+    pub read: fn(&Tree, &Values) -> Result<Bundle, Box<Refusal>>,
+    /// File names of a new migration with this version and description. `None` where a file alone does not make a
+    /// migration: the tool keeps a list or a sum beside it.
+    pub name_new: Option<fn(version: &str, description: &str) -> NewFiles>,
+    /// What is read and yet worth saying, a line each: what the tool itself would do otherwise.
+    pub notes: fn(&Bundle) -> Vec<String>,
 }
+
+/// Values for placeholders, by name: `${name}` in a directory of Flyway.
+pub type Values = BTreeMap<String, String>;
 
 /// How well a directory fits a format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,14 +52,27 @@ pub enum Confidence {
 pub struct NewFiles {
     /// The change.
     pub up: String,
-    /// The way back.
-    pub down: String,
-    /// Queries that must return no row afterwards.
-    pub check: String,
+    /// The way back, where it is a file of its own.
+    pub down: Option<String>,
+    /// Queries that must return no row afterwards; `None` where the tool would take such a file for a migration.
+    pub check: Option<String>,
+    /// What the first file must hold to be read, where that is not nothing.
+    pub text: &'static str,
 }
 
 /// All formats.
-pub static FORMATS: &[&Format] = &[&flyway::FORMAT, &plain::FORMAT];
+pub static FORMATS: &[&Format] = &[
+    &atlas::FORMAT,
+    &dbmate::FORMAT,
+    &drizzle::FORMAT,
+    &flyway::FORMAT,
+    &goose::FORMAT,
+    &plain::FORMAT,
+    &sqlx::FORMAT,
+];
+
+/// Tools whose directories are those of a format with another name.
+const ALIASES: [(&str, &str); 1] = [("golang-migrate", "plain")];
 
 /// How many file names an error lists before it only counts.
 const NAMES_LISTED: usize = 10;
@@ -57,18 +83,33 @@ const NAMES_LISTED: usize = 10;
 /// `EmptyDirectory` when there is no migration, `UnknownFormat` when no format fits, or two, or `format` is not
 /// one; otherwise what the format refuses.
 pub fn read(tree: &Tree, format: Option<&str>) -> Result<Bundle, Box<Refusal>> {
+    read_with(tree, format, &Values::new())
+}
+
+/// Reads a directory with values for its placeholders. A placeholder without a value is refused.
+///
+/// # Errors
+/// Those of [`read`].
+pub fn read_with(tree: &Tree, format: Option<&str>, values: &Values) -> Result<Bundle, Box<Refusal>> {
     let format = match format {
         Some(id) => named(id)?,
         None => detected(tree)?,
     };
-    let bundle = (format.read)(tree)?;
+    let bundle = (format.read)(tree, values)?;
     match bundle.migrations.is_empty() {
         true => Err(Box::new(nothing_found(tree, format, &bundle.skipped))),
         false => Ok(bundle),
     }
 }
 
+/// What is worth saying of a directory that was read, a line each.
+pub fn notes(bundle: &Bundle) -> Vec<String> {
+    let format = FORMATS.iter().find(|format| format.id == bundle.format);
+    format.map(|format| (format.notes)(bundle)).unwrap_or_default()
+}
+
 fn named(id: &str) -> Result<&'static Format, Box<Refusal>> {
+    let id = ALIASES.iter().find(|(alias, _)| *alias == id).map_or(id, |(_, format)| format);
     let ids = || FORMATS.iter().map(|format| format.id);
     FORMATS.iter().copied().find(|format| format.id == id).ok_or_else(|| {
         let refusal = Refusal::new(Code::UnknownFormat, format!("there is no format {id:?}"))
@@ -87,8 +128,12 @@ fn detected(tree: &Tree) -> Result<&'static Format, Box<Refusal>> {
     };
     let (yes, near) = (fitting(Confidence::Yes), fitting(Confidence::Near));
     match (yes.as_slice(), near.as_slice()) {
-        ([format], _) | ([], [format]) => Ok(format),
-        ([], near) => Err(Box::new(not_recognised(tree, &root, near))),
+        ([format], _) => Ok(format),
+        ([], near) => match (foreign::tool(tree), near) {
+            (Some(tool), near) => Err(Box::new(tool.refusal(&root, near))),
+            (None, [format]) => Ok(format),
+            (None, near) => Err(Box::new(not_recognised(tree, &root, near))),
+        },
         (several, _) => {
             let ids: Vec<_> = several.iter().map(|format| format.id).collect();
             let refusal = Refusal::new(
@@ -118,7 +163,7 @@ fn not_recognised(tree: &Tree, root: &str, near: &[&Format]) -> Refusal {
         .cause(format!("no file has the name of a migration: {}{more}", listed.join(", ")))
         .help("rename the files, or name another directory with --dir");
     let formats = if near.is_empty() { FORMATS } else { near };
-    with_tool(formats.iter().fold(refusal, |refusal, format| refusal.note(note(format))), tree)
+    formats.iter().fold(refusal, |refusal, format| refusal.note(note(format)))
 }
 
 fn nothing_found(tree: &Tree, format: &Format, skipped: &[(String, String)]) -> Refusal {
@@ -133,16 +178,8 @@ fn nothing_found(tree: &Tree, format: &Format, skipped: &[(String, String)]) -> 
     if let more @ 1.. = skipped.len().saturating_sub(NAMES_LISTED) {
         refusal = refusal.note(format!("and {more} more"));
     }
-    with_tool(refusal, tree)
-}
-
-/// Adds the tool that the directory is written for, where that shows.
-fn with_tool(refusal: Refusal, tree: &Tree) -> Refusal {
     match foreign::tool(tree) {
-        Some(tool) => refusal.note(format!(
-            "{} shows that this directory is one of {}, which is not read yet",
-            tool.mark, tool.name
-        )),
+        Some(tool) => refusal.note(tool.sentence(&root)),
         None => refusal,
     }
 }
@@ -172,4 +209,43 @@ pub(crate) fn slug(description: &str) -> String {
     let kept = |c: char| c.is_alphanumeric() || c == '-' || c == '.';
     let words: Vec<_> = description.split(|c| !kept(c)).filter(|word| !word.is_empty()).collect();
     if words.is_empty() { "migration".to_owned() } else { words.join("_") }
+}
+
+/// The part of a name before its first character that is no digit, if there is one, and the rest.
+pub(crate) fn number(name: &str) -> Option<(&str, &str)> {
+    let end = name.find(|c: char| !c.is_ascii_digit()).unwrap_or(name.len());
+    (end > 0).then(|| name.split_at(end))
+}
+
+/// The files that a tool looks at, which are those of the top level; the others of `named` are skipped with the
+/// reason.
+pub(crate) fn top_level<'t>(
+    tree: &'t Tree,
+    skipped: &mut Vec<(String, String)>,
+    named: impl Fn(&str) -> bool,
+) -> Vec<&'t File> {
+    let (top, deep): (Vec<_>, Vec<_>) =
+        tree.files.iter().filter(|file| named(file.name())).partition(|file| file.is_top_level());
+    skipped.extend(deep.into_iter().map(|file| (tree.typed(&file.path), only_top_level(tree, file))));
+    top
+}
+
+/// Why a file in a subdirectory is skipped.
+pub(crate) fn only_top_level(tree: &Tree, file: &File) -> String {
+    let directory = file.path.rsplit_once('/').map_or("", |(directory, _)| directory);
+    format!("only the top level is read; to read this one: --dir {}", tree.typed(directory))
+}
+
+/// A file named like `1_name.sql` has this text in a line of its own comments.
+pub(crate) fn has_mark(tree: &Tree, mark: &str) -> bool {
+    let mark = mark.as_bytes();
+    let marked = |file: &File| {
+        let named = file.name().starts_with(|c: char| c.is_ascii_digit()) && is_sql(file.name());
+        named
+            && file.bytes.split(|byte| *byte == b'\n').any(|line| {
+                let comment = line.trim_ascii_start().strip_prefix(b"--").map(<[u8]>::trim_ascii);
+                comment.is_some_and(|comment| comment.starts_with(mark))
+            })
+    };
+    tree.files.iter().any(marked)
 }

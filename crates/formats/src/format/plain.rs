@@ -3,11 +3,14 @@
 //! Numbers may have any width, so timestamps are versions too. Files of one version belong together whatever
 //! their descriptions say. Only the top level is read: a pair in a subdirectory is more often an example or an
 //! archive than a migration, and is shown as skipped.
+//!
+//! The directories of golang-migrate have these names and no mark of their own, so they are read here: what they
+//! say is the same. That such a directory is golang-migrate's shows in the database only, by its history.
 
 use cofferdam_core::bundle::Version;
 use cofferdam_core::{Bundle, Checksum, Migration, MigrationKind, Refusal};
 
-use super::{Confidence, Format, NewFiles, is_sql, slug};
+use super::{Confidence, Format, NewFiles, is_sql, only_top_level, slug};
 use crate::script::script;
 use crate::tree::Tree;
 use crate::versions::{Versioned, by_version, each_has_its_migration};
@@ -17,8 +20,9 @@ pub static FORMAT: Format = Format {
     id: "plain",
     title: "001_name.up.sql with 001_name.down.sql and 001_name.check.sql beside it",
     detect,
-    read,
-    name_new,
+    read: |tree, _| read(tree),
+    name_new: Some(name_new),
+    notes: |_| Vec::new(),
 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,10 +59,7 @@ fn read(tree: &Tree) -> Result<Bundle, Box<Refusal>> {
                 roles[role as usize].push(Versioned { version, description, file });
             }
             Ok(_) => {
-                let directory = file.path.rsplit_once('/').map_or("", |(directory, _)| directory);
-                let reason =
-                    format!("only the top level is read; to read this one: --dir {}", tree.typed(directory));
-                skipped.push((tree.typed(&file.path), reason));
+                skipped.push((tree.typed(&file.path), only_top_level(tree, file)));
             }
             Err(reason) => skipped.push((tree.typed(&file.path), reason)),
         }
@@ -92,7 +93,7 @@ fn read(tree: &Tree) -> Result<Bundle, Box<Refusal>> {
 
 fn name_new(version: &str, description: &str) -> NewFiles {
     let name = |suffix: &str| format!("{version}_{}{suffix}", slug(description));
-    NewFiles { up: name(".up.sql"), down: name(".down.sql"), check: name(".check.sql") }
+    NewFiles { up: name(".up.sql"), down: Some(name(".down.sql")), check: Some(name(".check.sql")), text: "" }
 }
 
 /// The parts of a name that ends in `.sql`, or why it is not that of a migration.
@@ -120,7 +121,9 @@ fn no_role(name: &str) -> String {
     }
     let stem = &name[..name.len() - ".sql".len()];
     if begins_with_number(name) {
-        format!("it does not say whether it goes up or down; write {stem}.up.sql")
+        format!(
+            "it does not say whether it goes up or down; write {stem}.up.sql, or name the tool that it is for: --format sqlx"
+        )
     } else {
         "it is not named as 001_name.up.sql".to_owned()
     }

@@ -3,22 +3,67 @@
 //! Pure: an engine reads and writes the rows, a codec says what is in them. Tools differ in more than columns.
 //! Flyway appends a row to take one back, goose deletes it, golang-migrate has one row for all. So a codec reads
 //! its whole table at once, beside the bundle, and answers an event with the writes that the tool would do.
+//! Nothing is ever written that the tool itself would not write, and no table of a tool is begun in a directory that
+//! is not its own.
 
+pub mod atlas;
+pub mod dbmate;
+pub mod drizzle;
+pub mod flyway;
+pub mod golang_migrate;
+pub mod goose;
 pub mod own;
+pub mod sqlx;
 
-use cofferdam_core::history::Applied;
-use cofferdam_core::{Bundle, Refusal};
+use cofferdam_core::history::{Applied, Unfinished};
+use cofferdam_core::ident::IdentError;
+use cofferdam_core::{Bundle, Name, Refusal};
 
-/// One row as texts, in the order of [`HistoryCodec::columns`]; `None` is NULL.
+/// One row as texts, in the order of [`HistoryCodec::columns`]; `None` is NULL. Times are RFC 3339 in UTC, `bytea`
+/// is `\x` and hex, the rest is as PostgreSQL writes it.
 pub type Cells = Vec<Option<String>>;
 
-/// What a table says is applied, or which of its rows nobody can read.
-pub type Read = Result<Vec<Applied>, Box<Refusal>>;
+/// What a table says, or which of its rows nobody can read.
+pub type Read = Result<History, Box<Refusal>>;
+
+/// What is written, or why the tool has no way of saying it.
+pub type Writes = Result<Vec<Write>, Box<Refusal>>;
+
+/// What a table says.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct History {
+    /// What is applied, by rank.
+    pub applied: Vec<Applied>,
+    /// What was begun and did not end well. Nothing is to be applied while there is one.
+    pub unfinished: Vec<Unfinished>,
+}
+
+/// What a codec looks at beside the row that it writes about.
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a> {
+    /// All rows of the table, read in the transaction that writes.
+    pub rows: &'a [Cells],
+    /// The directory, where there is one.
+    pub bundle: &'a Bundle,
+    /// The directory's path as in [`crate::Tree::root`].
+    pub root: &'a str,
+}
+
+static NOTHING: Bundle = Bundle { format: "", migrations: Vec::new(), skipped: Vec::new() };
+
+impl Context<'static> {
+    /// For the codec of Cofferdam's own table, which looks at nothing.
+    pub fn nothing() -> Self {
+        Self { rows: &[], bundle: &NOTHING, root: "" }
+    }
+}
 
 /// How one tool writes its history.
 pub struct HistoryCodec {
     /// The tool, as in `--history`.
     pub id: &'static str,
+    /// The formats of directories that the tool reads; empty for any.
+    pub formats: &'static [&'static str],
     /// The schema in which the table lies; `None` is that of the connection.
     pub schema: Option<&'static str>,
     /// The table's name, unless the user gave it another.
@@ -27,13 +72,49 @@ pub struct HistoryCodec {
     pub columns: &'static [Column],
     /// The columns by which one row is found.
     pub key: &'static [&'static str],
-    /// All rows of the table, in any order, to what they say is applied, by rank. The bundle is for tools that
-    /// store only how far they got.
+    /// All rows of the table, in any order, to what they say. The bundle is for tools that store only how far they
+    /// got, or no names.
     pub read: fn(rows: &[Cells], bundle: &Bundle) -> Read,
-    /// What is written when this was applied, in the same transaction.
-    pub applied: fn(&Applied) -> Vec<Write>,
+    /// What is written when this was applied, in the same transaction. A baseline is one of these.
+    pub applied: fn(&Applied, &Context<'_>) -> Writes,
     /// What is written when this was taken back; its `undone_at` is set.
-    pub undone: fn(&Applied) -> Vec<Write>,
+    pub undone: fn(&Applied, &Context<'_>) -> Writes,
+    /// The statements that make the table as the tool makes it, where the first record is ours. Empty for
+    /// Cofferdam's own, which the engine makes.
+    pub create: fn(&Name) -> Result<Vec<String>, IdentError>,
+    /// The lock that keeps the tool away; `None` where it takes none.
+    pub lock: fn(&Place<'_>) -> Option<Lock>,
+}
+
+/// Where a history lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place<'a> {
+    /// The database's name.
+    pub database: &'a str,
+    /// The schema of the table.
+    pub schema: &'a str,
+    /// The table.
+    pub table: &'a str,
+}
+
+/// An advisory lock of PostgreSQL with one key of 64 bits. Whichever way the tool holds it, it is to be taken with
+/// `pg_try_advisory_lock`, on the session that works: no transaction may stay open while `CREATE INDEX CONCURRENTLY`
+/// waits for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lock {
+    /// The key.
+    pub key: i64,
+    /// How the tool itself holds it.
+    pub held: Held,
+}
+
+/// How a tool holds its lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Held {
+    /// By its session.
+    Session,
+    /// By a transaction that stays open beside the one that works.
+    Transaction,
 }
 
 /// One column of a history table.
@@ -43,12 +124,14 @@ pub struct Column {
     pub name: &'static str,
     /// Its type as PostgreSQL spells it.
     pub sql_type: &'static str,
+    /// The server fills it in, and an `INSERT` leaves it out: its cell is `None` then.
+    pub generated: bool,
 }
 
 /// One write to a history table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Write {
-    /// A new row, one cell for each column.
+    /// A new row, one cell for each column. Those of generated columns are `None` and left out.
     Insert(Cells),
     /// New values for some columns of the row with this key.
     Update {
@@ -65,8 +148,21 @@ pub enum Write {
 }
 
 /// All codecs.
-pub static HISTORIES: &[&HistoryCodec] = &[&own::CODEC];
+pub static HISTORIES: &[&HistoryCodec] = &[
+    &atlas::CODEC,
+    &dbmate::CODEC,
+    &drizzle::CODEC,
+    &flyway::CODEC,
+    &golang_migrate::CODEC,
+    &goose::CODEC,
+    &own::CODEC,
+    &sqlx::CODEC,
+];
 
 pub(crate) const fn column(name: &'static str, sql_type: &'static str) -> Column {
-    Column { name, sql_type }
+    Column { name, sql_type, generated: false }
+}
+
+pub(crate) const fn generated(name: &'static str, sql_type: &'static str) -> Column {
+    Column { name, sql_type, generated: true }
 }

@@ -3,23 +3,26 @@
 use cofferdam_core::history::{Applied, AppliedKind, RollbackBundle};
 use cofferdam_core::{Bundle, Checksum, Code, Refusal};
 
-use super::{Cells, Column, HistoryCodec, Read, Write, column};
+use super::{Cells, Column, History, HistoryCodec, Read, Write, column};
 
 /// The codec's line in the table.
 pub static CODEC: HistoryCodec = HistoryCodec {
     id: "own",
+    formats: &[],
     schema: Some("cofferdam"),
     table: "history",
     columns: COLUMNS,
     key: &["rank"],
     read,
-    applied: |applied| vec![Write::Insert(encode(applied))],
-    undone: |applied| {
-        vec![Write::Update {
+    applied: |applied, _| Ok(vec![Write::Insert(encode(applied))]),
+    undone: |applied, _| {
+        Ok(vec![Write::Update {
             key: vec![Some(applied.rank.to_string())],
             set: vec![("undone_at", applied.undone_at.clone())],
-        }]
+        }])
     },
+    create: |_| Ok(Vec::new()),
+    lock: |_| None,
 };
 
 /// The columns of `cofferdam.history`.
@@ -50,7 +53,12 @@ const KINDS: [(AppliedKind, &str); 3] = [
 pub fn encode(applied: &Applied) -> Cells {
     let (algorithm, checksum) = match &applied.checksum {
         Some(Checksum::FlywayCrc32(crc)) => (Some("flyway-crc32"), Some(crc.to_string())),
-        Some(Checksum::Sha256(hex)) => (Some("sha256"), Some(hex.clone())),
+        // Of the two the one that is of the file alone: a sum changes with the files before it.
+        Some(Checksum::Sha256(hex) | Checksum::Atlas { sha256: Some(hex), .. }) => {
+            (Some("sha256"), Some(hex.clone()))
+        }
+        Some(Checksum::Sha384(hex)) => (Some("sha384"), Some(hex.clone())),
+        Some(Checksum::Atlas { sum, sha256: None }) => (Some("atlas-sum"), Some(sum.clone())),
         None => (None, None),
     };
     let kind = KINDS.iter().find(|(kind, _)| *kind == applied.kind).map(|(_, name)| *name);
@@ -99,7 +107,7 @@ pub fn decode(row: &[Option<String>]) -> Result<Applied, Box<Refusal>> {
 fn read(rows: &[Cells], _: &Bundle) -> Read {
     let mut all = rows.iter().map(|row| decode(row)).collect::<Result<Vec<_>, _>>()?;
     all.sort_by_key(|applied| applied.rank);
-    Ok(all)
+    Ok(History { applied: all, unfinished: Vec::new() })
 }
 
 /// A row whose cells are asked for by column.
@@ -128,10 +136,13 @@ impl Row<'_> {
         if self.text("algorithm").is_none() {
             return Ok(None);
         }
-        match self
-            .read("algorithm", |text| ["flyway-crc32", "sha256"].into_iter().find(|known| *known == text))?
-        {
+        let known = ["flyway-crc32", "sha256", "sha384", "atlas-sum"];
+        match self.read("algorithm", |text| known.into_iter().find(|known| *known == text))? {
             "sha256" => self.read("checksum", |text| Some(Checksum::Sha256(text.to_owned()))),
+            "sha384" => self.read("checksum", |text| Some(Checksum::Sha384(text.to_owned()))),
+            "atlas-sum" => {
+                self.read("checksum", |text| Some(Checksum::Atlas { sum: text.to_owned(), sha256: None }))
+            }
             _ => self.read("checksum", |text| text.parse().ok().map(Checksum::FlywayCrc32)),
         }
         .map(Some)
@@ -142,6 +153,7 @@ impl Row<'_> {
 mod tests {
     use cofferdam_core::Script;
 
+    use super::super::Context;
     use super::*;
 
     fn bundle() -> Bundle {
@@ -171,6 +183,8 @@ mod tests {
             applied(1, AppliedKind::Baseline, None),
             applied(2, AppliedKind::Versioned, Some(Checksum::FlywayCrc32(-2_060_154_034))),
             applied(3, AppliedKind::Repeatable, Some(Checksum::Sha256("ab".repeat(32)))),
+            applied(4, AppliedKind::Versioned, Some(Checksum::Sha384("cd".repeat(48)))),
+            applied(5, AppliedKind::Versioned, Some(Checksum::Atlas { sum: "x=".into(), sha256: None })),
         ]
     }
 
@@ -178,15 +192,24 @@ mod tests {
     fn what_is_written_is_read_back() {
         let rows: Vec<_> = samples().iter().map(encode).rev().collect();
         assert!(rows.iter().all(|row| row.len() == COLUMNS.len()));
-        assert_eq!((CODEC.read)(&rows, &bundle()).unwrap(), samples(), "by rank");
+        assert_eq!((CODEC.read)(&rows, &bundle()).unwrap().applied, samples(), "by rank");
+    }
+
+    #[test]
+    fn of_a_sum_of_atlas_the_hash_of_the_file_alone_is_kept() {
+        let sum = Checksum::Atlas { sum: "x=".into(), sha256: Some("ab".into()) };
+        let kept = decode(&encode(&applied(2, AppliedKind::Versioned, Some(sum)))).unwrap();
+        assert_eq!(kept.checksum, Some(Checksum::Sha256("ab".into())));
     }
 
     #[test]
     fn taking_back_marks_the_row_and_keeps_it() {
         let sample = &samples()[2];
-        assert_eq!((CODEC.applied)(sample), [Write::Insert(encode(sample))]);
+        let context = Context::nothing();
+        assert_eq!((CODEC.applied)(sample, &context).unwrap(), [Write::Insert(encode(sample))]);
         let set = vec![("undone_at", Some("2026-02-01T00:00:00Z".into()))];
-        assert_eq!((CODEC.undone)(sample), [Write::Update { key: vec![Some("3".into())], set }]);
+        let key = vec![Some("3".into())];
+        assert_eq!((CODEC.undone)(sample, &context).unwrap(), [Write::Update { key, set }]);
     }
 
     #[test]

@@ -5,15 +5,28 @@ use cofferdam_core::history::Applied;
 use cofferdam_core::{Checksum, Code, Migration, Refusal};
 
 use crate::format::flyway::checksum::crc32;
+use crate::format::sqlx::sha384_hex;
 
 /// The file is not what was applied.
 pub(super) fn checksum_changed(migration: &Migration, applied: &Applied) -> Refusal {
-    let recorded = applied.checksum.as_ref().map_or("none".to_owned(), Checksum::to_string);
+    let recorded = match &applied.checksum {
+        Some(Checksum::Atlas { sha256: Some(hex), .. }) => Checksum::Sha256(hex.clone()).to_string(),
+        checksum => checksum.as_ref().map_or("none".to_owned(), Checksum::to_string),
+    };
     // In the algorithm of the record, so that the two can be compared by eye.
     let now = match applied.checksum {
-        Some(Checksum::Sha256(_)) => Checksum::Sha256(migration.up.sha256.clone()).to_string(),
-        Some(Checksum::FlywayCrc32(_)) => Checksum::FlywayCrc32(crc32(&migration.up.text)).to_string(),
-        None => migration.checksum.to_string(),
+        Some(Checksum::Sha256(_) | Checksum::Atlas { sha256: Some(_), .. }) => {
+            Checksum::Sha256(migration.up.sha256.clone()).to_string()
+        }
+        Some(Checksum::FlywayCrc32(_)) if !matches!(migration.checksum, Checksum::FlywayCrc32(_)) => {
+            Checksum::FlywayCrc32(crc32(&migration.up.text)).to_string()
+        }
+        Some(Checksum::Sha384(_)) if !matches!(migration.checksum, Checksum::Sha384(_)) => {
+            Checksum::Sha384(sha384_hex(migration.up.text.as_bytes())).to_string()
+        }
+        Some(Checksum::FlywayCrc32(_) | Checksum::Sha384(_) | Checksum::Atlas { .. }) | None => {
+            migration.checksum.to_string()
+        }
     };
     Refusal::new(Code::ChecksumChanged, format!("{} was changed after it was applied", migration.up.path))
         .cause(format!("applied {} with checksum {recorded}, now it is {now}", when_and_by_whom(applied)))
@@ -55,5 +68,12 @@ pub(super) fn out_of_order(migration: &Migration, newest: &Version) -> Refusal {
 }
 
 fn when_and_by_whom(applied: &Applied) -> String {
-    format!("{} by {}", applied.at, applied.by)
+    // Not every tool keeps both.
+    let by = if applied.by.is_empty() { String::new() } else { format!("by {}", applied.by) };
+    match (applied.at.as_str(), by.as_str()) {
+        ("", "") => "at a time that the history does not keep".to_owned(),
+        ("", by) => by.to_owned(),
+        (at, "") => at.to_owned(),
+        (at, by) => format!("{at} {by}"),
+    }
 }

@@ -52,7 +52,7 @@ fn a_format_can_be_named_and_a_wrong_name_is_corrected() {
         assert_eq!((bundle.format, bundle.skipped.len()), (id, 1));
         assert_eq!(bundle.skipped[0].0, other);
     }
-    for (id, help) in [("flywy", "did you mean --format flyway?"), ("atlas", "leave --format out, ")] {
+    for (id, help) in [("flywy", "did you mean --format flyway?"), ("liquibase", "leave --format out, ")] {
         let refusal = read(&both, Some(id)).unwrap_err();
         assert_eq!(refusal.code, Code::UnknownFormat);
         assert!(refusal.help.unwrap().starts_with(help), "{id}");
@@ -60,16 +60,36 @@ fn a_format_can_be_named_and_a_wrong_name_is_corrected() {
 }
 
 #[test]
-fn directories_of_other_tools_are_named() {
+fn directories_of_tools_that_are_not_read_are_named_with_what_to_do() {
     for (files, tool) in [
-        ([("20240101_a.sql", "SELECT 1;"), ("atlas.sum", "h1:x")], "Atlas"),
-        ([("0000_init.sql", "SELECT 1;"), ("meta/_journal.json", "{}")], "Drizzle"),
-        ([("00001_a.sql", "-- +goose Up\nSELECT 1;"), ("b", "")], "goose"),
-        ([("20240101_a.sql", "-- migrate:up\nSELECT 1;"), ("b", "")], "dbmate"),
         ([("x/migration.sql", "SELECT 1;"), ("migration_lock.toml", "")], "Prisma"),
+        ([("20240101_x/migration.sql", "SELECT 1;"), ("20240101_x/snapshot.json", "{}")], "Drizzle 1.0"),
         ([("changelog.sql", "--liquibase formatted sql"), ("b", "")], "Liquibase"),
+        ([("changelog.xml", "<databaseChangeLog>"), ("b", "")], "Liquibase"),
+        ([("aaaa_x.py", "revision = 'a'\ndown_revision = None\n"), ("env.py", "")], "Alembic"),
+        ([("20240101000000_a.rb", "class A < ActiveRecord::Migration[7.1]"), ("b", "")], "Rails"),
+        (
+            [("20240101000000-a.js", "module.exports = { async up(db) {}, async down(db) {} }"), ("b", "")],
+            "migrate-mongo",
+        ),
+        ([("1_a.go", "func init() { goose.AddMigrationContext(up, down) }"), ("b", "")], "goose"),
+        // Beside files whose names only miss those of a format.
+        ([("001_a.sql", "SELECT 1;"), ("migration_lock.toml", "")], "Prisma"),
     ] {
         let refusal = read(&with(&files), None).unwrap_err();
-        assert!(refusal.notes.iter().any(|note| note.contains(&format!("one of {tool}, "))), "{refusal:?}");
+        assert_eq!(refusal.code, Code::ToolNotRead, "{tool}");
+        assert!(
+            refusal.what.starts_with(&format!("db is a directory of {tool}: it has ")),
+            "{}",
+            refusal.what
+        );
+        assert!(refusal.cause.is_some() && refusal.help.is_some());
     }
+    let alembic = read(&crate::fixtures::tree("alembic"), None).unwrap_err();
+    assert!(alembic.help.unwrap().contains("signal {table: alembic_version, column: version_num}"));
+    // A directory that is read may hold something of another tool beside it.
+    let beside = with(&[("V1__a.sql", "SELECT 1;"), ("migration_lock.toml", "")]);
+    assert_eq!(read(&beside, None).unwrap().format, "flyway");
+    let named = read(&with(&[("x/migration.sql", "SELECT 1;")]), Some("plain")).unwrap_err();
+    assert!(named.notes.iter().any(|note| note.contains("is a directory of Prisma")), "{named:?}");
 }

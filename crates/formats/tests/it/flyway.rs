@@ -2,7 +2,7 @@
 
 use cofferdam_core::{Bundle, Checksum, Code, MigrationKind, Refusal};
 use cofferdam_formats::format::flyway::checksum::crc32;
-use cofferdam_formats::{File, Tree, read};
+use cofferdam_formats::{File, Tree, Values, read, read_with};
 
 use crate::fixtures::{named, path, rows, tree, with};
 
@@ -240,4 +240,29 @@ fn comments_matter_only_where_the_checksum_is_taken_after_replacement() {
     assert!(read(&with(&[("V1__a.sql", "-- ${x}\nSELECT 1;")]), None).is_ok());
     let repeatable = refusal(&with(&[("R__a.sql", "-- ${x}\nSELECT 1;")]));
     assert_eq!(repeatable.code, Code::PlaceholderUnsupported);
+}
+
+#[test]
+fn placeholders_are_replaced_as_flyway_replaced_them() {
+    let mut tree = tree("flyway/sql");
+    tree.files.retain(|file| !file.path.starts_with("afterM") && !file.path.starts_with("beforeE"));
+    let values = Values::from([("tbl".to_owned(), "phtab".to_owned())]);
+    let bundle = read_with(&tree, None, &values).unwrap();
+    let recorded: Vec<_> = rows("flyway/history_migrate.csv").into_iter().map(|row| row[5].clone()).collect();
+    let read: Vec<_> = bundle.migrations.iter().map(|m| m.checksum.to_string()).collect();
+    assert_eq!(read, recorded, "of a V file before replacement, of an R file after it");
+    let nine = bundle.migrations.iter().find(|m| m.key() == "9").unwrap();
+    assert!(nine.up.text.contains("phtab") && !nine.up.text.contains("${"));
+    let other = Values::from([("tbl".to_owned(), "x".to_owned())]);
+    let again = read_with(&tree, None, &other).unwrap();
+    let changed: Vec<_> =
+        bundle.migrations.iter().zip(&again.migrations).filter(|(a, b)| a.checksum != b.checksum).collect();
+    let changed: Vec<_> = changed.iter().map(|(migration, _)| migration.key()).collect();
+    assert_eq!(changed, ["R:a view"], "another value runs the repeatable one again, and V9 not");
+    let unknown = with(&[("V1__a.sql", "-- ${x}\nSELECT '${tbl}', '${y}', '$tbl';")]);
+    let refusal = read_with(&unknown, None, &values).unwrap_err();
+    assert_eq!(refusal.what, "db/V1__a.sql holds the placeholder ${y}");
+    let comment = with(&[("V1__a.sql", "-- ${x} ${tbl}\nSELECT '${tbl}', $1;")]);
+    let text = &read_with(&comment, None, &values).unwrap().migrations[0].up.text;
+    assert_eq!(text.as_str(), "-- ${x} phtab\nSELECT 'phtab', $1;");
 }

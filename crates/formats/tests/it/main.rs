@@ -5,7 +5,11 @@
 mod detection;
 mod fixtures;
 mod flyway;
+mod histories;
 mod plain;
+mod round_trips;
+mod sequence;
 mod standing;
 mod tables;
+mod tools;
 mod versions;

@@ -49,7 +49,7 @@ fn pairs_are_put_together_by_number() {
     assert_eq!(
         skipped,
         [
-            "db/4_single.sql: it does not say whether it goes up or down; write 4_single.up.sql",
+            "db/4_single.sql: it does not say whether it goes up or down; write 4_single.up.sql, or name the tool that it is for: --format sqlx",
             "db/5_loud.UP.SQL: the ending is written in small letters; write 5_loud.up.sql",
             "db/6.up.sql: an underscore must follow the number 6",
             "db/name.up.sql: it does not begin with a number, as 001_name.up.sql does",

@@ -9,6 +9,8 @@ use cofferdam_api::names::{LABEL_GENERATION, LABEL_MIGRATION};
 
 use super::container;
 use super::container_job;
+use super::notifying::notifying;
+use super::pod;
 use super::work::{self, Work};
 use crate::contract::{self, Kind};
 use crate::settings::RunnerSettings;
@@ -34,7 +36,11 @@ pub fn job(migration: &DatabaseMigration, work: &Work, settings: &RunnerSettings
     let owner = migration.controller_owner_ref(&()).ok_or("the object has no UID")?;
     let labels = labels(migration, container::OURS);
     let annotations = annotations(migration, work);
-    let (volumes, mounts) = volumes(migration);
+    let mounted = mounted_image(migration, settings);
+    let (mut volumes, mut mounts) = volumes(migration, mounted);
+    let told = notifying(migration, settings);
+    volumes.extend(told.volumes);
+    mounts.extend(told.mounts);
     let pull = pull_secrets(migration, settings);
     let mut arguments = vec!["runner".to_owned(), "--work".to_owned(), work.kind.word().to_owned()];
     if let Some(approved) = &work.approved {
@@ -48,9 +54,16 @@ pub fn job(migration: &DatabaseMigration, work: &Work, settings: &RunnerSettings
     if let Some(left) = &work.left {
         environment.push((contract::LEFT, serde_json::to_string(left).map_err(|e| e.to_string())?));
     }
+    if let Some(image) = mounted {
+        environment.push((contract::MOUNTED, image.to_owned()));
+    }
+    if let Some(url) = &settings.pushgateway {
+        environment.push((contract::PUSHGATEWAY, url.clone()));
+    }
     if !settings.plain_http.is_empty() {
         environment.push((contract::PLAIN_HTTP, settings.plain_http.join(",")));
     }
+    environment.extend(told.environment);
     let environment: Vec<Value> =
         environment.into_iter().map(|(name, value)| json!({ "name": name, "value": value })).collect();
     let job = json!({
@@ -79,7 +92,7 @@ pub fn job(migration: &DatabaseMigration, work: &Work, settings: &RunnerSettings
                     "terminationGracePeriodSeconds": GRACE,
                     "imagePullSecrets": pull,
                     "nodeSelector": spec.node_selector,
-                    "tolerations": spec.tolerations,
+                    "tolerations": pod::tolerations(migration),
                     "securityContext": of_pod(),
                     "volumes": volumes,
                     "containers": [{
@@ -88,7 +101,7 @@ pub fn job(migration: &DatabaseMigration, work: &Work, settings: &RunnerSettings
                         "imagePullPolicy": settings.pull_policy,
                         "args": arguments,
                         "env": environment,
-                        "resources": resources(migration, settings)?,
+                        "resources": pod::resources(migration, settings)?,
                         "volumeMounts": mounts,
                         "terminationMessagePolicy": "File",
                         "securityContext": of_container(),
@@ -164,20 +177,19 @@ fn rules() -> Value {
     ])
 }
 
-/// What is given in the spec beats what the administrator set.
-pub(super) fn resources(migration: &DatabaseMigration, settings: &RunnerSettings) -> Result<Value, String> {
-    let mut all = settings.resources.clone();
-    let given = serde_json::to_value(&migration.spec.runner.resources).map_err(|e| e.to_string())?;
-    for kind in ["requests", "limits"] {
-        let Some(amounts) = given.get(kind).and_then(Value::as_object) else { continue };
-        for (name, amount) in amounts {
-            all[kind][name] = amount.clone();
-        }
-    }
-    Ok(all)
+/// The image with the migrations, where the kubelet mounts it. Only one that is named by its digest: nothing else says
+/// which one it mounted, and that belongs into the status and the history. And none that has to be signed: the signature
+/// lies in the registry, and who reads it there reads there what it is for.
+pub(super) fn mounted_image<'a>(
+    migration: &'a DatabaseMigration,
+    settings: &RunnerSettings,
+) -> Option<&'a str> {
+    let source = &migration.spec.migration;
+    let image = source.image.as_ref()?.as_str();
+    (settings.image_volumes && source.verify.is_none() && image.contains("@sha256:")).then_some(image)
 }
 
-pub(super) fn volumes(migration: &DatabaseMigration) -> (Vec<Value>, Vec<Value>) {
+pub(super) fn volumes(migration: &DatabaseMigration, mounted: Option<&str>) -> (Vec<Value>, Vec<Value>) {
     let (mut volumes, mut mounts) = (Vec::new(), Vec::new());
     let mut add = |name: String, at: String, source: (&str, Value)| {
         volumes.push(json!({ "name": name, source.0: source.1 }));
@@ -192,6 +204,16 @@ pub(super) fn volumes(migration: &DatabaseMigration) -> (Vec<Value>, Vec<Value>)
         let items = json!([{ "key": reference.key, "path": "url" }]);
         let source = json!({ "secretName": reference.name, "defaultMode": MODE, "items": items });
         add("database".into(), contract::DATABASE.into(), ("secret", source));
+    }
+    if let Some(reference) = database.aws.as_ref().and_then(|aws| aws.ca_config_map_ref.as_ref()) {
+        let items = json!([{ "key": reference.key, "path": "ca.crt" }]);
+        let source = json!({ "name": reference.name, "defaultMode": MODE, "items": items });
+        add("authorities".into(), contract::AUTHORITIES.into(), ("configMap", source));
+    }
+    if let Some(secret) = migration.spec.backup.as_ref().and_then(|backup| backup.credentials_secret.as_ref())
+    {
+        let source = json!({ "secretName": secret, "defaultMode": MODE });
+        add("backup".into(), contract::BACKUP.into(), ("secret", source));
     }
     let source = &migration.spec.migration;
     if let Some(scripts) = &source.scripts {
@@ -214,7 +236,10 @@ pub(super) fn volumes(migration: &DatabaseMigration) -> (Vec<Value>, Vec<Value>)
             ("configMap", source),
         );
     }
-    if source.image.is_some() {
+    if let Some(image) = mounted {
+        let source = json!({ "reference": image, "pullPolicy": "IfNotPresent" });
+        add("image".into(), contract::IMAGE.into(), ("image", source));
+    } else if source.image.is_some() || (source.container.is_some() && source.verify.is_some()) {
         for (number, reference) in migration.spec.runner.image_pull_secrets.iter().enumerate() {
             let source = json!({ "secretName": reference.name, "defaultMode": MODE, "optional": true });
             add(format!("pull-{number}"), format!("{}/{number}", contract::PULL), ("secret", source));

@@ -11,10 +11,9 @@ use cofferdam_api::DatabaseMigration;
 use cofferdam_api::database::{Database, TlsMode};
 use cofferdam_api::source::{Container, EnvVar};
 
-use super::build::{
-    GRACE, MODE, annotations, labels, of_container, of_pod, pull_secrets, resources, volumes,
-};
+use super::build::{GRACE, MODE, annotations, labels, of_container, of_pod, pull_secrets, volumes};
 use super::container::THEIRS;
+use super::pod;
 use super::work::{self, Work};
 use crate::contract;
 use crate::outcome::Login;
@@ -44,8 +43,9 @@ pub fn job(
     let owner = migration.controller_owner_ref(&()).ok_or("the object has no UID")?;
     let labels = labels(migration, THEIRS);
     let login = work.login.clone().unwrap_or_default();
+    let image = image(migration, container, work)?;
     let tls = tls(&migration.spec.database, &login);
-    let (mut volumes, mut mounts) = volumes(migration);
+    let (mut volumes, mut mounts) = volumes(migration, None);
     volumes.extend([
         json!({ "name": "tmp", "emptyDir": { "sizeLimit": SCRATCH } }),
         json!({ "name": "token", "projected": { "defaultMode": MODE, "sources": token() } }),
@@ -100,17 +100,17 @@ pub fn job(
                     "terminationGracePeriodSeconds": GRACE,
                     "imagePullSecrets": pull_secrets(migration, settings),
                     "nodeSelector": spec.node_selector,
-                    "tolerations": spec.tolerations,
+                    "tolerations": pod::tolerations(migration),
                     "securityContext": of_pod(),
                     "volumes": volumes,
                     "initContainers": [ours],
                     "containers": [{
                         "name": MIGRATION,
-                        "image": container.image,
+                        "image": image,
                         "command": container.command,
                         "args": container.args,
                         "env": environment(migration, container, &login, &tls),
-                        "resources": resources(migration, settings)?,
+                        "resources": pod::resources(migration, settings)?,
                         "volumeMounts": theirs,
                         // The last that it says, where it says nothing by itself.
                         "terminationMessagePolicy": "FallbackToLogsOnError",
@@ -121,6 +121,23 @@ pub fn job(
         },
     });
     serde_json::from_value(job).map_err(|e| e.to_string())
+}
+
+/// What the container is started from: where a signature is asked for, the image that has it, by its digest.
+fn image<'a>(
+    migration: &DatabaseMigration,
+    container: &'a Container,
+    work: &'a Work,
+) -> Result<&'a str, String> {
+    match (&work.image, &migration.spec.migration.verify) {
+        (Some(pinned), _) => Ok(pinned),
+        (None, None) => Ok(&container.image.0),
+        (None, Some(_)) => Err(format!(
+            "spec.migration.verify: the runner did not say which image of {} is signed; its image is older than the \
+             operator",
+            container.image.0
+        )),
+    }
 }
 
 /// Our init container.
@@ -134,6 +151,12 @@ fn runner(migration: &DatabaseMigration, work: &Work, settings: &RunnerSettings)
     ];
     let mut environment: Vec<Value> =
         plain.into_iter().map(|(name, value)| json!({ "name": name, "value": value })).collect();
+    if let Some(image) = &work.image {
+        environment.push(json!({ "name": contract::PINNED, "value": image }));
+    }
+    if !settings.plain_http.is_empty() {
+        environment.push(json!({ "name": contract::PLAIN_HTTP, "value": settings.plain_http.join(",") }));
+    }
     let pod = json!({ "fieldRef": { "fieldPath": "metadata.name" } });
     environment.push(json!({ "name": contract::POD, "valueFrom": pod }));
     json!({

@@ -6,15 +6,14 @@ use std::time::Duration;
 use k8s_openapi::api::batch::v1::Job;
 use kube::ResourceExt;
 
-use cofferdam_api::approval::Decision as Agreed;
 use cofferdam_api::names::{ANNOTATION_FINALIZE, ANNOTATION_RETRY, ANNOTATION_ROLLBACK};
 use cofferdam_api::rollback::RollbackTrigger;
 use cofferdam_api::status::Bake;
-use cofferdam_api::{ConditionType, DatabaseMigration, MigrationApproval, Phase, Reason, Stage, conditions};
+use cofferdam_api::{ConditionType, DatabaseMigration, Phase, Reason, Stage, conditions};
 
+use super::agreement::{self, Agreement};
 use super::check;
 use super::container;
-use super::gaps;
 use super::gate;
 use super::line;
 use super::pending;
@@ -103,7 +102,28 @@ pub fn decide(seen: &Seen) -> Option<Decision> {
     if settled(&seen.migration) {
         return None;
     }
-    Some(begin(seen, Kind::Apply, None))
+    match over(&seen.migration) {
+        Some(phase) => after_its_jobs(seen, phase),
+        None => Some(begin(seen, Kind::Apply, None)),
+    }
+}
+
+/// It has ended for this spec by its own status, and its Jobs are gone: by their time to live, or because somebody removed
+/// them. Nothing is done again for that; what was asked of the end since is.
+fn after_its_jobs(seen: &Seen, phase: Phase) -> Option<Decision> {
+    let asked = |kind| work::asked(&seen.migration, kind);
+    let window = seen.migration.status.as_ref().is_some_and(|status| status.revertible_until.is_some());
+    if phase == Phase::RolledBack {
+        return None;
+    }
+    if asked(Kind::Rollback) {
+        return Some(begin(seen, Kind::Rollback, None));
+    }
+    if window {
+        let kind = if asked(Kind::Finalize) { Kind::Finalize } else { Kind::Apply };
+        return Some(begin(seen, kind, None));
+    }
+    None
 }
 
 /// The cluster does not let the operator look. What is at work goes on, and how something ended stays said; but of a spec
@@ -116,6 +136,16 @@ pub fn forbidden(known: &DatabaseMigration, message: &str) -> Decision {
         _ => Phase::Pending,
     };
     Decision::new(phase, Reason::OperatorForbidden, message)
+}
+
+/// How it ended for this spec by its own status, where no other try was asked for: whether the status is of before or
+/// after that only a Job can say.
+fn over(migration: &DatabaseMigration) -> Option<Phase> {
+    let status = migration.status.as_ref()?;
+    let ended = matches!(status.phase, Some(Phase::Succeeded | Phase::Failed | Phase::RolledBack))
+        && status.observed_generation == migration.metadata.generation
+        && !migration.annotations().contains_key(ANNOTATION_RETRY);
+    status.phase.filter(|_| ended)
 }
 
 /// By its own status it ended for this spec, and nothing is asked of it since. Whether its Job is still there does not
@@ -271,6 +301,7 @@ fn start_container(seen: &Seen, job: &Job, outcome: Outcome) -> Decision {
     let mut decision = begin(seen, Kind::Container, job.annotations().get(work::APPROVED).cloned());
     if let Some(work) = &mut decision.start {
         work.login = outcome.login.map(|login| *login);
+        work.image = outcome.image;
     }
     decision
 }
@@ -285,7 +316,7 @@ fn taken_back_for_time(seen: &Seen) -> bool {
 
 fn succeeded(seen: &Seen, job: &Job, kind: Kind, outcome: Outcome) -> Decision {
     let window = outcome.revertible_until.filter(|_| kind == Kind::Apply);
-    let message = format!("{}{}", outcome.message, gaps::told(&seen.migration.spec));
+    let message = outcome.message.clone();
     let Some(until) = window else {
         let mut decision = Decision::new(Phase::Succeeded, Reason::MigrationComplete, message);
         decision.ended = Some(outcome);
@@ -336,17 +367,17 @@ fn approval(seen: &Seen, job: &Job, outcome: &Outcome) -> Decision {
     if !seen.migration.spec.approval.required {
         return begin(seen, Kind::Apply, Some(plan));
     }
-    let of_this: Vec<&MigrationApproval> =
-        seen.approvals.iter().filter(|a| a.spec.plan_digest.as_str() == plan).collect();
     let wait = |reason, message: String| Decision::new(Phase::Pending, reason, message).of(job);
-    if let Some(no) = of_this.iter().find(|a| a.spec.decision == Agreed::Reject) {
-        return wait(
-            Reason::ApprovalRejected,
-            format!("MigrationApproval {} rejects plan {plan}", no.name_any()),
-        );
-    }
-    if of_this.is_empty() {
-        return wait(outcome.reason(), outcome.message.clone());
+    match agreement::of(&seen.approvals, &plan, &seen.migration.spec.approval, seen.now) {
+        Agreement::Given(_) => {}
+        Agreement::Rejected(no) => {
+            return wait(
+                Reason::ApprovalRejected,
+                format!("MigrationApproval {} rejects plan {plan}", no.name_any()),
+            );
+        }
+        Agreement::Lacking(what) => return wait(outcome.reason(), what),
+        Agreement::Nothing => return wait(outcome.reason(), outcome.message.clone()),
     }
     // A plan that was approved and is another one by now was said to be so by the runner.
     if job.annotations().get(work::APPROVED) == Some(&plan) {
@@ -361,6 +392,11 @@ pub fn behind(other: &str) -> Decision {
     let message =
         format!("DatabaseMigration {other} comes first: one after the other changes the same database");
     Decision::new(Phase::Pending, Reason::LockHeldByOther, message).again(IN_LINE)
+}
+
+/// The same, found out when the Job was about to be made. What was seen of metrics stays seen.
+pub fn gives_way(decision: Decision, other: &str) -> Decision {
+    Decision { bake: decision.bake, ..behind(other).again(SOON) }
 }
 
 /// A Job is to be made, unless something stands in its way.
@@ -410,11 +446,13 @@ pub(super) fn begin(seen: &Seen, kind: Kind, approved: Option<String>) -> Decisi
         return decision.again(SOON);
     }
     let left = container::last(seen).filter(|_| kind == Kind::Apply).map(|job| container::left(seen, job));
-    let work = Work { kind, approved, before: jobs, left, login: None };
+    let work = Work { kind, approved, before: jobs, left, login: None, image: None };
     let phase = if kind == Kind::Rollback { Phase::RollingBack } else { Phase::Pending };
-    let message = format!("the Job is being made{}", gaps::told(&migration.spec));
+    // In the words of the next look, which then has nothing new to say.
+    let name = work.job_name(migration);
+    let message = pending::without_pod(&name);
     let mut decision = Decision::new(phase, Reason::JobPending, message);
-    decision.job = Some(work.job_name(migration));
+    decision.job = Some(name);
     decision.start = Some(work);
     decision
 }

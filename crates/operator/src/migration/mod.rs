@@ -1,15 +1,19 @@
 //! The controller of DatabaseMigrations: observe, decide, build, apply, report.
 
+pub mod agreement;
 pub mod build;
 pub mod check;
 pub mod container;
 pub mod container_job;
 pub mod decide;
+pub mod expire;
 pub mod gaps;
 pub mod gate;
 pub mod line;
+mod notifying;
 pub mod observe;
 pub mod pending;
+mod pod;
 pub mod report;
 pub mod seen;
 pub mod work;
@@ -32,16 +36,21 @@ use kube::runtime::events::{Event, EventType, Recorder};
 use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Client, Resource, ResourceExt};
+use tokio::sync::Semaphore;
 
 use cofferdam_api::names::LABEL_MIGRATION;
-use cofferdam_api::{ConditionType, DatabaseMigration, MigrationApproval, Reason, Standing, conditions};
+use cofferdam_api::{
+    ConditionType, DatabaseMigration, MigrationApproval, Phase, Reason, Standing, conditions,
+};
 
+use crate::failpoint::reached;
 use crate::gates::{Gates, Looked};
 use crate::lease::Election;
 use crate::log::log;
 use crate::metrics::Metrics;
 use crate::settings::{RunnerSettings, Settings};
 use decide::{Decision, decide};
+use expire::Expiry;
 use line::Line;
 use report::Report;
 use seen::Seen;
@@ -63,6 +72,9 @@ pub struct Context {
     gates: Gates,
     line: Line,
     election: Arc<Election>,
+    /// Looks that ask the API for something, side by side: the others stand in line, and the first in it is the next.
+    looks: Semaphore,
+    expiry: Expiry,
 }
 
 impl Context {
@@ -161,15 +173,21 @@ pub async fn run(
         gates: Gates::new(client.clone(), settings.prometheus.as_ref()),
         line: Line::new(known.clone(), wake),
         election,
+        looks: Semaphore::new(settings.concurrency.into()),
+        expiry: Expiry::new(settings.runner.time_to_live),
     });
     let labelled = watcher::Config::default().labels(LABEL_MIGRATION);
     let of_label = |namespace: Option<String>, labels: &std::collections::BTreeMap<String, String>| {
         let name = labels.get(LABEL_MIGRATION)?;
         Some(ObjectRef::<Guarded>::new(name).within(&namespace?))
     };
+    let left_over = context.clone();
+    let left_over = left_over.expiry.left_over(&client, namespace, known.clone());
     // What a Job or a Pod is like is read when its object is looked at: that something is new is all there is to know.
-    Controller::for_stream(objects, known)
-        .with_config(Config::default().concurrency(settings.concurrency))
+    let controller = Controller::for_stream(objects, known)
+        // The controller's own limit takes those that are over it in any order, so that with much to do some wait for
+        // ever. Ours is `looks`.
+        .with_config(Config::default().concurrency(0))
         .reconcile_on(woken)
         .watches(
             api::<PartialObjectMeta<Job>>(&client, namespace),
@@ -196,12 +214,15 @@ pub async fn run(
                 log("warning", "", &format!("a watch was interrupted and is begun again: {error}"));
             }
             std::future::ready(())
-        })
-        .await;
+        });
+    futures::future::join(controller, left_over).await;
 }
 
 async fn reconcile(object: Arc<Guarded>, context: Arc<Context>) -> Result<Action, kube::Error> {
-    let timer = context.metrics.reconciling();
+    let meta = object.meta();
+    let name = meta.name.as_deref().unwrap_or_default();
+    let name = format!("{}/{name}", meta.namespace.as_deref().unwrap_or_default());
+    let timer = context.metrics.reconciling(name);
     let result = match &object.0 {
         Ok(migration) => one(migration, &context).await,
         Err(invalid) => {
@@ -223,10 +244,12 @@ fn again(object: Arc<Guarded>, error: &kube::Error, context: Arc<Context>) -> Ac
 
 async fn one(known: &DatabaseMigration, context: &Context) -> Result<Action, kube::Error> {
     // Thousands that have ended are looked at without asking for anything.
-    if decide::settled(known) || decide::rests(known) {
+    if (decide::settled(known) || decide::rests(known)) && !context.expiry.owes(known) {
         context.metrics.stands(known);
         return Ok(Action::await_change());
     }
+    // It is never closed.
+    let _turn = context.looks.acquire().await;
     let mut seen = match observe::observe(&context.client, known, &context.line).await {
         Ok(Some(seen)) => seen,
         Ok(None) => {
@@ -251,16 +274,24 @@ async fn one(known: &DatabaseMigration, context: &Context) -> Result<Action, kub
     carry_out(&seen.migration, &mut decision, context).await?;
     context.still_leads()?;
     let report = Report::of(&seen.migration, &decision, seen.now);
+    let ends = context.expiry.ends(&seen.migration, &decision);
     let new_run = report.history.first().map(|run| &run.run_id)
         != seen.migration.status.as_ref().and_then(|s| s.history.first()).map(|run| &run.run_id);
     if report::write(&context.client, &seen.migration, &report).await? {
         tell(&seen.migration, &decision, context).await;
+        let before = seen.migration.status.as_ref().and_then(|status| status.phase);
+        if decision.phase == Phase::RolledBack && before != Some(Phase::RolledBack) {
+            context.metrics.taken_back(decision.reason);
+        }
         if new_run && let Some(outcome) = &decision.ended {
             let job = seen.jobs.iter().find(|job| Some(job.name_any()) == decision.job);
             let began = job.and_then(|job| job.status.as_ref()?.start_time.as_ref()).map(|t| t.0);
             let took = began.map(|began| seen.now.duration_since(began).as_secs_f64());
             context.metrics.ran(outcome, took);
         }
+    }
+    if ends {
+        context.expiry.settle(&context.client, &seen, decision.phase).await?;
     }
     context.metrics.is(&seen.migration, &decision);
     let at_work = seen.active().is_some() && decision.reason.standing() != Standing::Waiting;
@@ -300,8 +331,9 @@ async fn carry_out(
 ) -> Result<(), kube::Error> {
     let jobs: Api<Job> = Api::namespaced(context.client.clone(), &migration.namespace().unwrap_or_default());
     if let Some(name) = &decision.stop {
+        reached("operator.job.delete")?;
         match jobs.delete(name, &DeleteParams::background()).await {
-            Ok(_) => {}
+            Ok(_) => reached("operator.job.deleted")?,
             Err(kube::Error::Api(status)) if status.is_not_found() => {}
             Err(error) => return Err(error),
         }
@@ -317,17 +349,18 @@ async fn carry_out(
     let _place = match context.line.begins(migration) {
         Ok(place) => place,
         Err(other) => {
-            *decision = decide::behind(&other);
+            *decision = decide::gives_way(decision.clone(), &other);
             return Ok(());
         }
     };
-    // What was seen is not new any more: another one may have been where this one is now.
+    // Now, because a moment ago another one may have been where this one is.
     if let Some(other) = observe::other(&context.client, migration, &context.line).await? {
-        *decision = decide::behind(&other);
+        *decision = decide::gives_way(decision.clone(), &other);
         return Ok(());
     }
+    reached("operator.job.create")?;
     match jobs.create(&PostParams::default(), &job).await {
-        Ok(_) => Ok(()),
+        Ok(_) => reached("operator.job.created"),
         // Made by an operator that did not live to say so.
         Err(kube::Error::Api(status)) if status.is_already_exists() => Ok(()),
         Err(kube::Error::Api(status)) if status.code == 403 || status.code == 422 => {
@@ -366,7 +399,12 @@ async fn tell(migration: &DatabaseMigration, decision: &Decision, context: &Cont
         secondary: None,
     };
     // Nobody must wait for an event that cannot be written.
-    if let Err(error) = context.recorder.publish(&event, &migration.object_ref(&())).await {
+    let published = async {
+        reached("operator.event.write")?;
+        context.recorder.publish(&event, &migration.object_ref(&())).await?;
+        reached("operator.event.written")
+    };
+    if let Err(error) = published.await {
         log("warning", &migration.name_any(), &format!("an event could not be written: {error}"));
     }
 }

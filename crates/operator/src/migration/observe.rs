@@ -13,6 +13,7 @@ use kube::{Client, ResourceExt};
 use cofferdam_api::names::LABEL_MIGRATION;
 use cofferdam_api::{DatabaseMigration, MigrationApproval};
 
+use super::gate;
 use super::line::Line;
 use super::seen::{Seen, age, finished, running};
 use super::work;
@@ -71,7 +72,12 @@ pub async fn observe(
         }
         false => Vec::new(),
     };
-    let other = other(client, &migration, line).await?;
+    // Whoever makes a Job looks again when it is its turn. Here it matters only to those that would ask others first.
+    let free = jobs.iter().all(|job| finished(job).is_some());
+    let other = match gate::asked_before(&migration) {
+        Some(_) if free => other(client, &migration, line).await?,
+        _ => None,
+    };
     let before = line.before(&migration);
     Ok(Some(Seen {
         migration,

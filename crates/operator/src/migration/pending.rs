@@ -13,7 +13,7 @@ pub fn why(seen: &Seen, job: &Job) -> Option<(Reason, String)> {
     let Some(pod) = seen.pods_of(job).next_back() else {
         return Some(match seen.warnings.iter().find_map(|w| refused(w)) {
             Some(found) => found,
-            None => (Reason::JobPending, format!("Job {} has no Pod yet", job.name_any())),
+            None => (Reason::JobPending, without_pod(&job.name_any())),
         });
     };
     if running(pod) {
@@ -50,7 +50,10 @@ pub fn why(seen: &Seen, job: &Job) -> Option<(Reason, String)> {
             return Some((Reason::ImagePullFailed, format!("{reason}: {message}")));
         }
         if reason == "CreateContainerConfigError" || reason == "CreateContainerError" {
-            return Some(missing(message).unwrap_or((Reason::JobPending, format!("{reason}: {message}"))));
+            let hint = without_images(pod, job);
+            return Some(
+                missing(message).unwrap_or((Reason::JobPending, format!("{reason}: {message}{hint}"))),
+            );
         }
     }
     if let Some(found) = all_missing(&seen.warnings) {
@@ -60,6 +63,24 @@ pub fn why(seen: &Seen, job: &Job) -> Option<(Reason, String)> {
         return Some((Reason::JobPending, format!("Pod {} finds no node: {message}", pod.name_any())));
     }
     Some((Reason::JobPending, format!("Pod {} is being started", pod.name_any())))
+}
+
+/// What is said of a Job of this name that was made.
+pub(super) fn without_pod(job: &str) -> String {
+    format!("Job {job} has no Pod yet")
+}
+
+/// What a runtime says that cannot mount images does not say that.
+fn without_images(pod: &Pod, job: &Job) -> String {
+    let volumes = pod.spec.as_ref().and_then(|spec| spec.volumes.as_deref()).unwrap_or_default();
+    match volumes.iter().any(|volume| volume.image.is_some()) {
+        false => String::new(),
+        true => format!(
+            "; if the runtime of the node cannot mount images, set runner.imageVolumes of the chart to false, then: \
+             kubectl delete job {}",
+            job.name_any()
+        ),
+    }
 }
 
 fn told(pod: &Pod, code: i32) -> String {

@@ -13,6 +13,7 @@ use cofferdam_api::{ConditionType, DatabaseMigration, Phase, conditions};
 
 use super::decide::Decision;
 use crate::contract::Kind;
+use crate::failpoint::reached;
 
 /// The conditions that are the operator's.
 const OURS: [ConditionType; 3] = [ConditionType::Ready, ConditionType::Progressing, ConditionType::Stalled];
@@ -142,6 +143,13 @@ pub async fn write(
         "status": report,
     });
     let parameters = PatchParams::apply(names::OPERATOR).force();
-    api.patch_status(&migration.name_any(), &parameters, &Patch::Apply(&patch)).await?;
+    reached("operator.status.write")?;
+    match api.patch_status(&migration.name_any(), &parameters, &Patch::Apply(&patch)).await {
+        Ok(_) => {}
+        // It was deleted a moment ago.
+        Err(kube::Error::Api(status)) if status.is_not_found() => return Ok(false),
+        Err(error) => return Err(error),
+    }
+    reached("operator.status.written")?;
     Ok(true)
 }

@@ -7,6 +7,7 @@ use kube::ResourceExt;
 use cofferdam_api::DatabaseMigration;
 use cofferdam_api::database::DatabaseType;
 use cofferdam_api::names::{ANNOTATION_FINALIZE, ANNOTATION_RETRY, ANNOTATION_ROLLBACK};
+use cofferdam_api::runner::Runner;
 
 use crate::contract::{Kind, Left};
 use crate::outcome::Login;
@@ -35,15 +36,19 @@ pub struct Work {
     pub left: Option<Left>,
     /// What its Secret has, for a container of the user.
     pub login: Option<Login>,
+    /// The image that a container of the user is started from, by its digest, where a signature is asked for.
+    pub image: Option<String>,
 }
 
 /// The digest of what stands still while a run is active: a Job that carries the same is a Job for this spec, also where
 /// its generation is an older one, because only a throttle was changed since.
 pub fn base(migration: &DatabaseMigration) -> String {
     let spec = &migration.spec;
+    // How long a Job stays when it has ended is no work.
+    let runner = Runner { ttl_seconds_after_finished: None, ..spec.runner.clone() };
     let parts = (
         (&spec.database, &spec.migration, &spec.validation, &spec.checks),
-        (&spec.rollback, &spec.backup, &spec.runner, migration.annotations().get(ANNOTATION_RETRY)),
+        (&spec.rollback, &spec.backup, runner, migration.annotations().get(ANNOTATION_RETRY)),
     );
     digest(&[&serde_json::to_string(&parts).unwrap_or_default()])
 }

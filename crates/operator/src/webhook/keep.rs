@@ -22,6 +22,7 @@ use cofferdam_api::names;
 use super::certificates::{Data, Dated, Held, certificates, pem, trusted};
 use super::rotate::{SETTLED, Step, next};
 use super::serve::Shown;
+use crate::failpoint::reached;
 use crate::log::log;
 use crate::metrics::Metrics;
 use crate::settings::{Settings, WebhookSettings};
@@ -167,7 +168,9 @@ impl Keeper {
             Step::Publish => {
                 let bundle = pem(held.authorities.iter());
                 publish(&self.validating, &configuration, &validating, &bundle).await?;
+                reached("operator.webhook.first").map_err(|e| e.to_string())?;
                 publish(&self.mutating, &configuration, &mutating, &bundle).await?;
+                reached("operator.webhook.both").map_err(|e| e.to_string())?;
             }
         }
         log("info", name, step.said());
@@ -189,7 +192,8 @@ impl Keeper {
         }
         let parameters = PatchParams::apply(names::OPERATOR).force();
         let written = self.secrets.patch(name, &parameters, &Patch::Apply(&patch)).await;
-        written.map(|_| ()).map_err(|e| format!("Secret {name} cannot be written: {e}"))
+        let written = written.and_then(|_| reached("operator.webhook.secret"));
+        written.map_err(|e| format!("Secret {name} cannot be written: {e}"))
     }
 }
 

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod disturbed;
+mod guarded;
 mod interleaved;
 mod looking;
 mod online;
@@ -14,6 +15,8 @@ mod rolling_back;
 mod shapes;
 mod stops;
 mod stuck;
+mod telling;
 mod trust;
 mod undisturbed;
+mod watched;
 mod world;

@@ -18,11 +18,11 @@ use uuid::Uuid;
 use crate::disturbed::PLACES;
 use crate::world::{World, code, pending, policy, refusal, timeless};
 
-const UNTIL_SWAPPED: &[&str] =
+pub(crate) const UNTIL_SWAPPED: &[&str] =
     &["create t", "capture t", "copy t", "index t", "compare t", "gate t", "swap t", "settle t"];
 
 /// What a try that is given up before the swap takes back.
-const GIVEN_UP: &[&str] = &["release t", "discard t"];
+pub(crate) const GIVEN_UP: &[&str] = &["release t", "discard t"];
 
 fn wanted(clauses: &str) -> Online {
     Online {
@@ -34,22 +34,28 @@ fn wanted(clauses: &str) -> Online {
         backward: vec![],
         allow_loss: None,
         workers: 0,
+        proof: Default::default(),
     }
 }
 
-fn change() -> Online {
+pub(crate) fn change() -> Online {
     wanted("ALTER COLUMN a TYPE bigint")
 }
 
-fn online_policy() -> Policy {
+pub(crate) fn online_policy() -> Policy {
     Policy { strategy: "shadow-table".into(), ..policy() }
 }
 
-fn world() -> World {
+pub(crate) fn world() -> World {
     World::of(vec![])
 }
 
-async fn alter_with(world: &World, change: &Online, policy: &Policy, stop: &Stop) -> Result<Summary, Fault> {
+pub(crate) async fn alter_with(
+    world: &World,
+    change: &Online,
+    policy: &Policy,
+    stop: &Stop,
+) -> Result<Summary, Fault> {
     let mut session = world.open().await?;
     let alteration = look(session.as_mut(), change, policy).await?;
     alter(session.as_mut(), &alteration, policy, Arc::new(Silent), stop).await
@@ -59,7 +65,7 @@ async fn altered(world: &World, change: &Online) -> Result<Summary, Fault> {
     alter_with(world, change, &online_policy(), &Stop::new()).await
 }
 
-async fn finalized(world: &World) -> Result<Summary, Fault> {
+pub(crate) async fn finalized(world: &World) -> Result<Summary, Fault> {
     let id = world.run().await.id;
     finalized_run(world, id).await
 }
@@ -68,7 +74,7 @@ async fn finalized_run(world: &World, id: Uuid) -> Result<Summary, Fault> {
     finalize(world.open().await?.as_mut(), id, &policy(), Arc::new(Silent), &Stop::new()).await
 }
 
-async fn taken_back(world: &World) -> Result<Summary, Fault> {
+pub(crate) async fn taken_back(world: &World) -> Result<Summary, Fault> {
     let id = world.run().await.id;
     taken_back_run(world, id).await
 }
@@ -86,7 +92,7 @@ async fn swapped() -> World {
     world
 }
 
-async fn events(world: &World, run: &Run) -> Vec<Event> {
+pub(crate) async fn events(world: &World, run: &Run) -> Vec<Event> {
     let entries = world.journal().await;
     let moves = entries.iter().filter(|e| e.run == run.id).filter_map(|e| match e.what {
         What::Moved { on, .. } => Some(on),
@@ -106,7 +112,7 @@ async fn until(world: &World, last: &str) {
     }
 }
 
-fn joined(parts: &[&[&str]]) -> Vec<String> {
+pub(crate) fn joined(parts: &[&[&str]]) -> Vec<String> {
     parts.iter().flat_map(|p| p.iter().map(|s| (*s).to_owned())).collect()
 }
 

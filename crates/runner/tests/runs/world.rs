@@ -16,7 +16,7 @@ use cofferdam_dialects::postgres;
 use cofferdam_engines::fake::{Fake, FakeDatabase, FakeFault, FakePlace};
 use cofferdam_engines::{Engine, Run, Runs, Session, Target};
 use cofferdam_formats::Standing;
-use cofferdam_runner::{Assessment, News, Pending, Policy, Reporter, Silent, Stop, Summary};
+use cofferdam_runner::{Assessment, Gauge, News, Outside, Pending, Policy, Reporter, Silent, Stop, Summary};
 use cofferdam_strategies::{Subject, back};
 
 use crate::shapes;
@@ -62,8 +62,17 @@ impl World {
         self.engine.open(&Target { who: "tester".into(), ..Target::default() }).await
     }
 
+    /// The way of the watch to this database.
+    pub(crate) fn outside(&self) -> Arc<dyn Outside> {
+        Arc::new(FromOutside(self.engine.clone()))
+    }
+
     pub(crate) async fn session(&self) -> Box<dyn Session> {
         self.open().await.expect("a session")
+    }
+
+    pub(crate) async fn session_of(&self, who: &str) -> Box<dyn Session> {
+        self.engine.open(&Target { who: who.into(), ..Target::default() }).await.expect("a session")
     }
 
     /// What `assess` would say; the fake's statements are not SQL, so the plans are those of the test.
@@ -192,6 +201,25 @@ impl World {
     }
 }
 
+#[derive(Debug)]
+struct FromOutside(Fake);
+
+#[async_trait::async_trait]
+impl Outside for FromOutside {
+    async fn open(&self) -> Result<Box<dyn Session>, Fault> {
+        let application = "cofferdam watch".into();
+        self.0.open(&Target { who: "tester".into(), application, ..Target::default() }).await
+    }
+
+    fn source(&self, _gauge: Gauge) -> Option<String> {
+        None
+    }
+
+    async fn read(&self, _gauge: Gauge) -> Result<f64, String> {
+        Err("nobody knows".into())
+    }
+}
+
 /// A pending migration with the plan that these units say.
 pub(crate) fn pending(version: &str, units: &[&str]) -> Pending {
     // The text is nobody's business here but for its checksum: a comment is SQL and says nothing.
@@ -259,6 +287,9 @@ impl Reporter for Notes {
             News::Retrying { step, try_, of, .. } => format!("retrying {step}: {try_} of {of}"),
             News::Failed { step, title, .. } => format!("failed {step} {title}"),
             News::RunEnded(summary) => format!("run {} ended {:?}", summary.key, summary.phase),
+            News::BackedUp(taken) => format!("backed up {} tables", taken.tables.len()),
+            News::Breached { breach, .. } => format!("breached {}", breach.limit),
+            News::Baking { time } => format!("bakes for {} s", time.as_secs()),
             News::Tick(_) | News::Moved { .. } => return,
         };
         self.0.lock().expect("notes").push(note);

@@ -2,9 +2,9 @@
 //! and paces itself. `kubectl proxy` brings the credentials.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 use std::process::{Child, Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -14,8 +14,21 @@ pub(super) struct Api {
     port: u16,
 }
 
+/// How connections are made.
+#[derive(Clone, Copy)]
+pub(super) struct Way(u16);
+
 /// One connection.
 pub(super) struct Connection(BufReader<TcpStream>);
+
+/// Ends a connection with the value, whoever reads from it.
+pub(super) struct End(TcpStream);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        let _ = self.0.shutdown(Shutdown::Both);
+    }
+}
 
 /// The answer of a server: its code, how long its body is, and whether the body comes in chunks.
 #[derive(Debug, PartialEq, Default)]
@@ -52,8 +65,19 @@ impl Api {
 
     /// A connection of one's own.
     pub(super) fn connect(&self) -> Result<Connection, String> {
-        let stream =
-            TcpStream::connect(("127.0.0.1", self.port)).map_err(|e| format!("kubectl proxy: {e}"))?;
+        self.way().connect()
+    }
+
+    /// For a thread that makes its own connections.
+    pub(super) fn way(&self) -> Way {
+        Way(self.port)
+    }
+}
+
+impl Way {
+    /// A connection of one's own.
+    pub(super) fn connect(self) -> Result<Connection, String> {
+        let stream = TcpStream::connect(("127.0.0.1", self.0)).map_err(|e| format!("kubectl proxy: {e}"))?;
         stream.set_nodelay(true).map_err(|e| e.to_string())?;
         Ok(Connection(BufReader::new(stream)))
     }
@@ -85,6 +109,17 @@ impl Connection {
     /// Removes an object.
     pub(super) fn delete(&mut self, path: &str) -> Result<(), String> {
         self.ask("DELETE", path, "application/json", "").map(|_| ())
+    }
+
+    /// Waits for what comes so long at most.
+    pub(super) fn patient(self, most: Duration) -> Result<Self, String> {
+        self.0.get_ref().set_read_timeout(Some(most)).map_err(|e| e.to_string())?;
+        Ok(self)
+    }
+
+    /// Ends it when dropped, wherever it is by then.
+    pub(super) fn end(&self) -> Result<End, String> {
+        self.0.get_ref().try_clone().map(End).map_err(|e| e.to_string())
     }
 
     /// Calls for each event of a watch, with when it came, until the call says that it is enough.

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -26,6 +28,9 @@ const PASSWORD: &str = "bench";
 /// How long all of them may take.
 const ALL: Duration = Duration::from_secs(540);
 
+/// A watch that tells nothing for so long is begun again.
+const QUIET: Duration = Duration::from_secs(30);
+
 /// What was seen of the Jobs.
 #[derive(Default)]
 struct Seen {
@@ -38,6 +43,10 @@ struct Seen {
     /// The most that were at work on all of them.
     most_in_all: usize,
     ended: usize,
+    /// Those whose Job was seen.
+    known: BTreeSet<String>,
+    /// How often the watch had to be begun again. What is seen at once then is no longer seen one after the other.
+    interruptions: usize,
 }
 
 pub(super) fn run(_: &Asked, ground: &Ground<'_>) -> Result<Value, String> {
@@ -49,31 +58,41 @@ pub(super) fn run(_: &Asked, ground: &Ground<'_>) -> Result<Value, String> {
     }
     prepare(&namespace)?;
     let _operator = Operator::start(ground, namespace.name, "queue")?;
-    let watch = ground.api.connect()?;
     let jobs = format!("{}?watch=1", namespace.path("apis/batch/v1", "jobs"));
     let began = Instant::now();
-    let (seen, took) = thread::scope(|scope| {
-        let watcher = scope.spawn(move || {
-            let mut seen = Seen::default();
-            let ended = watch.watch(&jobs, |_, event| {
-                seen.event(event);
-                seen.ended == OBJECTS || began.elapsed() > ALL
+    let stop = Arc::new(AtomicBool::new(false));
+    let (api, asked_to_stop) = (ground.api.way(), stop.clone());
+    let watcher = thread::spawn(move || {
+        let mut seen = Seen::default();
+        // A watch may end at any time; the next one begins with all that there is.
+        while seen.ended < OBJECTS && !asked_to_stop.load(Ordering::Relaxed) {
+            let watch = api.connect().and_then(|watch| watch.patient(QUIET));
+            let ended = watch.and_then(|watch| {
+                watch.watch(&jobs, |_, event| {
+                    seen.event(event);
+                    seen.ended == OBJECTS
+                })
             });
-            ended.map(|()| (seen, began.elapsed()))
-        });
-        let path = namespace.migrations();
-        side_by_side(
-            OBJECTS,
-            |connection, number| {
-                let mut new = object(&name(number), &ground.host, &database(number % DATABASES));
-                new["spec"]["database"]["port"] = json!(port);
-                new["spec"]["database"]["tls"]["mode"] = json!("disable");
-                connection.create(&path, &new)
-            },
-            &ground.api,
-        )?;
-        watcher.join().map_err(|_| "the watch ended before its work".to_owned())?
-    })?;
+            seen.interruptions += usize::from(ended.is_err());
+        }
+        (seen, began.elapsed())
+    });
+    let path = namespace.migrations();
+    side_by_side(
+        OBJECTS,
+        |connection, number| {
+            let mut new = object(&name(number), &ground.host, &database(number % DATABASES));
+            new["spec"]["database"]["port"] = json!(port);
+            new["spec"]["database"]["tls"]["mode"] = json!("disable");
+            connection.create(&path, &new)
+        },
+        &ground.api,
+    )?;
+    while !watcher.is_finished() && began.elapsed() < ALL {
+        thread::sleep(Duration::from_millis(200));
+    }
+    stop.store(true, Ordering::Relaxed);
+    let (seen, took) = watcher.join().map_err(|_| "the watch ended before its work".to_owned())?;
     let ages = ages(ground, &namespace)?;
     let fair = seen.order.values().all(|order| order.is_sorted_by_key(|name| ages.get(name)));
     let applied = (0..DATABASES).map(|number| applied(&server, number)).sum::<Result<usize, String>>()?;
@@ -84,6 +103,7 @@ pub(super) fn run(_: &Asked, ground: &Ground<'_>) -> Result<Value, String> {
         vec!["applied, by the databases".to_owned(), applied.to_string()],
         vec!["most at once on one database".to_owned(), seen.most.to_string()],
         vec!["most at once".to_owned(), seen.most_in_all.to_string()],
+        vec!["interruptions of the watch".to_owned(), seen.interruptions.to_string()],
     ];
     println!("{OBJECTS} objects, {DATABASES} databases\n{}", table(&["what", "measured"], &rows));
     goal("all are applied", applied == OBJECTS);
@@ -100,20 +120,19 @@ impl Seen {
         let job = &event["object"];
         let Some(name) = job["metadata"]["labels"]["cofferdam.dev/migration"].as_str() else { return };
         let Some(database) = number(name).map(|number| number % DATABASES) else { return };
-        let at_work = self.at_work.entry(database).or_default();
-        if event["type"] == "ADDED" {
-            at_work.insert(name.to_owned());
-            self.order.entry(database).or_default().push(name.to_owned());
-            self.most = self.most.max(at_work.len());
-            let all = self.at_work.values().map(BTreeSet::len).sum();
-            self.most_in_all = self.most_in_all.max(all);
-            return;
-        }
         let conditions = job["status"]["conditions"].as_array().cloned().unwrap_or_default();
         let over = conditions
             .iter()
             .any(|c| c["status"] == "True" && (c["type"] == "Complete" || c["type"] == "Failed"));
-        if over && at_work.remove(name) {
+        let at_work = self.at_work.entry(database).or_default();
+        if self.known.insert(name.to_owned()) {
+            self.order.entry(database).or_default().push(name.to_owned());
+            at_work.insert(name.to_owned());
+            self.most = self.most.max(at_work.len());
+            let all = self.at_work.values().map(BTreeSet::len).sum();
+            self.most_in_all = self.most_in_all.max(all);
+        }
+        if over && self.at_work.entry(database).or_default().remove(name) {
             self.ended += 1;
         }
     }

@@ -317,13 +317,13 @@ fn is_below(rest: &str) -> bool {
     rest.starts_with('/')
 }
 
-fn not_read(path: &str, kind: &str, link: &str) -> Refusal {
+pub(super) fn not_read(path: &str, kind: &str, link: &str) -> Refusal {
     let leads = if link.is_empty() { String::new() } else { format!(" to {link}") };
     hostile(path.as_bytes(), format!("it is {kind}{leads}, and only files and directories are read"))
 }
 
 /// The text of a name that is kept.
-fn name_as_text(path: &[u8], typed: &[u8]) -> Result<String, Trouble> {
+pub(super) fn name_as_text(path: &[u8], typed: &[u8]) -> Result<String, Trouble> {
     let refuse = |cause: &str| {
         let what = format!("the name of `{}` in the image cannot be used", shown(typed, 200));
         Err(Trouble::Refused(Box::new(

@@ -1,14 +1,19 @@
 //! `approve`: a person's word about the plan that there is.
 
+use std::time::Duration;
+
 use cofferdam_api::approval::Decision;
 use cofferdam_api::value::Sha256;
 use cofferdam_api::{DatabaseMigration, MigrationApproval, MigrationApprovalSpec, Phase, Reason};
 use cofferdam_core::{Code, Fault, Refusal, Result};
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 use serde::Serialize;
 use serde_json::json;
 
 use super::plan;
+use crate::args::duration;
 use crate::cli::{Command, Exit};
 use crate::output::kube::plan::MigrationPlanView;
 use crate::output::kube::status::StatusView;
@@ -34,6 +39,9 @@ struct Flags {
     /// Say no: this plan must not be carried out
     #[arg(long)]
     reject: bool,
+    /// How long it is good; what has begun by then goes on
+    #[arg(long = "for", value_name = "DURATION", value_parser = duration::parse)]
+    lasts: Option<Duration>,
     /// Then follow it until its end
     #[arg(short, long)]
     watch: bool,
@@ -100,11 +108,11 @@ async fn approve(plugin: &Plugin, flags: &Flags) -> Result<Exit> {
         agree::ask(&plugin.context, &question).await?;
         same(&plugin.cluster.find(Some(&flags.name), words).await?, &seen, &plan, words)?;
     }
+    let name = name_of(&flags.name, &plan, decision, &approvals);
     let made = plugin
         .cluster
-        .create(&object(plugin, &seen, flags, &plan, decision).await?, "approving the plan")
+        .create(&object(plugin, &seen, flags, &plan, &name, decision).await?, "approving the plan")
         .await?;
-    let name = name_of(&flags.name, &plan, decision);
     // Whoever changed the plan in this moment must not find it agreed to by accident later.
     if let (Err(other), Some(made)) =
         (same(&plugin.cluster.find(Some(&flags.name), words).await?, &seen, &plan, words), &made)
@@ -228,14 +236,25 @@ fn other(migration: &DatabaseMigration, cause: &str, words: &Words) -> Refusal {
         .help(words.line(&format!("plan {name}")))
 }
 
+/// So long from now, in whole seconds.
+fn until(lasts: Duration) -> Time {
+    let lasts = SignedDuration::try_from(lasts).unwrap_or(SignedDuration::MAX);
+    let end = Timestamp::now().checked_add(lasts).unwrap_or(Timestamp::MAX);
+    Time(Timestamp::from_second(end.as_second()).unwrap_or(end))
+}
+
 /// The name of the MigrationApproval. It follows from what is said, so that saying it twice makes one.
-fn name_of(migration: &str, plan: &Sha256, decision: Decision) -> String {
+fn name_of(migration: &str, plan: &Sha256, decision: Decision, there: &[MigrationApproval]) -> String {
     let digits: String = plan.as_str().trim_start_matches("sha256:").chars().take(PREFIX).collect();
     let word = match decision {
         Decision::Approve => "yes",
         Decision::Reject => "no",
     };
-    format!("{migration}-{digits}-{word}")
+    let first = format!("{migration}-{digits}-{word}");
+    let more = (2..).map(|number| format!("{first}-{number}"));
+    // Those that are there were not enough: they are over, or another person's where two must agree.
+    let free = |name: &String| !there.iter().any(|approval| approval.name_any() == *name);
+    std::iter::once(first.clone()).chain(more).find(free).unwrap_or(first)
 }
 
 async fn object(
@@ -243,6 +262,7 @@ async fn object(
     seen: &DatabaseMigration,
     flags: &Flags,
     plan: &Sha256,
+    name: &str,
     decision: Decision,
 ) -> Result<MigrationApproval> {
     let migration_ref =
@@ -253,8 +273,9 @@ async fn object(
         decision,
         comment: flags.reason.clone(),
         approved_by: plugin.cluster.who().await,
+        expires_at: flags.lasts.filter(|_| decision == Decision::Approve).map(until),
     };
-    let mut approval = MigrationApproval::new(&name_of(&flags.name, plan, decision), spec);
+    let mut approval = MigrationApproval::new(name, spec);
     approval.metadata.namespace = Some(plugin.cluster.namespace.clone());
     // It goes with what it is about.
     let owner = trial::owner(seen).map(|owner| serde_json::from_value(json!([owner])));
@@ -355,8 +376,10 @@ mod tests {
     #[test]
     fn an_approval_is_named_after_what_it_says() {
         let plan = Sha256(PLAN.into());
-        assert_eq!(name_of("users", &plan, Decision::Approve), "users-aaaaaaaaaaaa-yes");
-        assert_eq!(name_of("users", &plan, Decision::Reject), "users-aaaaaaaaaaaa-no");
+        assert_eq!(name_of("users", &plan, Decision::Approve, &[]), "users-aaaaaaaaaaaa-yes");
+        assert_eq!(name_of("users", &plan, Decision::Reject, &[]), "users-aaaaaaaaaaaa-no");
+        let there = [approval("users-aaaaaaaaaaaa-yes", PLAN, "Approve")];
+        assert_eq!(name_of("users", &plan, Decision::Approve, &there), "users-aaaaaaaaaaaa-yes-2");
         for (text, fits) in [(PLAN, true), ("9f2c4d1e0a7b", true), ("9f2c", false), ("9f2c4d1e0a7g", false)] {
             assert_eq!(digest(text).is_ok(), fits, "{text}");
         }

@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256 as Hasher};
 use cofferdam_api::conditions::State;
 use cofferdam_api::names::ANNOTATION_RETRY;
 use cofferdam_api::source::Container;
-use cofferdam_api::value::Sha256;
+use cofferdam_api::value::{ImageReference, Sha256};
 use cofferdam_api::{ConditionType, Reason, Stage};
 use cofferdam_core::fault::{Question, Result};
 use cofferdam_core::{Code, Plan, Refusal};
@@ -23,12 +23,13 @@ use cofferdam_operator::contract::{How, Left};
 use cofferdam_operator::migration::work;
 use cofferdam_operator::outcome::{Ended, Outcome};
 use cofferdam_runner::foreign::{self, About, Open, Reading, Signal, Start};
+use cofferdam_runner::precheck;
 use cofferdam_runner::{News, Policy, Reporter, RunSummary};
 
 use super::apply::{complete, policy};
 use super::ending::Halted;
 use super::log::Level;
-use super::{Job, consent};
+use super::{Job, consent, image};
 use next::{Known, Next, next};
 
 /// The object is another one than the one that its Pod was made for.
@@ -45,7 +46,8 @@ struct Order<'a> {
 }
 
 impl<'a> Order<'a> {
-    fn of(job: &Job, container: &'a Container) -> Result<Self> {
+    /// `pinned`: the image by its digest, where that is known.
+    fn of(job: &Job, container: &'a Container, pinned: Option<&str>) -> Result<Self> {
         let given = &container.signal;
         let signal = Signal {
             table: Signal::table(&given.table),
@@ -54,8 +56,8 @@ impl<'a> Order<'a> {
         };
         let about = About {
             key: format!("{}/{}", job.name, plain(&given.value)),
-            title: title(container),
-            image: format!("container {}", container.image.0),
+            title: title(container, pinned),
+            image: format!("container {}", pinned.unwrap_or(&container.image.0)),
         };
         let plan = Arc::new(foreign::plan(&about, &signal)?);
         Ok(Self { container, signal, digest: work::base(&job.object), plan, policy: policy(job)? })
@@ -69,8 +71,8 @@ fn plain(value: &str) -> String {
 }
 
 /// Image, program and arguments, and which variables it gets: what an approval is for.
-fn title(container: &Container) -> String {
-    let mut title = format!("run {}", container.image.0);
+fn title(container: &Container, pinned: Option<&str>) -> String {
+    let mut title = format!("run {}", pinned.unwrap_or(&container.image.0));
     for word in container.command.iter().chain(&container.args).flatten() {
         title += &format!(" {word}");
     }
@@ -111,7 +113,7 @@ async fn unfinished(job: &Job, session: &mut dyn Session) -> Result<Unfinished> 
 /// # Errors
 /// What waiting would not change: the container failed, or the signal does not say that it worked.
 pub(crate) async fn apply(job: &Job, container: &Container) -> Result<Outcome, Halted> {
-    let order = Order::of(job, container)?;
+    let order = Order::of(job, container, None)?;
     let mut session = job.reach.patiently(&job.report, &job.stop).await?;
     let session = &mut *session;
     job.reached(session).await?;
@@ -163,14 +165,21 @@ async fn start(
     if let Some(other) = found.other {
         return Err(Box::new(other).into());
     }
+    // What is signed is what is agreed to and what is started: a tag may mean another image by then.
+    let signed = image::signed(job, &order.container.image).await?;
+    let order = &Order::of(job, order.container, signed.as_ref().map(|signed| signed.pinned.as_str()))?;
     foreign::ready(session, &order.plan).await?;
+    let checks = super::apply::checks(&job.object.spec)?;
+    if !checks.is_empty() {
+        precheck::refuse(session, &checks, &precheck::Ground::default()).await?;
+    }
     let login = login::look(&job.object.spec.database, &job.folders.database)?;
     held(job, hints::hold(session, &order.container.hints, &order.policy).await)?;
     let plans = [Arc::clone(&order.plan)];
     let digest = consent::digest(&plans);
     let step = &order.plan.units[0].steps[0];
     job.report.log.line(Level::Info, &format!("plan: {} step {}: {}", order.plan.key, step.id, step.title));
-    let source = Sha256(order.plan.digest());
+    let source = Sha256(signed.as_ref().map_or_else(|| order.plan.digest(), |signed| signed.digest.clone()));
     job.report.with(|account, _| account.source(&source));
     match consent::ask(job, &digest, &source) {
         consent::Word::Given(digest) => job.report.with(|account, now| {
@@ -179,7 +188,7 @@ async fn start(
             account.judge(ConditionType::Planned, State::True, Reason::MigrationInProgress, text, now);
             account.begins(&[&order.plan], now);
         }),
-        consent::Word::Awaited(outcome) => return Ok(outcome),
+        consent::Word::Awaited(outcome) => return Ok(*outcome),
         consent::Word::Lost(refusal) => return Err(Halted::Because(Reason::PlanChanged, refusal)),
     }
     if let Some(mut open) = found.own {
@@ -200,6 +209,7 @@ async fn start(
     let mut outcome = Outcome::new(Ended::Prepared, Reason::MigrationInProgress, text);
     outcome.plan_digest = Some(digest);
     outcome.login = Some(Box::new(login));
+    outcome.image = signed.map(|signed| signed.pinned);
     Ok(outcome)
 }
 
@@ -394,9 +404,13 @@ pub(crate) fn no_way_back(job: &Job) -> Box<Refusal> {
 /// What waiting would not change.
 pub(crate) async fn open(job: &Job, container: &Container) -> Result<Outcome, Halted> {
     let stopped = |text: &str| Ok(Outcome::new(Ended::Stopped, Reason::PodEvicted, text));
-    let order = Order::of(job, container)?;
+    let pinned = job.place.image.as_deref();
+    let order = Order::of(job, container, pinned)?;
     if order.digest != job.place.order {
         return stopped(ANOTHER_SPEC);
+    }
+    if job.object.spec.migration.verify.is_some() {
+        signed(job, pinned).await?;
     }
     let mut session = job.reach.patiently(&job.report, &job.stop).await?;
     let session = &mut *session;
@@ -442,6 +456,19 @@ pub(crate) async fn open(job: &Job, container: &Container) -> Result<Outcome, Ha
     Ok(Outcome::new(Ended::Prepared, Reason::MigrationInProgress, text))
 }
 
+/// The image that this Pod is going to start is one by its digest, and signed. It was asked before; but what the Pod is
+/// made of went through other hands since.
+async fn signed(job: &Job, pinned: Option<&str>) -> Result<(), Halted> {
+    let by_digest = pinned.filter(|image| image.contains("@sha256:")).ok_or_else(|| {
+        Box::new(
+            Refusal::new(Code::ImageSignature, "the container of this Pod is not pinned to a digest")
+                .cause("spec.migration.verify asks for a signature, and a tag may mean another image by now")
+                .help("bring the operator to the version of its runner's image"),
+        )
+    })?;
+    image::signed(job, &ImageReference(by_digest.to_owned())).await.map(drop)
+}
+
 /// The other starts are those of Pods that work side by side with this one.
 fn beside(open: &Open, start: &Start) -> bool {
     open.starts.iter().all(|other| other.job == start.job && other.index != start.index)
@@ -469,7 +496,7 @@ mod tests {
             for (key, given) in change.as_object().unwrap() {
                 value[key] = given.clone();
             }
-            title(&serde_json::from_value(value).unwrap())
+            title(&serde_json::from_value(value).unwrap(), None)
         };
         let title = container(json!({}));
         assert_eq!(title, "run registry/m:1 alembic upgrade head");

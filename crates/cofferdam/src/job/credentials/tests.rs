@@ -41,7 +41,7 @@ fn folder(keys: Keys<'_>) -> tempfile::TempDir {
 /// What libpq's way of reading makes of it: user, password, host, port, database and sslmode.
 fn understood(database: &Database, keys: Keys<'_>) -> Result<String, String> {
     let folder = folder(keys);
-    let found = match read(database, folder.path()) {
+    let found = match read(database, folder.path(), folder.path()) {
         Ok(found) => found,
         Err(Lacking::Key(what)) => return Err(what),
         Err(Lacking::Refused(refusal)) => return Err(refusal.what.clone()),
@@ -104,10 +104,25 @@ fn the_spec_beats_the_secret() {
         ),
         (
             &serde_json::json!({ "type": "postgresql", "aws": {
+                "region": "us-east-1", "host": "h", "dbName": "d", "username": "u@x",
+            } }),
+            &[],
+            Ok("u@x||h:5432|d|VerifyFull"),
+        ),
+        (
+            &serde_json::json!({ "type": "postgresql", "aws": {
+                "region": "us-east-1", "host": "h", "dbName": "d", "username": "u", "port": 6000,
+                "caConfigMapRef": { "name": "rds", "key": "global-bundle.pem" },
+            } }),
+            &[("ca.crt", b"x")],
+            Ok("u||h:6000|d|VerifyFull"),
+        ),
+        (
+            &serde_json::json!({ "type": "postgresql", "tls": { "mode": "disable" }, "aws": {
                 "region": "us-east-1", "host": "h", "dbName": "d", "username": "u",
             } }),
             &[],
-            Err("spec.database.aws"),
+            Err("spec.database.tls.mode: disable"),
         ),
     ];
     for (spec, keys, expected) in cases {
@@ -153,7 +168,7 @@ fn files_of_tls_are_named_by_their_paths() {
         ("tls.crt", b"x"),
         ("tls.key", b"x"),
     ]);
-    let found = read(&spec, folder.path()).unwrap();
+    let found = read(&spec, folder.path(), folder.path()).unwrap();
     assert_eq!(found.address.as_deref(), Some("db.prod:5432"));
     let options = resolve(Some(&found.url), &Nothing).unwrap();
     let path = |name: &str| Some(folder.path().join(name));

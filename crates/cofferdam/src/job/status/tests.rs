@@ -32,6 +32,7 @@ fn online() -> Plan {
         backward: vec![],
         allow_loss: None,
         workers: 0,
+        proof: Default::default(),
     };
     let about = About {
         key: "orders/online".into(),
@@ -77,6 +78,7 @@ fn summary(key: &str, phase: Phase) -> RunSummary {
         resumed: false,
         steps: 0,
         ms: 0,
+        guard: None,
     }
 }
 

@@ -48,6 +48,14 @@ fn object(news: &News<'_>) -> Value {
         News::Failed { step, title, why } => json!({
             "event": "failed", "step": step, "title": title, "code": why.code.id(), "why": why.what, "notes": why.notes,
         }),
+        News::BackedUp(taken) => json!({
+            "event": "backedUp", "location": taken.location, "bytes": taken.bytes, "verified": taken.verified,
+            "unverified": taken.unverified, "tables": taken.tables.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        }),
+        News::Breached { breach, losses } => {
+            json!({"event": "breached", "breach": breach, "losses": losses})
+        }
+        News::Baking { time } => json!({"event": "baking", "ms": time.as_millis() as u64}),
         News::RunEnded(run) => {
             let mut object = json!(run);
             object["event"] = json!("runEnded");
@@ -67,6 +75,7 @@ fn ticked(tick: &Tick) -> Value {
         }
         Tick::StepBegan(step) => json!({"event": "statementBegan", "step": step}),
         Tick::StepEnded(step, ms) => json!({"event": "statementEnded", "step": step, "ms": ms}),
+        Tick::Locked(ms) => json!({"event": "tablesLocked", "ms": ms}),
         Tick::Notice(text) => json!({"event": "notice", "text": text}),
         Tick::LockedBy(holder) => json!({"event": "lockedBy", "holder": holder}),
     }

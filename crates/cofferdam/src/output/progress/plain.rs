@@ -9,7 +9,7 @@ use cofferdam_runner::{News, Reporter, RunSummary};
 
 use super::Sink;
 use crate::args::duration::shown;
-use crate::output::words;
+use crate::output::{guard, words};
 
 /// A step that took longer than this gets a line of its own.
 const SLOW_MS: u64 = 1_000;
@@ -97,7 +97,7 @@ impl Plain {
             Tick::Progress { doing, .. } => self.ongoing(doing),
             Tick::Notice(text) if self.verbose > 0 => self.line(format!("    server: {text}")),
             // The runner tells of steps itself.
-            Tick::Notice(_) | Tick::StepBegan(_) | Tick::StepEnded(..) => {}
+            Tick::Notice(_) | Tick::Locked(_) | Tick::StepBegan(_) | Tick::StepEnded(..) => {}
             Tick::LockedBy(holder) => self.ongoing(&format!("waits for another runner: {holder}")),
         }
     }
@@ -160,6 +160,12 @@ impl Reporter for Plain {
             News::Failed { step, title, why } => {
                 self.line(format!("  step {step}: {title}: failed: {}", reason(why)));
             }
+            News::BackedUp(taken) => self.line(crate::output::backup::told(taken)),
+            News::Breached { breach, losses } => self.line(format!("  {}", guard::breached(breach, losses))),
+            News::Baking { time } => {
+                let ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+                self.line(format!("  swapped; the application is watched for {}", shown(ms)));
+            }
             News::RunEnded(run) => self.line(ended(run)),
         }
     }
@@ -191,6 +197,7 @@ mod tests {
             resumed: false,
             steps: 1,
             ms: 4,
+            guard: None,
         }
     }
 

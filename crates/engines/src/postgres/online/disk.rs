@@ -4,9 +4,12 @@ use std::path::PathBuf;
 
 use tokio_postgres::Client;
 
+use cofferdam_core::Name;
+use cofferdam_core::facts;
 use cofferdam_core::fault::Result;
 
 use super::worker;
+use crate::postgres::errors;
 
 /// A new table with its indexes, and what is logged meanwhile, needs so many times what the old one has.
 const NEEDED: f64 = 1.2;
@@ -58,6 +61,32 @@ fn judged_now(space: &Space, said: String) -> Left {
         free if free < reserve => Left::Low(format!("only {said}")),
         _ => Left::Enough,
     }
+}
+
+/// See [`crate::Session::room`].
+pub(in crate::postgres) async fn rooms(client: &Client, of: &[Name]) -> Result<Vec<facts::Room>> {
+    let mut wanted = Vec::new();
+    for name in of {
+        let sql = name.to_sql()?;
+        let query = "SELECT pg_catalog.to_regclass($1)::pg_catalog.oid";
+        let rows = client
+            .query_typed(query, &[(&sql, tokio_postgres::types::Type::TEXT)])
+            .await
+            .map_err(|e| errors::fault(e, "looking where a table is"))?;
+        wanted.extend(rows.first().and_then(|row| row.get::<_, Option<u32>>(0)));
+    }
+    // Where the database itself is: that of its catalog.
+    wanted.push(1259);
+    let mut rooms: Vec<facts::Room> = Vec::new();
+    for oid in wanted {
+        let Some(folder) = folder(client, oid).await? else { return Ok(Vec::new()) };
+        let Some(space) = space(&folder) else { return Ok(Vec::new()) };
+        let room = facts::Room { folder: folder.display().to_string(), free: space.free, total: space.total };
+        if !rooms.iter().any(|known| known.folder == room.folder) {
+            rooms.push(room);
+        }
+    }
+    Ok(rooms)
 }
 
 /// Whether a copy of the table with this OID and so many bytes fits.

@@ -43,7 +43,8 @@ async fn side_by_side(work: &Work<'_>, statements: &[&String]) -> Result<()> {
     let next = AtomicUsize::new(0);
     let alone = pace::alone(work, &work.session.client).await?;
     let most = if alone { work.workers() } else { 1 };
-    let builders = (0..most.min(statements.len())).map(|number| builder(work, statements, &next, number, alone));
+    let builders =
+        (0..most.min(statements.len())).map(|number| builder(work, statements, &next, number, alone));
     futures::future::try_join_all(builders).await.map(|_| ())
 }
 

@@ -44,6 +44,7 @@ use flow::{Direction, Flow};
 use work::{Valve, Work};
 
 pub(super) use carry::examine;
+pub(super) use disk::rooms;
 pub(super) use outside::{control, states};
 
 /// A mistake that is made on purpose; see `plant`.

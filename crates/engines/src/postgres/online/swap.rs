@@ -77,7 +77,8 @@ async fn attempt(work: &Work<'_>, most: usize) -> Result<Opened> {
     let result = attempt_open(work, client, most).await;
     match &result {
         Ok(Opened::Ready) => {
-            let ms = began.elapsed().as_millis();
+            let ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+            (work.session.ticker)(Tick::Locked(ms));
             (work.session.ticker)(Tick::Notice(format!("the tables were locked for {ms} ms")));
         }
         _ => rollback(client).await,

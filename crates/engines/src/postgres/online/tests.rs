@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use cofferdam_core::Name;
+use cofferdam_core::online::Proof;
 use cofferdam_core::online::{Capture, Gate};
 use cofferdam_scratch::{Options, Server, find_or_fetch, skipped};
 use tokio_postgres::Client;
@@ -30,6 +31,7 @@ fn change(capture: Capture) -> Online {
         backward: vec![],
         allow_loss: None,
         workers: 2,
+        proof: Default::default(),
     }
 }
 
@@ -115,6 +117,10 @@ struct Rig {
 
 impl Rig {
     async fn new(rows: u32, capture: Capture) -> Option<Self> {
+        Self::of(rows, change(capture)).await
+    }
+
+    async fn of(rows: u32, change: Online) -> Option<Self> {
         let started = tokio::task::spawn_blocking(|| {
             let binaries = match find_or_fetch(&mut |_| {}) {
                 Ok(binaries) => binaries,
@@ -132,7 +138,12 @@ impl Rig {
             Some((server, url))
         });
         let (server, url) = started.await.unwrap()?;
-        let target = Target { url: Some(url.clone()), application: "test".into(), who: "test".into() };
+        let target = Target {
+            url: Some(url.clone()),
+            application: "test".into(),
+            who: "test".into(),
+            ..Target::default()
+        };
         let mut session = PostgresSession::open(&target).await.unwrap();
         session
             .client
@@ -143,7 +154,6 @@ impl Rig {
             .await
             .unwrap();
         session.claim(Duration::from_secs(1)).await.unwrap();
-        let change = change(capture);
         let oid = worker::value(&session.client, "SELECT 't'::regclass::oid", "").await.unwrap().unwrap();
         let mut print = print(&change, oid.parse().unwrap());
         session.client.batch_execute("SET search_path = ''").await.unwrap();
@@ -367,4 +377,60 @@ async fn the_disk_of_a_server_on_this_machine_is_seen_by_those_who_may() {
     assert!(matches!(room(1 << 60).await, Room::Short(why) if why.contains("are free in /")));
     client.batch_execute("CREATE ROLE other; GRANT ALL ON t TO other; SET ROLE other").await.unwrap();
     assert!(matches!(room(1 << 60).await, Room::Unseen(_)));
+}
+
+/// Which rows are in a sample of ten percent, by the key as the new table has it.
+const IN_SAMPLE: &str = "abs(hashtextextended((ROW(id::bigint))::text, 0) % 100) < 10";
+
+#[tokio::test]
+async fn a_sample_counts_every_row_and_compares_the_values_of_its_own() {
+    let here = format!("(SELECT min(id) FROM public.t WHERE {IN_SAMPLE})");
+    let elsewhere = format!("(SELECT min(id) FROM public.t WHERE NOT ({IN_SAMPLE}))");
+    let other = |which: &str| format!("SET note = 'other' WHERE id = {which}");
+    // How much is compared, what is done to the new table behind our back, and whether it is found.
+    let cases: &[(u8, Option<&str>, String, bool)] = &[
+        (100, None, String::new(), false),
+        (100, None, other("77"), true),
+        (10, None, String::new(), false),
+        (10, None, other(&here), true),
+        (10, None, other(&elsewhere), false),
+        (10, None, format!("DELETE {elsewhere}"), true),
+        (0, None, other("77"), false),
+        (0, None, "DELETE 77".into(), true),
+        (100, Some("a copy of a copy"), "DELETE 77".into(), false),
+    ];
+    for (percent, skipped, deed, found) in cases {
+        let case = format!("{percent} {skipped:?} {deed}");
+        let proof = Proof { percent: *percent, skipped: skipped.map(str::to_owned) };
+        let Some(rig) = Rig::of(2_000, Online { proof, ..change(Capture::Rows) }).await else { return };
+        rig.perform(&[Part::Capture, Part::Copy, Part::Index]).await.unwrap();
+        let new = format!("{}.t", rig.change.new_schema());
+        let text = match deed.strip_prefix("DELETE ") {
+            Some(id) => format!("DELETE FROM {new} WHERE id = {id}"),
+            None if deed.is_empty() => String::new(),
+            None => format!("UPDATE {new} {deed}"),
+        };
+        rig.client().await.batch_execute(&text).await.unwrap();
+        let outcome = rig.perform(&[Part::Compare]).await;
+        let code = outcome.as_ref().err().and_then(|fault| fault.refusal()).map(|why| why.code);
+        assert_eq!(code, found.then_some(Code::Mismatch), "{case}: {outcome:?}");
+    }
+    let Some(rig) = Rig::new(2_000, Capture::Rows).await else { return };
+    let size = format!("SELECT count(*) FROM public.t WHERE {IN_SAMPLE}");
+    let size: u32 = worker::value(&rig.session.client, &size, "").await.unwrap().unwrap().parse().unwrap();
+    assert!((120..=280).contains(&size), "a tenth of 2000 rows is {size}");
+}
+
+/// What nobody compared on the way there is at least counted on the way back.
+#[tokio::test]
+async fn what_is_swapped_back_is_counted_in_any_case() {
+    let proof = Proof { percent: 100, skipped: Some("a copy".into()) };
+    let Some(rig) = Rig::of(2_000, Online { proof, ..change(Capture::Rows) }).await else { return };
+    rig.perform(PARTS).await.unwrap();
+    let client = rig.client().await;
+    let old = format!("{}.t", rig.change.old_schema());
+    client.batch_execute(&format!("UPDATE {old} SET note = 'x' WHERE id = 5")).await.unwrap();
+    client.batch_execute(&format!("DELETE FROM {old} WHERE id = 77")).await.unwrap();
+    let fault = perform(&rig.session, &rig.change, Part::SwapBack).await.unwrap_err();
+    assert_eq!(fault.refusal().map(|why| why.code), Some(Code::Mismatch), "{fault:?}");
 }

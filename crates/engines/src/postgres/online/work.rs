@@ -352,7 +352,7 @@ impl<'s> Work<'s> {
             .help("nothing of it is left")
             .into());
         }
-        if (self.session.stop)() {
+        if (self.session.stop)().asked() {
             return Err(Refusal::new(Code::Interrupted, "stopped at a safe point")
                 .help("run the same command again to go on")
                 .into());

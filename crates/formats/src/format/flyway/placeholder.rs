@@ -1,20 +1,50 @@
-//! Finds Flyway's placeholders, `${name}`, which Cofferdam does not replace.
+//! Flyway's placeholders, `${name}`: replaced by the values that are given, else refused.
 
 use cofferdam_core::{Code, Place, Refusal, Script};
 
+use crate::format::Values;
 use crate::script::span;
+
+/// The script with the values in place of its placeholders. One without a value is refused; in a comment only where
+/// `comments` says so.
+///
+/// # Errors
+/// `PlaceholderUnsupported` with the place of the first one.
+pub(super) fn replaced(script: Script, comments: bool, values: &Values) -> Result<Script, Box<Refusal>> {
+    refuse(&script, comments, values)?;
+    if values.is_empty() {
+        return Ok(script);
+    }
+    let mut text = String::with_capacity(script.text.len());
+    let mut at = 0;
+    for (start, end) in find(&script.text, true) {
+        if let Some(value) = values.get(name(&script.text[start..end])) {
+            text.push_str(&script.text[at..start]);
+            text.push_str(value);
+            at = end;
+        }
+    }
+    text.push_str(&script.text[at..]);
+    Ok(Script { text: text.into(), ..script })
+}
+
+/// What stands between the braces.
+fn name(placeholder: &str) -> &str {
+    placeholder.trim_start_matches("${").trim_end_matches('}')
+}
 
 /// Refuses a script that holds a placeholder; those in comments only where `comments` says so.
 ///
 /// # Errors
 /// `PlaceholderUnsupported` with the place of the first one; the others are notes.
-pub(super) fn refuse(script: &Script, comments: bool) -> Result<(), Box<Refusal>> {
-    let found = find(&script.text, comments);
+fn refuse(script: &Script, comments: bool, values: &Values) -> Result<(), Box<Refusal>> {
+    let mut found = find(&script.text, comments);
+    found.retain(|(start, end)| !values.contains_key(name(&script.text[*start..*end])));
     let Some(((start, end), others)) = found.split_first() else { return Ok(()) };
-    let name = &script.text[*start..*end];
+    let written = &script.text[*start..*end];
     let settings = format!("{}.conf", script.path);
-    let refusal = Refusal::new(Code::PlaceholderUnsupported, format!("{} holds the placeholder {name}", script.path))
-        .cause("Flyway replaces it by a value; Cofferdam sends scripts as they are written")
+    let refusal = Refusal::new(Code::PlaceholderUnsupported, format!("{} holds the placeholder {written}", script.path))
+        .cause("Flyway replaces it by a value of its configuration, and none is given here")
         .help(format!(
             "write the value out; or, if the text is meant as it stands: echo placeholderReplacement=false >> {settings}"
         ))
@@ -138,7 +168,8 @@ mod tests {
 
     #[test]
     fn the_first_place_is_shown_and_the_others_are_listed() {
-        let refusal = refuse(&Script::new("V1__a.sql", "SELECT 1;\n  ${b} ${c:d}"), false).unwrap_err();
+        let refusal =
+            refuse(&Script::new("V1__a.sql", "SELECT 1;\n  ${b} ${c:d}"), false, &Values::new()).unwrap_err();
         assert_eq!(refusal.code, Code::PlaceholderUnsupported);
         let at = refusal.place.unwrap().at;
         assert_eq!((at.line, at.column, at.end - at.start), (2, 3, 4));

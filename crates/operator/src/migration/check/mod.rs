@@ -12,6 +12,8 @@ use std::fmt;
 use cofferdam_api::checks::MetricCheck;
 use cofferdam_api::{DatabaseMigration, DatabaseMigrationSpec, MigrationApproval};
 
+pub(super) use syntax::amount;
+
 use super::gaps;
 
 /// One thing that is wrong.
@@ -45,6 +47,14 @@ pub fn problems(migration: &DatabaseMigration) -> Vec<Problem> {
         if let Some(Err(malformed)) = check.threshold.as_ref().map(cofferdam_api::value::Volume::parse) {
             found.push(Problem::new("spec.validation.preChecks.threshold", malformed.to_string()));
         }
+    }
+    let compared = &spec.validation.data_integrity_checks;
+    // The schema refuses it, too; an object of an older schema may have it.
+    if !compared.enabled && compared.reason.is_none() {
+        found.push(Problem::new(
+            "spec.validation.dataIntegrityChecks.reason",
+            "without a comparison a swap proves nothing; write why it is not wanted, or leave enabled out",
+        ));
     }
     let container = spec.migration.container.as_ref().map(|container| &container.image);
     for (field, image) in [

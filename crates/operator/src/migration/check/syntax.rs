@@ -170,7 +170,7 @@ pub(super) fn public_key(pem: &str) -> Checked {
 }
 
 /// A quantity of Kubernetes, to be compared with another one. `None` where it is none, which the schema does not let in.
-pub(super) fn amount(text: &str) -> Option<f64> {
+pub(in crate::migration) fn amount(text: &str) -> Option<f64> {
     let text = text.strip_prefix('+').unwrap_or(text);
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(end);

@@ -80,6 +80,12 @@ fn what_the_schema_lets_in_and_nothing_can_carry_out_is_refused() {
         ("/validation", json!({ "preChecks": [{ "type": "disk-space", "threshold": "20GB" }] }), &[]),
         (
             "/validation",
+            json!({ "dataIntegrityChecks": { "enabled": false } }),
+            &["spec.validation.dataIntegrityChecks.reason"],
+        ),
+        ("/validation", json!({ "dataIntegrityChecks": { "enabled": false, "reason": "a copy" } }), &[]),
+        (
+            "/validation",
             json!({ "preChecks": [{ "type": "disk-space", "threshold": "999999999999TB" }] }),
             &["spec.validation.preChecks.threshold"],
         ),

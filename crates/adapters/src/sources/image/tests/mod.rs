@@ -2,6 +2,7 @@
 
 mod caps;
 mod entries;
+mod mounted;
 mod overlay;
 mod signed;
 

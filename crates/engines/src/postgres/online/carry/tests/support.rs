@@ -62,6 +62,7 @@ pub(super) fn change(table: &str, clauses: &str) -> Online {
         backward: Vec::new(),
         allow_loss: None,
         workers: 0,
+        proof: Default::default(),
     }
 }
 

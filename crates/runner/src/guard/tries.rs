@@ -1,62 +1,14 @@
-//! When to stop, and how often to try again.
+//! How often to try again, and how long to wait between two tries.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use cofferdam_core::fault::Result;
-use cofferdam_core::{Code, Fault, Limits, Refusal};
+use cofferdam_core::{Fault, Limits, Refusal};
 use cofferdam_engines::Session;
 
+use super::Stop;
 use crate::{News, SharedReporter};
-
-/// Asks a run to stop at its next safe point. Cheap to clone; all clones are one.
-#[derive(Debug, Clone, Default)]
-pub struct Stop(Arc<AtomicU8>);
-
-/// Why a run should stop.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub enum StopWhy {
-    /// Somebody pressed Ctrl-C.
-    Interrupt = 1,
-    /// SIGTERM: the machine or the scheduler wants us gone.
-    Terminate = 2,
-    /// The time of `--timeout` is over.
-    Timeout = 3,
-}
-
-impl Stop {
-    /// Nobody asked yet.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Asks. The first reason counts.
-    pub fn ask(&self, why: StopWhy) {
-        let _ = self.0.compare_exchange(0, why as u8, Ordering::SeqCst, Ordering::SeqCst);
-    }
-
-    /// Somebody asked.
-    pub fn asked(&self) -> bool {
-        self.0.load(Ordering::SeqCst) != 0
-    }
-
-    /// The refusal to end with, once somebody asked.
-    pub fn refusal(&self) -> Refusal {
-        let (code, what) = match self.0.load(Ordering::SeqCst) {
-            3 => (Code::TimedOut, "stopped at a safe point: the time given with --timeout is over"),
-            2 => (Code::Interrupted, "stopped at a safe point after SIGTERM"),
-            _ => (Code::Interrupted, "stopped at a safe point"),
-        };
-        Refusal::new(code, what).help("run the same command again: it goes on from here")
-    }
-
-    /// An error where somebody asked.
-    pub(crate) fn check(&self) -> Result<()> {
-        if self.asked() { Err(self.refusal().into()) } else { Ok(()) }
-    }
-}
 
 /// Counts the tries of one unit.
 pub(crate) struct Tries {
@@ -103,11 +55,13 @@ pub(crate) async fn pause(duration: Duration, stop: &Stop) -> Result<()> {
 pub(crate) fn listen_while_claiming(session: &mut dyn Session, reporter: &SharedReporter, stop: &Stop) {
     let reporter = Arc::clone(reporter);
     let stop = stop.clone();
-    session.listen(Arc::new(move |tick| reporter.tell(&News::Tick(tick))), Arc::new(move || stop.asked()));
+    session.listen(Arc::new(move |tick| reporter.tell(&News::Tick(tick))), Arc::new(move || stop.stopping()));
 }
 
 #[cfg(test)]
 mod tests {
+    use cofferdam_core::Code;
+
     use super::*;
 
     fn again() -> Result<()> {
@@ -133,14 +87,5 @@ mod tests {
         let mut tries = Tries::new(Limits::default());
         assert!(tries.after(Err(Refusal::new(Code::StatementFailed, "no").into())).is_err());
         assert!(tries.after(Ok(())).unwrap().is_none());
-    }
-
-    #[test]
-    fn the_first_reason_to_stop_counts() {
-        let stop = Stop::new();
-        assert!(stop.check().is_ok());
-        stop.clone().ask(StopWhy::Timeout);
-        stop.ask(StopWhy::Interrupt);
-        assert_eq!(stop.refusal().code, Code::TimedOut);
     }
 }

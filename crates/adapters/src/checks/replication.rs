@@ -1,0 +1,105 @@
+//! Standbys keep up, and no slot holds the log back.
+
+use super::{Asked, Check, Found, Look, Rows, Takes, Value, Verdict, rows, size, span};
+
+/// A standby may be so far behind where nobody says, in seconds.
+const LAG: f64 = 30.0;
+/// So many bytes of log may an idle slot hold back.
+const KEPT: u64 = 4_000_000_000;
+
+const STANDBYS: &str =
+    "SELECT coalesce(nullif(application_name, ''), client_addr::text, pid::text), state, sync_state,
+        extract(epoch FROM replay_lag)::float8::text,
+        pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_lsn(), replay_lsn)::bigint::text
+    FROM pg_catalog.pg_stat_replication WHERE application_name !~ '^pg_basebackup' ORDER BY 1";
+const SLOTS: &str = "SELECT slot_name, active::text, wal_status,
+        pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_lsn(), restart_lsn)::bigint::text
+    FROM pg_catalog.pg_replication_slots WHERE NOT temporary ORDER BY 1";
+const WAITED_FOR: &str = "SELECT pg_catalog.current_setting('synchronous_standby_names')
+    WHERE pg_catalog.current_setting('synchronous_commit') <> 'off'";
+
+pub(super) static CHECK: Check = Check {
+    id: "replication",
+    about: "standbys stream and are at most so far behind (30s), and no slot holds the log back",
+    takes: Takes::Age,
+    asks: |_| [STANDBYS, SLOTS, WAITED_FOR].map(|sql| Look::Query(sql.into())).to_vec(),
+    judge: |asked, found| judge(asked, found).unwrap_or_else(|unread| unread),
+};
+
+fn judge(asked: &Asked, found: &Found) -> Result<Verdict, Verdict> {
+    let what = "how replication stands is not known";
+    let [standbys, slots, waited_for] = [STANDBYS, SLOTS, WAITED_FOR].map(|sql| rows(found, sql, what));
+    let (standbys, slots, waited_for) = (standbys?, slots?, waited_for?);
+    let most = match asked.value {
+        Value::Age(age) => age.as_secs_f64(),
+        _ => LAG,
+    };
+    // Without the right to see it, the server shows that there is a standby and nothing else of it.
+    if standbys.iter().any(|row| cell(row, 1).is_none()) {
+        return Err(Verdict::unread(
+            what,
+            "the role may not see the state of standbys",
+            "as a superuser: GRANT pg_monitor TO the role; or --allow replication=\"reason\"",
+        ));
+    }
+    let mut wrong = behind(standbys, most);
+    wrong.extend(held_back(slots));
+    let synchronous = waited_for.first().and_then(|row| cell(row, 0)).unwrap_or_default();
+    let answers = standbys.iter().any(|row| matches!(cell(row, 2), Some("sync" | "quorum")));
+    if !synchronous.is_empty() && !answers {
+        wrong.push(format!("commits wait for a synchronous standby ({synchronous}), and none is there"));
+    }
+    if wrong.is_empty() {
+        let (standbys, slots) = (standbys.len(), slots.len());
+        return Ok(Verdict::Holds(format!("{standbys} standbys and {slots} slots, all keep up")));
+    }
+    Ok(Verdict::fails(
+        wrong.join("; "),
+        format!("standbys must stream and be at most {} behind, and slots must be read", span(most)),
+        "wait until they have caught up, or remove what nobody reads: SELECT pg_drop_replication_slot('NAME')",
+    ))
+}
+
+fn behind(standbys: &Rows, most: f64) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for row in standbys {
+        let name = cell(row, 0).unwrap_or("a standby");
+        let state = cell(row, 1).unwrap_or_default();
+        // No lag is told of a standby that has replayed all there is.
+        let lag = cell(row, 3).and_then(|text| text.parse::<f64>().ok()).unwrap_or(0.0);
+        let bytes = cell(row, 4).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
+        match state {
+            // A copy of the server that is being made reads no log.
+            "backup" => {}
+            "streaming" if lag <= most => {}
+            "streaming" => {
+                wrong.push(format!("standby {name} is {} ({}) behind", span(lag), size(bytes)));
+            }
+            other => wrong.push(format!("standby {name} does not stream: {other}")),
+        }
+    }
+    wrong
+}
+
+fn held_back(slots: &Rows) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for row in slots {
+        let name = cell(row, 0).unwrap_or_default();
+        let kept = cell(row, 3).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
+        match (cell(row, 2), cell(row, 1)) {
+            (Some(status @ ("lost" | "unreserved")), _) => wrong.push(format!("slot {name} is {status}")),
+            (_, Some("false" | "f")) if kept > KEPT => {
+                wrong.push(format!("nobody reads slot {name}, and it keeps {} of log", size(kept)));
+            }
+            _ => {}
+        }
+    }
+    wrong
+}
+
+fn cell(row: &[Option<String>], at: usize) -> Option<&str> {
+    row.get(at).and_then(Option::as_deref)
+}
+
+#[cfg(test)]
+pub(super) const ASKED: [&str; 3] = [STANDBYS, SLOTS, WAITED_FOR];

@@ -1,0 +1,264 @@
+//! Which tables a plan destroys something of. Pure.
+
+use cofferdam_core::change::{Action, Change, TableChange};
+use cofferdam_core::fault::Result;
+use cofferdam_core::journal::{State, StepState};
+use cofferdam_core::plan::{Act, Step, Undo};
+use cofferdam_core::{Code, Fault, Name, Plan, Refusal, Script};
+use cofferdam_dialects::dialect;
+use cofferdam_engines::copy::{Reach, Wanted};
+
+use super::{Backups, When};
+
+/// What must be saved before what is left of a plan is carried out; `None`: nothing.
+pub(super) fn need(plan: &Plan, state: &State, backups: &Backups) -> Result<Option<Wanted>> {
+    if backups.when == When::Never {
+        return Ok(None);
+    }
+    let mut found = Found::default();
+    for step in plan.steps() {
+        if state.steps.get(&step.id) != Some(&StepState::Ended) {
+            found.step(step, backups.when == When::Always)?;
+        }
+    }
+    if let Some(step) = found.blind
+        && backups.tables.is_empty()
+        && !backups.whole
+    {
+        return Err(Refusal::new(
+            Code::BackupBlind,
+            format!("what `{}` destroys cannot be read beforehand", step.title),
+        )
+        .cause(format!(
+            "step {} of {} may change any table, and the policy wants a backup first",
+            step.id, plan.key
+        ))
+        .help("name the tables: --backup-table NAME; or save everything: --backup whole")
+        .into());
+    }
+    let nothing = found.wanted == Wanted::default() && found.blind.is_none();
+    if nothing && backups.when == When::Destructive {
+        return Ok(None);
+    }
+    let mut wanted = found.wanted;
+    wanted.tables.extend(backups.tables.iter().map(|name| (name.clone(), Reach::Itself)));
+    Ok((wanted != Wanted::default() || backups.whole).then_some(wanted))
+}
+
+/// The tables and schemas that a plan destroys something of, for people: a backup of them would save it.
+///
+/// # Errors
+/// A statement of the plan that cannot be read any more.
+pub fn destroyed(plan: &Plan) -> Result<Vec<String>> {
+    let mut found = Found::default();
+    for step in plan.steps() {
+        found.step(step, false)?;
+    }
+    let tables = found.wanted.tables.iter().map(|(name, _)| name.to_string());
+    Ok(tables.chain(found.wanted.schemas.iter().map(|schema| format!("{schema}.*"))).collect())
+}
+
+#[derive(Default)]
+struct Found<'a> {
+    wanted: Wanted,
+    /// The first step of which it cannot be told.
+    blind: Option<&'a Step>,
+    /// From here on a name without a schema may be another object than the one that we would look at.
+    elsewhere: bool,
+}
+
+impl<'a> Found<'a> {
+    fn step(&mut self, step: &'a Step, all: bool) -> Result<()> {
+        match &step.act {
+            Act::Online { change, .. } => {
+                if all || change.allow_loss.is_some() {
+                    self.table(&change.table, Reach::Itself, step);
+                }
+            }
+            Act::BuildIndex { .. } | Act::Check { .. } => {}
+            Act::Sql { sql, .. } => {
+                self.elsewhere |= sql.to_ascii_lowercase().contains("search_path");
+                for change in &read(step, sql.clone())? {
+                    self.change(change, step, all);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn change(&mut self, change: &Change, step: &'a Step, all: bool) {
+        let lost = match &step.undo {
+            Undo::Impossible { .. } => true,
+            Undo::Acts { loses, .. } => loses.is_some(),
+            Undo::Nothing => false,
+        };
+        match &change.action {
+            Action::DropTable { names, .. } => self.tables(names, Reach::Itself, step),
+            Action::Truncate { tables, cascade: true } => self.tables(tables, Reach::References, step),
+            Action::Truncate { tables, cascade: false } => self.tables(tables, Reach::Itself, step),
+            Action::Delete { table, .. } | Action::Update { table, .. } | Action::Merge { table } => {
+                self.table(table, Reach::Actions, step);
+            }
+            Action::Insert { table } if overwrites(change) => self.table(table, Reach::Actions, step),
+            Action::AlterTable { table, changes, .. } => {
+                let destroys = changes.iter().any(|clause| match clause {
+                    TableChange::DropColumn { .. } => true,
+                    TableChange::AlterType { using, .. } => lost || using.is_some(),
+                    _ => false,
+                });
+                if destroys {
+                    self.table(table, Reach::Itself, step);
+                }
+            }
+            Action::DropSchema { names, .. } => self.wanted.schemas.extend(names.iter().cloned()),
+            Action::DropType { cascade: true, .. }
+            | Action::DropDatabase { .. }
+            | Action::DropExtension { .. }
+            | Action::Do
+            | Action::Call
+            | Action::Unparsed { .. } => self.blind = self.blind.or(Some(step)),
+            // A function that changes something.
+            Action::Select if lost => self.blind = self.blind.or(Some(step)),
+            _ => {}
+        }
+        // A statement within a statement (WITH ... DELETE) is one that reads by its kind.
+        if matches!(change.action, Action::Select | Action::Insert { .. }) && changes_within(change) {
+            self.blind = self.blind.or(Some(step));
+        }
+        if all {
+            for table in change.action.tables() {
+                self.table(table, Reach::Itself, step);
+            }
+        }
+    }
+
+    fn tables(&mut self, names: &[Name], reach: Reach, step: &'a Step) {
+        names.iter().for_each(|name| self.table(name, reach, step));
+    }
+
+    fn table(&mut self, name: &Name, reach: Reach, step: &'a Step) {
+        if self.elsewhere && name.schema.is_none() {
+            self.blind = self.blind.or(Some(step));
+            return;
+        }
+        let known = self.wanted.tables.iter_mut().find(|(known, _)| known == name);
+        match known {
+            Some((_, known)) => *known = reach.max(*known),
+            None => self.wanted.tables.push((name.clone(), reach)),
+        }
+    }
+}
+
+fn overwrites(change: &Change) -> bool {
+    let text = change.text.to_ascii_lowercase();
+    text.contains("conflict") && text.contains("update")
+}
+
+fn changes_within(change: &Change) -> bool {
+    let text = change.text.to_ascii_lowercase();
+    let mut words =
+        text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').filter(|word| !word.is_empty());
+    words.next() == Some("with") && words.any(|word| matches!(word, "delete" | "update" | "merge"))
+}
+
+fn read(step: &Step, sql: cofferdam_core::Text) -> Result<Vec<Change>> {
+    let reader = dialect("postgresql")
+        .ok_or_else(|| Fault::Bug("no dialect for PostgreSQL was compiled in".into()))?;
+    Ok((reader.read)(&Script::new(step.path.clone(), sql)).map_err(Fault::Refused)?.changes)
+}
+
+#[cfg(test)]
+mod tests {
+    use cofferdam_core::change::Span;
+    use cofferdam_core::plan::{Intent, Probe, Unit};
+    use cofferdam_core::{Limits, Phase};
+
+    use super::*;
+
+    fn plan(statements: &[&str]) -> Plan {
+        let steps = statements.iter().enumerate().map(|(n, sql)| Step {
+            id: (n + 1).to_string(),
+            phase: Phase::Contracting,
+            title: (*sql).to_owned(),
+            act: Act::sql(*sql),
+            probe: Probe::Nothing,
+            undo: Undo::Impossible { why: "gone".into() },
+            limits: Limits::default(),
+            lock: String::new(),
+            blocks: String::new(),
+            estimate: String::new(),
+            path: String::new(),
+            at: Span::default(),
+        });
+        Plan {
+            strategy: "direct".into(),
+            key: "1".into(),
+            description: String::new(),
+            intent: Intent::Apply,
+            units: vec![Unit { atomic: true, steps: steps.collect() }],
+            losses: vec![],
+        }
+    }
+
+    fn named(statement: &str) -> String {
+        let backups = Backups { when: When::Destructive, ..Backups::default() };
+        match need(&plan(&[statement]), &State::default(), &backups) {
+            Ok(None) => "nothing".into(),
+            Ok(Some(wanted)) => {
+                let tables = wanted.tables.iter().map(|(name, reach)| format!("{name} {reach:?}"));
+                tables.chain(wanted.schemas.iter().map(|s| format!("{s}.*"))).collect::<Vec<_>>().join(", ")
+            }
+            Err(fault) => fault.refusal().map(|r| r.code.id().to_owned()).unwrap_or_default(),
+        }
+    }
+
+    #[test]
+    fn what_a_statement_destroys_is_named() {
+        for (statement, expected) in [
+            ("DROP TABLE a, s.b", "a Itself, s.b Itself"),
+            ("DROP TABLE IF EXISTS a CASCADE", "a Itself"),
+            ("ALTER TABLE a DROP COLUMN c, ADD COLUMN d int", "a Itself"),
+            ("ALTER TABLE a ALTER COLUMN c TYPE int USING 0", "a Itself"),
+            ("ALTER TABLE a ADD COLUMN d int", "nothing"),
+            ("TRUNCATE a", "a Itself"),
+            ("TRUNCATE a CASCADE", "a References"),
+            ("DELETE FROM a WHERE x", "a Actions"),
+            ("UPDATE a SET x = 1", "a Actions"),
+            ("INSERT INTO a VALUES (1)", "nothing"),
+            ("INSERT INTO a VALUES (1) ON CONFLICT (i) DO UPDATE SET x = 1", "a Actions"),
+            ("INSERT INTO a VALUES (1) ON CONFLICT DO NOTHING", "nothing"),
+            ("DROP SCHEMA s CASCADE", "s.*"),
+            ("CREATE INDEX i ON a (b)", "nothing"),
+            ("DO $$ BEGIN DELETE FROM a; END $$", "CF3209"),
+            ("CALL p()", "CF3209"),
+            ("WITH gone AS (DELETE FROM a RETURNING *) SELECT * FROM gone", "CF3209"),
+            ("WITH gone AS (DELETE FROM a RETURNING *) INSERT INTO b SELECT * FROM gone", "CF3209"),
+        ] {
+            assert_eq!(named(statement), expected, "{statement}");
+        }
+    }
+
+    #[test]
+    fn a_name_after_a_change_of_the_path_is_not_believed() {
+        let backups = Backups { when: When::Destructive, ..Backups::default() };
+        let both = plan(&["SET search_path = s", "DROP TABLE a"]);
+        assert!(need(&both, &State::default(), &backups).is_err());
+        let with_schema = plan(&["SET search_path = s", "DROP TABLE s.a"]);
+        assert!(need(&with_schema, &State::default(), &backups).unwrap().is_some());
+    }
+
+    #[test]
+    fn what_is_done_already_and_what_nobody_wants_needs_none() {
+        let dropped = plan(&["DROP TABLE a"]);
+        let with = |when, tables: &[&str], state: &State| {
+            let name = |name: &&str| Name { schema: None, name: (*name).to_owned() };
+            let tables = tables.iter().map(name).collect();
+            need(&dropped, state, &Backups { when, tables, ..Backups::default() }).unwrap()
+        };
+        let mut ended = State::default();
+        ended.steps.insert("1".into(), StepState::Ended);
+        assert_eq!(with(When::Never, &[], &State::default()), None);
+        assert_eq!(with(When::Destructive, &[], &ended), None);
+        assert_eq!(with(When::Destructive, &["b"], &State::default()).unwrap().tables.len(), 2);
+    }
+}
