@@ -27,7 +27,7 @@ fn values_that_break_a_check_after_the_swap_are_taken_back() {
     let writer = Writer::begin(&place, "");
     let check = "SELECT id, note FROM t WHERE id < 1000 AND note NOT LIKE 'note %'";
     let clauses = "ALTER COLUMN note TYPE varchar(60) USING regexp_replace(note, '^note 50$', 'spoiled')";
-    let ended = place.run(&place.alter(clauses, &["--bake", "120s", "--check", check]));
+    let ended = place.run(&place.alter(clauses, &["--bake", "120s", "--post-check", check]));
     assert_eq!(ended.code, 6, "{}\n{}", ended.stdout, ended.stderr);
     for words in ["CF3004", "must return no row and returned 500 | spoiled", "the old version served again"] {
         assert!(ended.stderr.contains(words), "{words}: {}", ended.stderr);
@@ -43,7 +43,7 @@ fn values_that_break_a_check_after_the_swap_are_taken_back() {
 fn what_is_written_while_it_is_watched_is_kept() {
     let place = Place::new("corrupts_kept", TABLE);
     let check = "SELECT 1 FROM t WHERE note = 'the check breaks'";
-    let mut held: Held = place.start(&place.alter(WIDER, &["--bake", "120s", "--check", check]));
+    let mut held: Held = place.start(&place.alter(WIDER, &["--bake", "120s", "--post-check", check]));
     held.until("it is swapped", || {
         place.one("SELECT format_type(atttypid, -1) FROM pg_attribute WHERE attrelid = 't'::regclass AND attname = 'id'")
             == "bigint"

@@ -33,7 +33,7 @@ fn what_was_found_after_the_swap_is_not_forgotten() {
     let place = Place::new("crashes_swapped", TABLE);
     let writer = Writer::begin(&place, "");
     let check = "SELECT 1 WHERE pg_typeof((SELECT id FROM t LIMIT 1)) = 'bigint'::regtype";
-    let arguments = place.alter(WIDER, &["--bake", "120s", "--check", check]);
+    let arguments = place.alter(WIDER, &["--bake", "120s", "--post-check", check]);
     let mut command = place.bench.command(&arguments);
     command.env("COFFERDAM_FAILPOINT", "guard.found=kill");
     ended(&mut command);

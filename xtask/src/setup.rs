@@ -45,6 +45,12 @@ static NEEDS: &[Need] = &[
         without: "tests that pull images from a real registry are skipped",
     },
     Need {
+        what: "Pushgateway",
+        here: || has_program("prometheus-pushgateway"),
+        packages: &["prometheus-pushgateway"],
+        without: "what runners push is tried against no real Pushgateway",
+    },
+    Need {
         what: "aiosmtpd",
         here: || has_program("aiosmtpd"),
         packages: &["python3-aiosmtpd"],

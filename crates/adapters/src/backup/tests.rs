@@ -145,7 +145,7 @@ async fn a_part_that_is_cut_changed_gone_or_another_is_found() {
     ];
     for (name, harm) in harms {
         let place = memory();
-        let (_, manifest) = written(&place, &Recipients::default(), PART + 10).await;
+        let (_, manifest) = written(&place, &Recipients::default(), PART + 200_000).await;
         let path = place.path("shop-1", &manifest.tables[0].parts[1].object);
         let bytes = place.store.get(&path).await.unwrap().bytes().await.unwrap().to_vec();
         match harm(bytes) {

@@ -36,7 +36,7 @@ pub(crate) struct GuardFlags {
     pub(crate) bake: Option<Duration>,
     /// With --bake: a query that must return no row; may be repeated
     #[arg(long, value_name = "SQL")]
-    pub(crate) check: Vec<String>,
+    pub(crate) post_check: Vec<String>,
     /// Where a limit is breached, stop and wait for a person
     #[arg(long)]
     pub(crate) no_auto_rollback: bool,
@@ -65,8 +65,8 @@ impl GuardFlags {
             max_lag: self.max_lag.or(keys.max_lag),
         };
         let bake = self.bake.or(keys.bake).unwrap_or_default();
-        if bake.is_zero() && !self.check.is_empty() {
-            return Err(Refusal::new(Code::Usage, "--check is for the time after the swap")
+        if bake.is_zero() && !self.post_check.is_empty() {
+            return Err(Refusal::new(Code::Usage, "--post-check is for the time after the swap")
                 .cause("without --bake there is no such time")
                 .help("--bake 60s")
                 .into());
@@ -81,7 +81,7 @@ impl GuardFlags {
             automatic: !self.no_auto_rollback && keys.auto_rollback.unwrap_or(true),
             way: self.rollback_how.or(keys.rollback_how).unwrap_or_default(),
             bake,
-            checks: keys.checks.iter().chain(&self.check).cloned().collect(),
+            checks: keys.post_checks.iter().chain(&self.post_check).cloned().collect(),
             outside: Some(outside),
         })
     }

@@ -33,8 +33,8 @@ pub(crate) struct GuardKeys {
     /// `--bake`.
     #[serde(deserialize_with = "read_duration")]
     pub(crate) bake: Option<Duration>,
-    /// `--check`, before those that are given.
-    pub(crate) checks: Vec<String>,
+    /// `--post-check`, before those that are given.
+    pub(crate) post_checks: Vec<String>,
     /// `false` is `--no-auto-rollback`.
     pub(crate) auto_rollback: Option<bool>,
     /// `--rollback-on`.

@@ -231,7 +231,7 @@ mod tests {
             ("CREATE INDEX i ON a (b)", "nothing"),
             ("DO $$ BEGIN DELETE FROM a; END $$", "CF3209"),
             ("CALL p()", "CF3209"),
-            ("WITH gone AS (DELETE FROM a RETURNING *) SELECT * FROM gone", "CF3209"),
+            ("WITH gone AS (DELETE FROM a RETURNING *) SELECT * FROM gone", "a Actions"),
             ("WITH gone AS (DELETE FROM a RETURNING *) INSERT INTO b SELECT * FROM gone", "CF3209"),
         ] {
             assert_eq!(named(statement), expected, "{statement}");
