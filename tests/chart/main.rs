@@ -215,6 +215,7 @@ fn the_operator_is_told_what_the_roles_are_for() {
         (r#"image.registry="""#, "COFFERDAM_RUNNER_IMAGE", "cofferdam/cofferdam:0.1.0"),
         ("concurrency=3", "COFFERDAM_CONCURRENCY", "3"),
         ("runner.imageVolumes=true", "COFFERDAM_RUNNER_IMAGE_VOLUMES", "true"),
+        (r#"metrics.cpuQuery="cpu{host='$host'}""#, "COFFERDAM_RUNNER_CPU_QUERY", "cpu{host='$host'}"),
         (r#"metrics.pushgatewayUrl="http://p:9091""#, "COFFERDAM_RUNNER_PUSHGATEWAY", "http://p:9091"),
         (
             r#"runner.plainHttpRegistries=["a:5000","b"]"#,

@@ -17,6 +17,12 @@ pub const MOUNTED: &str = "COFFERDAM_MOUNTED_IMAGE";
 
 /// Variable: the Pushgateway that is told how the run ended.
 pub const PUSHGATEWAY: &str = "COFFERDAM_PUSHGATEWAY";
+/// Environment: the Prometheus that is asked how busy the machine of the database is.
+pub const PROMETHEUS: &str = "COFFERDAM_PROMETHEUS_URL";
+/// Environment: the query for its processors.
+pub const CPU_QUERY: &str = "COFFERDAM_CPU_QUERY";
+/// Environment: the query for its memory.
+pub const MEMORY_QUERY: &str = "COFFERDAM_MEMORY_QUERY";
 
 /// Variable: how the container of the user ended that this runner comes after, as JSON of [`Left`].
 pub const LEFT: &str = "COFFERDAM_LEFT";

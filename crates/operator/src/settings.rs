@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::contract::{self, Smtp};
 use crate::gates::prometheus::Address;
+use crate::migration::gauges::Gauges;
 
 /// All of it.
 #[derive(Debug, Clone)]
@@ -68,6 +69,8 @@ pub struct RunnerSettings {
     pub plain_http: Vec<String>,
     /// The Pushgateway that runners tell how they ended, where the administrator named one.
     pub pushgateway: Option<String>,
+    /// Where runners read how busy the machine of their database is.
+    pub gauges: Gauges,
     /// The nodes can mount images: those that a spec names by their digest are not pulled by the runner.
     pub image_volumes: bool,
     /// The mail server of notifications.
@@ -127,6 +130,9 @@ impl Settings {
         if let Some(address) = &prometheus {
             address.check().map_err(|why| format!("COFFERDAM_PROMETHEUS_URL: {why}"))?;
         }
+        // Runners have neither the file with the token nor the one with the authorities.
+        let plain = |address: &&Address| address.token_file.is_none() && address.ca_file.is_none();
+        let gauged = prometheus.as_ref().filter(plain).map(|address| address.url.clone());
         if let Some(url) = variable("COFFERDAM_RUNNER_PUSHGATEWAY") {
             let address = Address { url, ..Address::default() };
             address.check().map_err(|why| format!("COFFERDAM_RUNNER_PUSHGATEWAY: {why}"))?;
@@ -149,6 +155,11 @@ impl Settings {
                     .unwrap_or_else(|| "cofferdam-runner".into()),
                 plain_http: list("COFFERDAM_RUNNER_PLAIN_HTTP_REGISTRIES"),
                 pushgateway: variable("COFFERDAM_RUNNER_PUSHGATEWAY"),
+                gauges: Gauges {
+                    url: gauged,
+                    cpu: variable("COFFERDAM_RUNNER_CPU_QUERY"),
+                    memory: variable("COFFERDAM_RUNNER_MEMORY_QUERY"),
+                },
                 image_volumes: yes("COFFERDAM_RUNNER_IMAGE_VOLUMES")?,
                 smtp,
                 notify_allow: list(contract::NOTIFY_ALLOW),

@@ -55,20 +55,43 @@ impl BeforeFlags {
     }
 }
 
-/// The command line that this process was called with, with another verb and without flags that the other verb does not
-/// know; `also` stands at its end. Passwords are masked by whoever prints it.
-pub(crate) fn this_command_as(verb: &str, known_as: &[&str], without: &[&str], also: &str) -> String {
-    rewritten(std::env::args().skip(1), verb, known_as, without, also)
+/// Flags that say nothing of what would be done: an approval is not about them. `=`: it has a value.
+const NOT_APPROVED: &[&str] = &[
+    "--approval=",
+    "--two-persons",
+    "--check=",
+    "--max-time=",
+    "--max-downtime=",
+    "--max-cpu=",
+    "--max-memory=",
+    "--max-slowdown=",
+    "--max-lag=",
+    "--bake=",
+    "--post-check=",
+    "--no-auto-rollback",
+    "--rollback-on=",
+    "--rollback-how=",
+    "--push-metrics=",
+    "--wait",
+    "--exit-code",
+    "--dry-run",
+    "--finalize",
+    "--yes",
+    "-y",
+    "--progress=",
+    "--timeout=",
+    "--output=",
+    "-o=",
+];
+
+/// The command line that this process was called with, with another verb and without the flags that an approval is not
+/// about; `also` stands at its end. Passwords are masked by whoever prints it.
+pub(crate) fn this_command_as(verb: &str, known_as: &[&str], also: &str) -> String {
+    rewritten(std::env::args().skip(1), verb, known_as, also)
 }
 
 /// See above.
-fn rewritten(
-    arguments: impl Iterator<Item = String>,
-    verb: &str,
-    known_as: &[&str],
-    without: &[&str],
-    also: &str,
-) -> String {
+fn rewritten(arguments: impl Iterator<Item = String>, verb: &str, known_as: &[&str], also: &str) -> String {
     let mut words = vec!["cofferdam".to_owned()];
     let mut arguments = arguments.peekable();
     let mut named = false;
@@ -83,7 +106,7 @@ fn rewritten(
             None => (argument.as_str(), false),
         };
         // `--flag`, or `--flag=` of one with a value.
-        if let Some(gone) = without.iter().find(|gone| gone.trim_end_matches('=') == flag) {
+        if let Some(gone) = NOT_APPROVED.iter().find(|gone| gone.trim_end_matches('=') == flag) {
             if gone.ends_with('=') && !valued {
                 arguments.next();
             }
@@ -108,7 +131,10 @@ fn quoted(word: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use clap::Args;
+
     use super::*;
+    use crate::args::guard::GuardFlags;
     use crate::config::ApprovalRule;
 
     #[test]
@@ -159,17 +185,30 @@ mod tests {
     #[test]
     fn the_command_that_approves_is_the_one_that_was_refused() {
         let known = ["apply", "up"];
-        let without = ["--approval=", "--wait", "--yes", "-y", "--check="];
         for (line, expected) in [
             (vec!["apply", "--env", "prod", "--approval", "required"], "cofferdam approve --env prod"),
             (vec!["--env=prod", "up", "--wait", "--approval=required", "-y"], "cofferdam --env=prod approve"),
+            (
+                vec!["apply", "--bake=60s", "--max-time", "1h", "--no-auto-rollback", "2"],
+                "cofferdam approve 2",
+            ),
             (
                 vec!["apply", "--allow", "drop-column=it's old", "--check", "custom=SELECT 1", "--to", "2"],
                 "cofferdam approve --allow 'drop-column=it'\\''s old' --to 2",
             ),
         ] {
             let line = line.into_iter().map(str::to_owned);
-            assert_eq!(rewritten(line, "approve", &known, &without, ""), expected);
+            assert_eq!(rewritten(line, "approve", &known, ""), expected);
+        }
+    }
+
+    #[test]
+    fn an_approval_is_about_no_check_and_no_limit() {
+        let flags = GuardFlags::augment_args(BeforeFlags::augment_args(clap::Command::new("apply")));
+        for flag in flags.get_arguments() {
+            let value = if flag.get_action().takes_values() { "=" } else { "" };
+            let flag = format!("--{}{value}", flag.get_long().unwrap());
+            assert!(NOT_APPROVED.contains(&flag.as_str()), "{flag}");
         }
     }
 }

@@ -161,18 +161,5 @@ async fn alter(context: &Context, flags: &Flags) -> Result<Exit> {
 
 /// The command that approves what this one wants to do.
 fn approving() -> String {
-    const WITHOUT: &[&str] = &[
-        "--approval=",
-        "--two-persons",
-        "--check=",
-        "--wait",
-        "--yes",
-        "-y",
-        "--progress=",
-        "--timeout=",
-        "--output=",
-        "-o=",
-        "--finalize",
-    ];
-    this_command_as("alter", &["alter"], WITHOUT, "--approve")
+    this_command_as("alter", &["alter"], "--approve")
 }

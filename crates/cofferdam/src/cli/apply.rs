@@ -116,19 +116,5 @@ async fn apply(context: &Context, flags: &Flags) -> Result<Exit> {
 
 /// The command that approves what this one wants to apply: the same flags of planning.
 fn approving() -> String {
-    const WITHOUT: &[&str] = &[
-        "--approval=",
-        "--two-persons",
-        "--check=",
-        "--wait",
-        "--exit-code",
-        "--dry-run",
-        "--yes",
-        "-y",
-        "--progress=",
-        "--timeout=",
-        "--output=",
-        "-o=",
-    ];
-    this_command_as("approve", &["apply", "up", "migrate"], WITHOUT, "")
+    this_command_as("approve", &["apply", "up", "migrate"], "")
 }

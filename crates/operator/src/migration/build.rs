@@ -9,6 +9,7 @@ use cofferdam_api::names::{LABEL_GENERATION, LABEL_MIGRATION};
 
 use super::container;
 use super::container_job;
+use super::gauges;
 use super::notifying::notifying;
 use super::pod;
 use super::work::{self, Work};
@@ -63,6 +64,7 @@ pub fn job(migration: &DatabaseMigration, work: &Work, settings: &RunnerSettings
     if !settings.plain_http.is_empty() {
         environment.push((contract::PLAIN_HTTP, settings.plain_http.join(",")));
     }
+    environment.extend(gauges::environment(migration, &settings.gauges));
     environment.extend(told.environment);
     let environment: Vec<Value> =
         environment.into_iter().map(|(name, value)| json!({ "name": name, "value": value })).collect();

@@ -1,5 +1,5 @@
-//! What a spec may ask for and this version does not do. What keeps data safe is refused: nothing is changed without the
-//! backup or the gate that somebody asked for. What watches or tells is left out, and that is said.
+//! What a spec may ask for and this version does not do. It is refused: nothing is changed without what somebody asked
+//! for.
 
 use cofferdam_api::DatabaseMigrationSpec;
 use cofferdam_api::database::DatabaseType;

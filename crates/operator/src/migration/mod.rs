@@ -9,6 +9,7 @@ pub mod decide;
 pub mod expire;
 pub mod gaps;
 pub mod gate;
+pub mod gauges;
 pub mod line;
 mod notifying;
 pub mod observe;

@@ -49,6 +49,7 @@ pub(super) fn settings() -> RunnerSettings {
         service_account: "cofferdam-runner".into(),
         plain_http: vec![],
         pushgateway: None,
+        gauges: Default::default(),
         image_volumes: false,
         smtp: None,
         notify_allow: vec![],

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::seen::Seen;
+use super::seen::{Seen, Series};
 use super::{Condition, Thresholds};
 
 mod checks;
@@ -53,6 +53,14 @@ pub(crate) fn judged(seen: &Seen, thresholds: &Thresholds) -> Option<(&'static S
     })
 }
 
+/// The mean over the last minute is above the limit, or the source has been silent for too long.
+fn on_average(of: &Series, limit: f64, what: &str, now: Duration) -> Option<String> {
+    let mean = of.mean().filter(|mean| *mean - limit > 1e-9);
+    let text =
+        mean.map(|mean| format!("{} {what} over the last minute, by {}", percent(mean), of.source.name));
+    text.or_else(|| of.source.silent(now, PATIENCE))
+}
+
 /// `80 %`.
 fn percent(ratio: f64) -> String {
     format!("{:.0} %", ratio * 100.0)
@@ -81,5 +89,50 @@ mod tests {
         };
         seen.checks.source.last = seen.now;
         assert!(judged(&seen, &Thresholds::default()).is_none());
+    }
+
+    fn judged_by(which: &Signal, values: &[(u64, Result<f64, &str>)], now: u64) -> Option<String> {
+        let mut seen = Seen { now: Duration::from_secs(now), ..Seen::default() };
+        for (at, value) in values {
+            let (at, value) = (Duration::from_secs(*at), value.map_err(str::to_owned));
+            seen.cpu.add(at, value.clone());
+            seen.memory.add(at, value);
+        }
+        seen.cpu.source.name = "the source".into();
+        seen.memory.source.name = "the source".into();
+        let cpu = which.key == cpu::SIGNAL.key;
+        let limits = Thresholds {
+            max_cpu: cpu.then_some(0.8),
+            max_memory: (!cpu).then_some(0.8),
+            ..Thresholds::default()
+        };
+        judged(&seen, &limits).map(|(signal, _, text)| {
+            assert_eq!(signal.key, which.key);
+            text
+        })
+    }
+
+    #[test]
+    fn the_mean_over_a_minute_counts_and_silence_is_a_breach() {
+        for which in [&cpu::SIGNAL, &memory::SIGNAL] {
+            for (values, now, breached) in [
+                (&[(0, Ok(0.9)), (5, Ok(0.9)), (10, Ok(0.9))][..], 10, true),
+                (&[(0, Ok(0.99)), (5, Ok(0.1)), (10, Ok(0.99))], 10, false),
+                (&[(0, Ok(0.8)), (5, Ok(0.8)), (10, Ok(0.8))], 10, false),
+                // Too few to be a mean.
+                (&[(0, Ok(1.0)), (5, Ok(1.0))], 5, false),
+                // What is older than a minute is forgotten.
+                (&[(0, Ok(0.0)), (1, Ok(0.0)), (62, Ok(0.9)), (63, Ok(0.9)), (64, Ok(0.9))], 64, true),
+                // No value is not a low one.
+                (&[(0, Ok(0.1)), (5, Err("503"))], 15, false),
+                (&[(0, Ok(0.1)), (5, Err("503"))], 16, true),
+                (&[(0, Ok(0.1)), (5, Ok(f64::NAN))], 16, true),
+            ] {
+                assert_eq!(judged_by(which, values, now).is_some(), breached, "{} {values:?}", which.key);
+            }
+            let text = judged_by(which, &[(0, Ok(0.1)), (5, Err("503"))], 16).unwrap();
+            assert!(text.starts_with("the source has given no value for 16.0 s"), "{text}");
+            assert!(text.ends_with("503"), "{text}");
+        }
     }
 }

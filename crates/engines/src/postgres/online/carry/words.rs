@@ -90,9 +90,11 @@ impl<'c, 'l> Words<'c, 'l> {
         let text = self.printed().await?;
         let text = text
             .strip_suffix(&tail)
-            .and_then(|t| t.strip_prefix(" SELECT "))
+            // A CASE begins on a line of its own.
+            .and_then(|t| t.strip_prefix(" SELECT")?.strip_prefix([' ', '\n']))
             .and_then(|t| t.strip_suffix(&format!(" AS {VALUE}")))
             .ok_or_else(|| unreadable("a view", &text))?
+            .trim()
             .to_owned();
         self.catalog.run(&format!("DROP VIEW {}", self.view)).await?;
         Ok(text)

@@ -93,7 +93,10 @@ async fn the_users_expressions_are_understood_as_the_session_understands_them() 
     let mut asked =
         change("s.t", "ADD COLUMN b text NOT NULL, ALTER n TYPE text USING 'n' || n::text -- a remark");
     asked.forward = vec![conversion("b", "twice(a) || o.n"), conversion("a", "upper(a)")];
-    asked.backward = vec![conversion("n", "substr(n, 2)::int"), conversion("a", "lower(n.a)")];
+    asked.backward = vec![
+        conversion("n", "substr(n, 2)::int"),
+        conversion("a", "CASE WHEN n.id = 4 THEN 'x' ELSE lower(n.a) END"),
+    ];
     let examined = examine(&client, &asked).await.unwrap_or_else(|f| panic!("{}", said(&f)));
     assert_eq!((&examined.obstacles, &examined.notes), (&vec![], &vec![]));
     let made = prepare(&client, &asked).await;
