@@ -118,6 +118,9 @@ fn what_an_older_snapshot_writes_after_a_swap_is_refused() {
 fn the_guard_outlives_the_snapshots_from_before_the_swap() {
     let place = Place::new("guarded", TABLE);
     let old = place.table();
+    // It writes for so long that whoever begins beside it has a horizon from before the copy, but no such snapshot.
+    let writes = place.app();
+    writes.run("BEGIN; CREATE TABLE beside ()");
     let mut held = place.at_gate(WIDER, &["--finalize"]);
     let app = place.app();
     app.run("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM pg_class");
@@ -132,6 +135,7 @@ fn the_guard_outlives_the_snapshots_from_before_the_swap() {
     app.run("ROLLBACK");
     let ended = held.end();
     assert_eq!(ended.code, 0, "{}", ended.stderr);
+    writes.run("ROLLBACK");
     place.same("at the end");
     place.nothing_left();
 }

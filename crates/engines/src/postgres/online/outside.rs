@@ -15,6 +15,7 @@
 //! | `poisoned` | why no later try may swap: a comparison failed |
 //! | `began_at`, `swapped_at`, `updated_at` | when |
 //! | `copied_xid` | `pg_current_xact_id()` of the last transaction that copied rows |
+//! | `copied_beside` | the transactions that had a snapshot then; see `snapshots::at_work` |
 //!
 //! `cofferdam.control` has at most one row for each change. Any process writes to it, without the run lock; the
 //! runner reads it, and deletes it at the first part and with the change.
@@ -43,6 +44,7 @@ CREATE TABLE IF NOT EXISTS cofferdam.online (
     poisoned text,
     began_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
     copied_xid text,
+    copied_beside text[],
     swapped_at timestamptz,
     updated_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp()
 );

@@ -17,14 +17,27 @@ const DOING: &str = "looking for old snapshots";
 /// How long one try waits for snapshots from before a swap.
 const BEFORE_SWAP: Duration = Duration::from_secs(10);
 
+/// A transaction of a session `a`. Where this role may not see when it began, the session stands for it.
+const TRANSACTION: &str = "a.pid || ' ' || coalesce(extract(epoch FROM a.xact_start)::text, '')";
+
+/// The transactions of this database that have a snapshot, as an array. Only these can have one from before now: that
+/// the horizon (`backend_xmin`) of a later one is as old means no more than that somebody who writes is as old.
+pub(super) fn at_work() -> String {
+    format!(
+        "ARRAY(SELECT {TRANSACTION} FROM pg_catalog.pg_stat_activity a
+               WHERE a.datname = pg_catalog.current_database() AND a.backend_xmin IS NOT NULL)"
+    )
+}
+
 /// Waits until nobody has a snapshot from before the last row was copied: such a transaction would find the new
 /// table empty, without an error.
 pub(super) async fn from_before_the_copy_end(work: &Work<'_>, client: &Client, left: usize) -> Result<()> {
     let id = literal(&work.change.id())?;
     // Ours keep to what they are told; they wait for nobody here.
     let older_than = format!(
-        "AND a.application_name NOT LIKE 'cofferdam %' AND pg_catalog.age(a.backend_xmin) >
-            (SELECT pg_catalog.age(copied_xid::xid) FROM cofferdam.online WHERE id = {id})"
+        "AND a.application_name NOT LIKE 'cofferdam %' AND EXISTS (SELECT FROM cofferdam.online WHERE id = {id}
+            AND pg_catalog.age(a.backend_xmin) > pg_catalog.age(copied_xid::xid)
+            AND (copied_beside IS NULL OR {TRANSACTION} = ANY(copied_beside)))"
     );
     loop {
         let old = holders(client, &older_than).await?;
@@ -47,13 +60,11 @@ pub(super) async fn from_before_the_swap(client: &Client) -> Result<()> {
     if !guard::is_there(client).await? {
         return Ok(());
     }
-    let now = "SELECT pg_catalog.txid_current() % 4294967296, pg_catalog.clock_timestamp()";
-    let now = worker::rows(&worker::run(client, now, DOING).await?).into_iter().next().unwrap_or_default();
+    let now = format!("SELECT pg_catalog.txid_current() % 4294967296, {}", at_work());
+    let now = worker::rows(&worker::run(client, &now, DOING).await?).into_iter().next().unwrap_or_default();
     let cell = |n: usize| now.get(n).cloned().flatten().unwrap_or_default();
-    // A transaction that began since has a newer snapshot, even if an older one's number keeps its horizon back.
     let older_than = format!(
-        "AND pg_catalog.age(a.backend_xmin) >= pg_catalog.age({}::xid)
-         AND (a.xact_start IS NULL OR a.xact_start <= {}::timestamptz)",
+        "AND pg_catalog.age(a.backend_xmin) >= pg_catalog.age({}::xid) AND {TRANSACTION} = ANY({}::text[])",
         literal(&cell(0))?,
         literal(&cell(1))?
     );

@@ -13,7 +13,9 @@ use super::carry::Blueprint;
 use super::flow::{Direction, Flow, literal};
 use super::pace::{Pace, Turn};
 use super::state::Stored;
-use super::{apply, capture, clean, compare, copy, gate, index, logical, pace, swap, throttle, worker};
+use super::{
+    apply, capture, clean, compare, copy, gate, index, logical, pace, snapshots, swap, throttle, worker,
+};
 use crate::Holder;
 use crate::online::Progress;
 use crate::postgres::session::PostgresSession;
@@ -225,7 +227,9 @@ impl<'s> Work<'s> {
         copy::all(self).await?;
         worker::crash_at("online.copy.whole")?;
         let text = format!(
-            "UPDATE cofferdam.online SET copied_xid = (pg_catalog.txid_current() % 4294967296)::text WHERE id = {}",
+            "UPDATE cofferdam.online SET copied_xid = (pg_catalog.txid_current() % 4294967296)::text, copied_beside = {}
+             WHERE id = {}",
+            snapshots::at_work(),
             literal(&self.change.id())?
         );
         worker::run(client, &text, "writing the state").await.map(|_| ())
