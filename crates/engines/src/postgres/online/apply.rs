@@ -38,6 +38,8 @@ pub(super) type Keys = BTreeSet<Vec<String>>;
 pub(super) enum Applied {
     /// So many rows of the log were taken.
     Rows(usize),
+    /// Nothing: most of what was taken has no place yet, see [`put_what_fits`].
+    Blocked,
     /// The leading table was truncated.
     Truncated,
 }
@@ -86,13 +88,13 @@ async fn up_to(work: &Work<'_>, client: &Client, mut most: Option<u32>) -> Resul
         match attempt(work, client, most).await {
             Ok(Applied::Rows(rows)) => return Ok(rows),
             Ok(Applied::Truncated) => copy::anew(work).await?,
+            Ok(Applied::Blocked) => most = None,
             Err(fault) if passing(&fault) && tries < 20 => {
                 tries += 1;
                 work.pause(tries).await?;
             }
-            // A unique value that moved from one row to another: both are in the log, but not both in this batch, nor
-            // perhaps in a larger one. With all that is visible in one snapshot the two tables are equal, so what is
-            // left is a true duplicate.
+            // A row that needs another one: both are in the log, but not both in this batch, nor perhaps in a larger
+            // one. With all that is visible in one snapshot the two tables are equal, so what is left fits nowhere.
             Err(fault) if most.is_some() && misfits(&fault) => {
                 most = most.map(|n| n * MORE).filter(|n| (*n as usize) < COUNTED);
             }
@@ -132,7 +134,15 @@ async fn attempt_open(work: &Work<'_>, client: &Client, most: Option<u32>) -> Re
         let other = worker::connect(work.session, "apply").await?;
         keys.extend(logged(&other, &work.flow).await?);
     }
-    put(client, &work.flow, &keys).await?;
+    if most.is_some() && work.flow.direction == Direction::Forward {
+        let back = put_what_fits(client, &work.flow, &keys).await?;
+        if 2 * back > keys.len() {
+            rollback(client).await;
+            return Ok(Applied::Blocked);
+        }
+    } else {
+        put(client, &work.flow, &keys).await?;
+    }
     worker::crash_at("online.apply.before-commit")?;
     let committed = client.batch_execute("COMMIT").await;
     worker::crash_at("online.apply.committed")?;
@@ -169,23 +179,53 @@ async fn logged(client: &Client, flow: &Flow) -> Result<Keys> {
 /// that a unique value may have gone from one of them to another; but where the following table has a column of which
 /// the leading one knows nothing, a row that is there is updated, and keeps it.
 pub(super) async fn put(client: &Client, flow: &Flow, keys: &Keys) -> Result<()> {
+    let (delete, insert) = statements(flow);
+    put_by(client, flow, keys, &delete, &insert).await.map(|_| ())
+}
+
+/// The same for a part of what is logged, before the swap. A unique value may have come to one of these rows from a row
+/// that is not among them, and perhaps not in the log yet: its change is visible and its key is still to be decoded. The
+/// one that waits for it goes back into the log; so many did.
+async fn put_what_fits(client: &Client, flow: &Flow, keys: &Keys) -> Result<usize> {
+    let (delete, insert) = statements(flow);
+    let columns = flow.key.iter().zip(flow.key_names());
+    let target: Vec<&str> = flow.key.iter().map(|k| k.target.as_str()).collect();
+    let there: Vec<_> = columns.clone().map(|(k, n)| format!("o.{} = k.{n}", k.source)).collect();
+    let done: Vec<_> = columns.map(|(k, n)| format!("d.{n} = k.{n}::{}", k.target_type)).collect();
+    let insert = format!(
+        "WITH done({names}) AS ({insert} ON CONFLICT DO NOTHING RETURNING {})
+         INSERT INTO {} SELECT 'K'::\"char\", {} FROM {} k WHERE EXISTS (SELECT FROM ONLY {} o WHERE {})
+            AND NOT EXISTS (SELECT FROM done d WHERE {})",
+        target.join(", "),
+        flow.log,
+        flow.key_names().iter().map(|n| format!("k.{n}")).collect::<Vec<_>>().join(", "),
+        given(flow, |k| &k.source_type),
+        flow.source,
+        there.join(" AND "),
+        done.join(" AND "),
+        names = flow.key_names().join(", "),
+    );
+    put_by(client, flow, keys, &delete, &insert).await
+}
+
+/// Runs the two statements with these keys: how many rows the second one touched.
+async fn put_by(client: &Client, flow: &Flow, keys: &Keys, delete: &str, insert: &str) -> Result<usize> {
     if keys.is_empty() {
-        return Ok(());
+        return Ok(0);
     }
     let columns: Vec<Vec<&str>> =
         (0..flow.key.len()).map(|n| keys.iter().map(|key| key[n].as_str()).collect()).collect();
     let parameters: Vec<(&(dyn tokio_postgres::types::ToSql + Sync), Type)> =
         columns.iter().map(|c| (c as &(dyn tokio_postgres::types::ToSql + Sync), Type::TEXT_ARRAY)).collect();
     if planted("unapplied-back") && flow.direction == Direction::Back {
-        return Ok(());
+        return Ok(0);
     }
-    let (delete, insert) = statements(flow);
     let doing = "applying changes";
     if !planted("lost-delete") {
-        client.execute_typed(&delete, &parameters).await.map_err(|e| errors::fault(e, doing))?;
+        client.execute_typed(delete, &parameters).await.map_err(|e| errors::fault(e, doing))?;
     }
-    client.execute_typed(&insert, &parameters).await.map_err(|e| errors::fault(e, doing))?;
-    Ok(())
+    let touched = client.execute_typed(insert, &parameters).await.map_err(|e| errors::fault(e, doing))?;
+    Ok(usize::try_from(touched).unwrap_or(usize::MAX))
 }
 
 /// Keys as rows of a subquery, from an array of texts a column. Each text is read as a value of its type by itself: an

@@ -15,7 +15,7 @@ use cofferdam_core::online::{Capture, Proof};
 use cofferdam_core::{Code, Fault, Refusal};
 
 use super::chunks::{self, Chunk, Chunks};
-use super::flow::{Direction, Flow};
+use super::flow::{Direction, Flow, literal};
 use super::worker::{self, Opened, begin, passing, rollback};
 use super::{Work, apply, copy, logical, planted, swap};
 
@@ -23,6 +23,10 @@ use super::{Work, apply, copy, logical, planted, swap};
 const NEAR: usize = 500;
 /// How many keys of rows that differ are named.
 const NAMED: usize = 10;
+/// So often keys that seem to differ are looked at again before nothing is applied for the sake of them.
+const LOOKS: usize = 8;
+/// More of them are not looked at one by one.
+const MOST: usize = 50_000;
 
 /// Compares what was not compared since [`forget`]; goes on from where an earlier runner stopped. The log is applied
 /// meanwhile.
@@ -143,7 +147,7 @@ async fn compare_open(client: &Client, work: &Work<'_>, chunk: &Chunk) -> Result
     let flow = &work.flow;
     let pending = format!("SELECT EXISTS (SELECT FROM {})", flow.log);
     let pending = worker::value(client, &pending, doing).await?.as_deref() != Some("f");
-    let (source, target) = sides(flow, &work.change.proof, chunk, pending)?;
+    let (source, target) = sides(flow, &work.change.proof, chunk, pending, None)?;
     let sums = |side: &str| format!("SELECT count(*), coalesce(sum(h), 0) FROM ({side}) side");
     let answer = worker::run(client, &format!("{}; {}", sums(&source), sums(&target)), doing).await?;
     let found = worker::rows(&answer);
@@ -156,8 +160,9 @@ async fn compare_open(client: &Client, work: &Work<'_>, chunk: &Chunk) -> Result
             swap::refuse_quarantined(client, flow).await?;
         }
         if work.kind == Capture::Logical {
+            let differing = worker::rows(&worker::run(client, &differing(&source, &target), doing).await?);
             rollback(client).await;
-            return settled(client, work, chunk).await;
+            return settled(client, work, chunk, differing.into_iter().flatten().flatten().collect()).await;
         }
         if let Some(fault) = mismatch(client, work, &source, &target).await? {
             return Err(fault);
@@ -169,26 +174,57 @@ async fn compare_open(client: &Client, work: &Work<'_>, chunk: &Chunk) -> Result
     worker::crash_at("online.compare.committed")
 }
 
-/// Whether a chunk that seems to differ does, where a change is visible before its key is logged. Everything that is
-/// logged is applied, both sides are read, and then, with nothing applied in between, the log catches up: whatever
-/// changed in the meantime is in it, and what differs and is not in it, differs.
-async fn settled(client: &Client, work: &Work<'_>, chunk: &Chunk) -> Result<()> {
-    let doing = "comparing rows";
-    let flow = &work.flow;
-    let _applying = work.applying.lock().await;
-    logical::catch_up(work).await?;
-    apply::whole(work, client).await?;
-    if begin(client, flow, work.epoch).await? == Opened::Truncated {
-        // The next chunk, or the applier, finds it again and deals with it.
-        return Ok(());
-    }
-    let (source, target) = sides(flow, &work.change.proof, chunk, true)?;
-    let query = format!(
+/// The keys under which the two sides differ.
+fn differing(source: &str, target: &str) -> String {
+    format!(
         "SELECT coalesce(s.key, t.key) FROM ({source}) s FULL JOIN ({target}) t ON s.key = t.key
          WHERE s.h IS DISTINCT FROM t.h"
-    );
-    let differing = worker::rows(&worker::run(client, &query, doing).await?);
+    )
+}
+
+/// Whether a chunk that seems to differ under these keys does, where a change is visible before its key is logged. Once
+/// the log has caught up, a key that is in it, or under which both sides are the same, was one of these. Those that are
+/// written all the time never get there; for them see [`standing_still`].
+async fn settled(client: &Client, work: &Work<'_>, chunk: &Chunk, mut keys: Vec<String>) -> Result<()> {
+    let doing = "comparing rows";
+    let flow = &work.flow;
+    for _ in 0..LOOKS {
+        if keys.is_empty() || keys.len() > MOST {
+            break;
+        }
+        logical::catch_up(work).await?;
+        if begin(client, flow, work.epoch).await? == Opened::Truncated {
+            // The next chunk, or the applier, finds it again and deals with it.
+            return Ok(());
+        }
+        let (source, target) = sides(flow, &work.change.proof, chunk, true, Some(&keys))?;
+        let found = worker::run(client, &differing(&source, &target), doing).await;
+        rollback(client).await;
+        keys = worker::rows(&found?).into_iter().flatten().flatten().collect();
+    }
+    if !keys.is_empty() && !standing_still(client, work, chunk, &keys).await? {
+        return Ok(());
+    }
+    let text = format!("UPDATE {} SET compared = true WHERE no = {}", flow.chunk, chunk.no);
+    worker::run(client, &text, doing).await.map(|_| ())
+}
+
+/// Whether both sides are the same under these keys. Everything that is logged is applied, both sides are read, and
+/// then, with nothing applied in between, the log catches up: whatever changed in the meantime is in it, and what
+/// differs and is not in it, differs. `false`: the table was truncated meanwhile.
+async fn standing_still(client: &Client, work: &Work<'_>, chunk: &Chunk, keys: &[String]) -> Result<bool> {
+    let doing = "comparing rows";
+    let flow = &work.flow;
+    let only = (keys.len() <= MOST).then_some(keys);
+    let _applying = work.applying.lock().await;
+    apply::whole(work, client).await?;
+    if begin(client, flow, work.epoch).await? == Opened::Truncated {
+        return Ok(false);
+    }
+    let (source, target) = sides(flow, &work.change.proof, chunk, true, only)?;
+    let found = worker::run(client, &differing(&source, &target), doing).await;
     rollback(client).await;
+    let differing = worker::rows(&found?);
     logical::catch_up(work).await?;
     let names: Vec<String> = flow.key_names().iter().map(|k| format!("l.{k}")).collect();
     let logged = format!("SELECT DISTINCT ROW({})::text FROM {} l", names.join(", "), flow.log);
@@ -196,19 +232,24 @@ async fn settled(client: &Client, work: &Work<'_>, chunk: &Chunk) -> Result<()> 
         worker::rows(&worker::run(client, &logged, doing).await?).into_iter().flatten().flatten().collect();
     if differing.into_iter().flatten().flatten().any(|key| !logged.contains(&key)) {
         if begin(client, flow, work.epoch).await? == Opened::Truncated {
-            return Ok(());
+            return Ok(false);
         }
         if let Some(fault) = mismatch(client, work, &source, &target).await? {
             return Err(fault);
         }
     }
-    let text = format!("UPDATE {} SET compared = true WHERE no = {}", flow.chunk, chunk.no);
-    worker::run(client, &text, doing).await.map(|_| ())
+    Ok(true)
 }
 
 /// The rows of a chunk on both sides: the key `key` and the hash `h` of each; on the way back also `b`, by which rows
-/// are the same that were written since the swap.
-fn sides(flow: &Flow, proof: &Proof, chunk: &Chunk, pending: bool) -> Result<(String, String)> {
+/// are the same that were written since the swap. With `only`, those under these keys.
+fn sides(
+    flow: &Flow,
+    proof: &Proof,
+    chunk: &Chunk,
+    pending: bool,
+    only: Option<&[String]>,
+) -> Result<(String, String)> {
     let percent = if proof.skipped.is_some() { 0 } else { proof.percent };
     let hash = |pairs: &[(String, String)], of: fn(&(String, String)) -> &String, key: &str| {
         let parts: Vec<String> = pairs.iter().map(|c| format!("({})", of(c))).collect();
@@ -245,8 +286,18 @@ fn sides(flow: &Flow, proof: &Proof, chunk: &Chunk, pending: bool) -> Result<(St
             Direction::Back => format!("l.{l} = {}.{}::{}", flow.target_alias, k.target, k.source_type),
         })
         .collect();
+    let only = match only {
+        Some(keys) => {
+            let keys = keys.iter().map(|key| literal(key)).collect::<Result<Vec<_>>>()?;
+            format!("= ANY(ARRAY[{}]::pg_catalog.text[])", keys.join(", "))
+        }
+        None => String::new(),
+    };
     let side = |table: &str, alias: &str, key: String, hashes: String, range: String, logged: String| {
-        format!("SELECT (ROW({key}))::text AS key, {hashes} FROM ONLY {table} {alias} WHERE {range} {logged}")
+        let only = if only.is_empty() { String::new() } else { format!("AND (ROW({key}))::text {only}") };
+        format!(
+            "SELECT (ROW({key}))::text AS key, {hashes} FROM ONLY {table} {alias} WHERE {range} {logged} {only}"
+        )
     };
     Ok((
         side(
