@@ -354,6 +354,36 @@ async fn a_row_that_differs_stops_the_swap_for_good() {
     rig.perform(&[Part::Release, Part::Discard]).await.unwrap();
 }
 
+/// A unique value came to a row from one whose change is visible and whose key is not in the log yet: that row waits,
+/// and nothing else does. Where nearly all wait, it is none of these.
+#[tokio::test]
+async fn a_row_that_waits_for_another_goes_back_into_the_log() {
+    let Some(rig) = Rig::new(1_000, Capture::Rows).await else { return };
+    rig.perform(&[Part::Capture, Part::Copy, Part::Index]).await.unwrap();
+    let client = rig.client().await;
+    let (new, epoch) = (rig.change.new_schema(), rig.session.claim.as_ref().unwrap().epoch);
+    let log = format!("{new}.\"cofferdam log\"");
+    let moved = format!(
+        "UPDATE t SET n = NULL WHERE id = 1; UPDATE t SET n = 1 WHERE id = 2;
+         UPDATE t SET note = 'x' WHERE id BETWEEN 10 AND 700; DELETE FROM t WHERE id = 900;
+         DELETE FROM {log} WHERE k1 = 1"
+    );
+    client.batch_execute(&moved).await.unwrap();
+    let stored = state::read(&rig.session.client, &rig.change).await.unwrap().unwrap();
+    let work = Work::adopt(&rig.session, &rig.change, stored, epoch, Part::Compare).await.unwrap();
+    let applier = worker::connect_to_begin(&work, "apply").await.unwrap();
+    apply::drain(&work, &applier, 500).await.unwrap();
+    let waiting = format!("SELECT string_agg(k1::text, ',') FROM {log}");
+    let waiting = worker::value(&client, &waiting, "").await.unwrap();
+    assert_eq!(waiting.as_deref(), Some("2"));
+    assert_eq!(rig.differing(&new).await, 2);
+    let misfit = apply::drain(&work, &applier, 0).await.unwrap_err();
+    assert_eq!(misfit.refusal().unwrap().code, Code::RowMisfit, "{misfit:?}");
+    client.batch_execute(&format!("INSERT INTO {log} (op, k1) VALUES ('K', 1)")).await.unwrap();
+    apply::drain(&work, &applier, 0).await.unwrap();
+    assert_eq!(rig.differing(&new).await, 0);
+}
+
 #[tokio::test]
 async fn an_older_runner_is_fenced_off() {
     let Some(mut rig) = Rig::new(100, Capture::Rows).await else { return };
