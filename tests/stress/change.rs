@@ -104,13 +104,13 @@ pub struct Process {
 }
 
 impl Process {
-    /// Waits for its end; three minutes are no measurement, but when waiting has become pointless.
+    /// Waits for its end; ten minutes are no measurement: a change that gives way to others may take long where there is nothing to spare.
     pub async fn end(mut self) -> Ended {
-        let status = tokio::time::timeout(Duration::from_secs(180), self.child.wait()).await;
+        let status = tokio::time::timeout(Duration::from_secs(600), self.child.wait()).await;
         let text = |path: &PathBuf| std::fs::read_to_string(path).unwrap();
         let (stdout, mut stderr) = (text(&self.stdout), text(&self.stderr));
         let Ok(status) = status else {
-            stderr += "it did not end in three minutes";
+            stderr += "it did not end in ten minutes";
             return Ended { code: -1, stdout, stderr };
         };
         Ended { code: status.unwrap().code().unwrap_or(-1), stdout, stderr }

@@ -41,8 +41,14 @@ pub(super) async fn swap(work: &Work<'_>) -> Result<()> {
             apply::drain(work, &drainer, LEFT / 4).await?;
         }
         match attempt(work, LEFT << (tries / DOUBLED).min(5)).await {
-            Ok(Opened::Ready) => return Ok(()),
-            Ok(Opened::Truncated) => copy::anew(work).await?,
+            Ok(Tried::Swapped) => return Ok(()),
+            Ok(Tried::Truncated) => copy::anew(work).await?,
+            // A longer pause would be to let still more come in, and none to be in everybody's way.
+            Ok(Tried::TooMuchCameIn) if tries < TRIES => {
+                tries += 1;
+                work.pause(2).await?;
+            }
+            Ok(Tried::TooMuchCameIn) => return Err(too_much_came_in().into()),
             // A unique value on its way from one row to another, or a row that cannot be taken back: that is settled
             // outside of the lock.
             Err(fault)
@@ -71,12 +77,21 @@ pub(super) async fn swap(work: &Work<'_>) -> Result<()> {
     }
 }
 
-async fn attempt(work: &Work<'_>, most: usize) -> Result<Opened> {
+/// What came of one try.
+enum Tried {
+    Swapped,
+    /// The leading table was truncated.
+    Truncated,
+    /// More rows changed before the lock was obtained than are to be applied under it.
+    TooMuchCameIn,
+}
+
+async fn attempt(work: &Work<'_>, most: usize) -> Result<Tried> {
     let client = &work.session.client;
     let began = Instant::now();
     let result = attempt_open(work, client, most).await;
     match &result {
-        Ok(Opened::Ready) => {
+        Ok(Tried::Swapped) => {
             let ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
             (work.session.ticker)(Tick::Locked(ms));
             (work.session.ticker)(Tick::Notice(format!("the tables were locked for {ms} ms")));
@@ -86,7 +101,7 @@ async fn attempt(work: &Work<'_>, most: usize) -> Result<Opened> {
     result
 }
 
-async fn attempt_open(work: &Work<'_>, client: &Client, most: usize) -> Result<Opened> {
+async fn attempt_open(work: &Work<'_>, client: &Client, most: usize) -> Result<Tried> {
     let doing = "swapping the tables";
     let (flow, print) = (&work.flow, &work.print);
     let mut opening = format!(
@@ -100,10 +115,10 @@ async fn attempt_open(work: &Work<'_>, client: &Client, most: usize) -> Result<O
     opening += &format!("{}; {}", flow.fenced(work.epoch), flow.unchanged());
     let found = worker::rows(&worker::run(client, &opening, doing).await?);
     if worker::checked(flow, &found)? == Opened::Truncated {
-        return Ok(Opened::Truncated);
+        return Ok(Tried::Truncated);
     }
     if apply::waiting(client, flow).await? > most && !planted("swap-before-drain") {
-        return Err(too_much_came_in());
+        return Ok(Tried::TooMuchCameIn);
     }
     if work.kind == Capture::Logical {
         // Nobody writes now: after this every key is logged.
@@ -123,7 +138,7 @@ async fn attempt_open(work: &Work<'_>, client: &Client, most: usize) -> Result<O
     let committed = client.batch_execute("COMMIT").await;
     worker::crash_at("online.swap.committed")?;
     committed.map_err(|e| answer_lost(errors::fault(e, doing)))?;
-    Ok(Opened::Ready)
+    Ok(Tried::Swapped)
 }
 
 /// What was committed with the swap tells the next runner whether it happened.
@@ -180,14 +195,12 @@ pub(super) async fn refuse_quarantined(client: &Client, flow: &Flow) -> Result<(
         .into())
 }
 
-fn too_much_came_in() -> Fault {
-    Fault::Again {
-        after: Duration::from_millis(50),
-        why: Box::new(Refusal::new(
-            Code::LockNotObtained,
-            "more rows changed before the lock was obtained than are to be applied under it",
-        )),
-    }
+fn too_much_came_in() -> Refusal {
+    Refusal::new(
+        Code::LockNotObtained,
+        "more rows changed before the lock was obtained than are to be applied under it",
+    )
+    .help("run the same command again where less is written: cofferdam goes on with the swap")
 }
 
 /// Who holds a lock on the leading table.
