@@ -40,6 +40,11 @@ fn again(point: &str) -> bool {
     AGAIN.iter().any(|again| point.starts_with(again))
 }
 
+/// The slot is read by a stream of its own, which is begun again where it broke: the command does not notice.
+fn heals(point: &str, action: &str) -> bool {
+    point == "online.slot.logged" && action == "error"
+}
+
 /// Runs a command that is disturbed at a failpoint; whether it came there.
 fn disturbed(place: &Place, arguments: &[&str], failpoint: &str, action: &str, nth: u32) -> bool {
     let mark = place.bench.folder.path().join("reached");
@@ -66,7 +71,13 @@ fn disturbed(place: &Place, arguments: &[&str], failpoint: &str, action: &str, n
     }
     let ended = wait(child);
     if mark.exists() {
-        assert_ne!(ended.code, 0, "{failpoint}={action}@{nth} was reached and {} ended well", arguments[0]);
+        let heals = heals(failpoint, action);
+        assert_eq!(
+            ended.code == 0,
+            heals,
+            "{failpoint}={action}@{nth} was reached in {}: {ended:?}",
+            arguments[0]
+        );
     } else {
         assert_eq!(ended.code, 0, "{failpoint}={action}@{nth} was not reached\n{}", ended.stderr);
     }
@@ -98,6 +109,10 @@ fn one(place: &Place, original: &str, way: &[&[&str]], (failpoint, action, nth):
             }
         } else {
             reached = true;
+            if heals(failpoint, action) {
+                place.same(&case);
+                continue;
+            }
             place.both("UPDATE {t} SET note = 'after the disturbance' WHERE id % 90 = 0");
             let again = place.run(arguments);
             assert_eq!(again.code, 0, "{case}\n{}", again.stderr);

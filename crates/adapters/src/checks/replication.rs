@@ -11,7 +11,7 @@ const STANDBYS: &str =
     "SELECT coalesce(nullif(application_name, ''), client_addr::text, pid::text), state, sync_state,
         extract(epoch FROM replay_lag)::float8::text,
         pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_lsn(), replay_lsn)::bigint::text
-    FROM pg_catalog.pg_stat_replication WHERE application_name !~ '^pg_basebackup' ORDER BY 1";
+    FROM pg_catalog.pg_stat_replication WHERE application_name !~ '^(pg_basebackup|cofferdam )' ORDER BY 1";
 const SLOTS: &str = "SELECT slot_name, active::text, wal_status,
         pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_lsn(), restart_lsn)::bigint::text
     FROM pg_catalog.pg_replication_slots WHERE NOT temporary ORDER BY 1";

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio_postgres::{AsyncMessage, Client, Config, Connection, config};
+use tokio_postgres_rustls::MakeRustlsConnect;
 
 use cofferdam_core::{Code, Fault, Refusal};
 
@@ -16,7 +17,7 @@ use super::options::{
 use super::{errors, schema, tls};
 
 /// The oldest major version that is tested.
-const OLDEST: u32 = 12;
+pub(super) const OLDEST: u32 = 12;
 
 /// A connection that is there.
 pub struct Connected {
@@ -39,6 +40,23 @@ pub struct Connected {
 ///
 /// The session has the settings of [`settings`].
 pub async fn connect(options: &ConnectOptions) -> Result<Connected, Fault> {
+    first(options, |way| attempt(way, options)).await
+}
+
+/// One address of a host, and how it is reached.
+pub(super) struct Way {
+    pub(super) config: Config,
+    pub(super) tls: MakeRustlsConnect,
+    pub(super) host: HostPort,
+    /// `connecting to HOST:PORT/DATABASE as USER`.
+    pub(super) doing: String,
+}
+
+/// Tries the hosts and their addresses in order, as [`connect`] says.
+pub(super) async fn first<T, F>(options: &ConnectOptions, attempt: impl Fn(Way) -> F) -> Result<T, Fault>
+where
+    F: Future<Output = Result<T, Fault>>,
+{
     let mut failures = Vec::new();
     for (place, host) in options.hosts.iter().enumerate() {
         let doing = format!("connecting to {} as {}", options.described(host), options.user);
@@ -57,8 +75,8 @@ pub async fn connect(options: &ConnectOptions) -> Result<Connected, Fault> {
         let connector = tls::connector(options, options.sslmode_for(host))?;
         for address in addresses {
             let config = config(options, host, address, password);
-            let tried =
-                limited(options.connect_timeout, attempt(&config, &connector, options, host, &doing)).await;
+            let way = Way { config, tls: connector.clone(), host: host.clone(), doing: doing.clone() };
+            let tried = limited(options.connect_timeout, attempt(way)).await;
             let fault = match tried {
                 Some(Ok(connected)) => return Ok(connected),
                 Some(Err(fault)) => hidden(fault, password, &doing),
@@ -108,15 +126,10 @@ pub fn check_client(major: u32) -> Option<&'static str> {
     (major >= 14).then_some("SET client_connection_check_interval = 1000")
 }
 
-async fn attempt(
-    config: &Config,
-    connector: &tokio_postgres_rustls::MakeRustlsConnect,
-    options: &ConnectOptions,
-    host: &HostPort,
-    doing: &str,
-) -> Result<Connected, Fault> {
+async fn attempt(way: Way, options: &ConnectOptions) -> Result<Connected, Fault> {
+    let (host, doing) = (&way.host, way.doing.as_str());
     let (client, connection) =
-        config.connect(connector.clone()).await.map_err(|e| at_login(errors::fault(e, doing), doing))?;
+        way.config.connect(way.tls).await.map_err(|e| at_login(errors::fault(e, doing), doing))?;
     let major = major(connection.parameter("server_version").unwrap_or_default());
     if let Some(major) = major.filter(|m| *m < OLDEST) {
         return Err(Refusal::new(Code::ServerTooOld, format!("{doing}: the server is PostgreSQL {major}"))
@@ -247,7 +260,7 @@ where
 }
 
 /// `15.20 (Debian 15.20-1)`, `18beta1`.
-fn major(version: &str) -> Option<u32> {
+pub(super) fn major(version: &str) -> Option<u32> {
     let digits = version.find(|c: char| !c.is_ascii_digit()).unwrap_or(version.len());
     version[..digits].parse().ok()
 }
@@ -267,7 +280,7 @@ async fn refuse_read_only(client: &Client, doing: &str) -> Result<(), Fault> {
 }
 
 /// Before the login is done nothing is lost: the server is one that cannot be reached.
-fn at_login(fault: Fault, doing: &str) -> Fault {
+pub(super) fn at_login(fault: Fault, doing: &str) -> Fault {
     match fault {
         Fault::Refused(mut refusal) if refusal.code == Code::ConnectionLost => {
             refusal.code = Code::ConnectFailed;

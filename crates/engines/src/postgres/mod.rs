@@ -23,6 +23,7 @@ mod probe;
 mod reading;
 mod recall;
 mod record;
+mod replication;
 pub mod rights;
 mod schema;
 mod service;

@@ -175,6 +175,16 @@ impl ConnectOptions {
         if host.is_socket() { SslMode::Disable } else { self.sslmode }
     }
 
+    /// The same for one of the hosts alone, the first that is described so.
+    pub fn only(mut self, described: &Described) -> Self {
+        let found = self.hosts.iter().position(|h| h.host == described.host && h.port == described.port);
+        if let Some(place) = found {
+            self.passfile_passwords = self.passfile_passwords.get(place).cloned().into_iter().collect();
+            self.hosts = vec![self.hosts.swap_remove(place)];
+        }
+        self
+    }
+
     /// What a person sees of the connection to one of the hosts.
     pub fn described(&self, host: &HostPort) -> Described {
         Described {

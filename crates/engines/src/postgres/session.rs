@@ -1,6 +1,7 @@
 //! One session: the connection that works and the one that watches it.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -49,6 +50,8 @@ pub(super) struct PostgresSession {
     pub(super) statements: Statements,
     /// Our tables are known to be there.
     pub(super) installed: bool,
+    /// A person was told that changes cannot be read as a stream.
+    pub(super) polls: AtomicBool,
 }
 
 impl PostgresSession {
@@ -71,6 +74,7 @@ impl PostgresSession {
             unsettled: false,
             statements: Statements::default(),
             installed: connected.installed,
+            polls: AtomicBool::new(false),
         })
     }
 

@@ -21,7 +21,7 @@ use crate::{Session, Target};
 const PARTS: &[Part] =
     &[Part::Capture, Part::Copy, Part::Index, Part::Compare, Part::Gate, Part::Swap, Part::Settle];
 
-fn change(capture: Capture) -> Online {
+pub(super) fn change(capture: Capture) -> Online {
     Online {
         table: Name { schema: Some("public".into()), name: "t".into() },
         clauses: "ALTER COLUMN id TYPE bigint".into(),
@@ -108,11 +108,11 @@ fn print(change: &Online, oid: u32) -> Blueprint {
 }
 
 /// A server, a filled table, and a session that holds the run lock.
-struct Rig {
+pub(super) struct Rig {
     _server: Server,
-    url: String,
-    session: PostgresSession,
-    change: Online,
+    pub(super) url: String,
+    pub(super) session: PostgresSession,
+    pub(super) change: Online,
 }
 
 impl Rig {
@@ -121,7 +121,15 @@ impl Rig {
     }
 
     async fn of(rows: u32, change: Online) -> Option<Self> {
-        let started = tokio::task::spawn_blocking(|| {
+        Self::on(rows, change, &[]).await
+    }
+
+    /// On a server with more settings.
+    pub(super) async fn on(rows: u32, change: Online, settings: &[(&str, &str)]) -> Option<Self> {
+        let settings = [&[("wal_level", "logical")], settings].concat();
+        let settings =
+            settings.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let started = tokio::task::spawn_blocking(move || {
             let binaries = match find_or_fetch(&mut |_| {}) {
                 Ok(binaries) => binaries,
                 Err(e) => {
@@ -129,11 +137,7 @@ impl Rig {
                     return None;
                 }
             };
-            let server = Server::start(
-                &binaries,
-                &Options { settings: vec![("wal_level".into(), "logical".into())], ..Options::default() },
-            )
-            .unwrap();
+            let server = Server::start(&binaries, &Options { settings, ..Options::default() }).unwrap();
             let url = server.create_database("shop").unwrap();
             Some((server, url))
         });
@@ -166,12 +170,12 @@ impl Rig {
         Some(Self { _server: server, url, session, change })
     }
 
-    async fn client(&self) -> Client {
+    pub(super) async fn client(&self) -> Client {
         let target = Target { url: Some(self.url.clone()), ..Target::default() };
         PostgresSession::open(&target).await.unwrap().client
     }
 
-    async fn perform(&self, parts: &[Part]) -> Result<()> {
+    pub(super) async fn perform(&self, parts: &[Part]) -> Result<()> {
         for part in parts {
             perform(&self.session, &self.change, *part).await?;
             assert_eq!(probe(&self.session.client, &self.change, *part).await?, Seen::Done, "{part:?}");

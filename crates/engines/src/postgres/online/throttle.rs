@@ -58,7 +58,8 @@ async fn look(work: &Work<'_>, client: &Client) -> Result<Valve> {
             (SELECT count(*) FROM pg_catalog.pg_stat_replication WHERE state IS NULL),
             (SELECT coalesce(max(pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_lsn(),
                                                             coalesce(replay_lsn, flush_lsn))), 0)::bigint
-               FROM pg_catalog.pg_stat_replication WHERE state = 'streaming'),
+               FROM pg_catalog.pg_stat_replication
+               WHERE state = 'streaming' AND application_name NOT LIKE 'cofferdam %'),
             (SELECT coalesce(max(pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_lsn(), confirmed_flush_lsn)), 0)::bigint
                FROM pg_catalog.pg_replication_slots WHERE slot_type = 'logical' AND active),
             (SELECT count(*) FROM pg_catalog.pg_stat_activity a WHERE a.wait_event_type = 'Lock'

@@ -64,8 +64,8 @@ pub(super) struct Work<'s> {
     /// Held while logged keys are applied.
     pub(super) applying: tokio::sync::Mutex<()>,
     pub(super) pace: Pace,
-    /// Held while the slot is read.
-    pub(super) decoding: tokio::sync::Mutex<()>,
+    /// How far the slot was read.
+    pub(super) decoded: logical::Position,
     showing: Mutex<Showing>,
 }
 
@@ -103,6 +103,11 @@ impl<'s> Work<'s> {
         let oid = stored.print.table_oid;
         let kind = match part {
             Part::Capture => capture::kind(client, change.capture, &flow, oid).await?,
+            // A runner that was killed right after the swap left the slot.
+            Part::Settle | Part::SwapBack => {
+                logical::end(client, change).await?;
+                Capture::Rows
+            }
             _ if logical::at_work(client, change).await? => Capture::Logical,
             Part::Swap => capture::kind_of_triggers(client, change.capture, &flow, oid).await?,
             _ => Capture::Rows,
@@ -127,7 +132,7 @@ impl<'s> Work<'s> {
             epoch,
             kind,
             applying: tokio::sync::Mutex::new(()),
-            decoding: tokio::sync::Mutex::new(()),
+            decoded: logical::Position::default(),
             pace: Pace::default(),
             showing,
         })
@@ -143,12 +148,7 @@ impl<'s> Work<'s> {
                 Part::Index => index::all(self).await,
                 Part::Compare => self.compare().await,
                 Part::Gate => gate::wait(self).await,
-                Part::Swap => {
-                    swap::swap(self).await?;
-                    // Nobody may be reading the slot while it is dropped.
-                    let _turn = self.decoding.lock().await;
-                    logical::end(&self.session.client, self.change).await
-                }
+                Part::Swap => swap::swap(self).await,
                 Part::SwapBack => self.swap_back().await,
                 Part::Settle => self.settle().await,
                 Part::Create | Part::Finish | Part::Release | Part::Discard => {
@@ -156,14 +156,21 @@ impl<'s> Work<'s> {
                 }
             }
         };
+        let pumps = self.kind == Capture::Logical && part != Part::Capture;
+        let reading = pumps.then(|| self.decoded.begin());
         // Boxed: together they are larger than the stack of a thread should have to hold.
         let done = tokio::select! {
             done = Box::pin(done) => done,
             stopped = Box::pin(throttle::look_after(self)) => stopped,
-            stopped = Box::pin(self.pump(part)) => stopped,
+            stopped = Box::pin(self.pump(pumps)) => stopped,
             stopped = Box::pin(self.keep_pace(part)) => stopped,
         };
+        drop(reading);
         done?;
+        if part == Part::Swap {
+            // Nobody reads the slot any more.
+            logical::end(&self.session.client, self.change).await?;
+        }
         // These wrote it down in their own last transaction.
         if !matches!(part, Part::Capture | Part::Index | Part::Swap | Part::SwapBack) {
             worker::run(&self.session.client, &self.stage_sql(part.word())?, "writing the state").await?;
@@ -172,11 +179,8 @@ impl<'s> Work<'s> {
     }
 
     /// Brings keys from the write-ahead log into the log of keys, where that is how they are captured.
-    async fn pump(&self, part: Part) -> Result<()> {
-        if self.kind == Capture::Logical && part != Part::Capture {
-            return logical::pump(self).await;
-        }
-        std::future::pending().await
+    async fn pump(&self, pumps: bool) -> Result<()> {
+        if pumps { logical::pump(self).await } else { std::future::pending().await }
     }
 
     /// What reads or writes much goes slower where others are at work.

@@ -393,3 +393,24 @@ fn every_file_of_the_folder_is_a_module() {
         assert!(source.contains(&format!("mod {name};")), "{name}");
     }
 }
+
+/// A second connection goes to the very server of the first, with the password for it.
+#[test]
+fn one_of_the_hosts_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("pass");
+    std::fs::write(&file, "one:5432:d:u:first\ntwo:5433:d:u:second\n").unwrap();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    let url = format!("host=one,two port=5432,5433 user=u dbname=d passfile={}", file.display());
+    let options = resolve(Some(&url), &env(&[])).unwrap();
+    for (place, expected) in [(0, "u:first@one:5432/d verify-full"), (1, "u:second@two:5433/d verify-full")] {
+        let described = options.described(&options.hosts[place]);
+        assert_eq!(shown(&options.clone().only(&described)), expected);
+    }
+    let unknown = Described { host: "three".into(), port: 1, database: "d".into(), user: "u".into() };
+    assert_eq!(options.clone().only(&unknown).hosts, options.hosts);
+}
