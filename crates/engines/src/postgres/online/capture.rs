@@ -14,7 +14,7 @@ use cofferdam_core::QuotedIdent;
 use cofferdam_core::fault::Result;
 use cofferdam_core::online::Capture;
 
-use super::flow::{FENCE, Flow, Key, literal, own};
+use super::flow::{FENCE, Flow, Key, SLOT, literal, own};
 use super::{logical, worker};
 
 /// Begins the names of our triggers and functions; what is of the change is told by it from what is the user's.
@@ -46,14 +46,37 @@ pub(super) fn tables(flow: &Flow) -> Result<Vec<String>> {
     ])
 }
 
-/// The fence of a change: its first epoch, and in which file the table is. Another file means that the table was
-/// rewritten, which fires no trigger, or truncated, which the log tells.
+/// The fence of a change: its first epoch, in which file the table is, and what captures keys, see [`note`]. Another
+/// file means that the table was rewritten, which fires no trigger, or truncated, which the log tells.
 pub(super) fn fence(schema: &str, epoch: i64, table: u32) -> Result<Vec<String>> {
     let fence = own(schema, FENCE)?;
     Ok(vec![
-        format!("CREATE TABLE {fence} (epoch bigint NOT NULL, node oid NOT NULL)"),
-        format!("INSERT INTO {fence} VALUES ({epoch}, pg_catalog.pg_relation_filenode({table}))"),
+        format!("CREATE TABLE {fence} (epoch bigint NOT NULL, node oid NOT NULL, capture text)"),
+        format!(
+            "INSERT INTO {fence} (epoch, node) VALUES ({epoch}, pg_catalog.pg_relation_filenode({table}))"
+        ),
     ])
+}
+
+/// A query for our triggers on a table as they are. One that was dropped or disabled, for however short a time, let
+/// writes pass that nobody logged: the text is another one then, also after it was enabled again.
+pub(super) fn triggers_query(table: &str) -> Result<String> {
+    Ok(format!(
+        "SELECT pg_catalog.string_agg(pg_catalog.concat_ws(' ', oid, xmin), ',' ORDER BY oid) FROM pg_catalog.pg_trigger
+         WHERE tgrelid = pg_catalog.to_regclass({}) AND pg_catalog.starts_with(tgname::text, '{PREFIX} ')
+           AND NOT pg_catalog.starts_with(tgname::text, '{PREFIX} guard')",
+        literal(table)?
+    ))
+}
+
+/// The statement that writes down what captures the keys of the leading table from now on; every transaction of the
+/// data path, and the swap, looks whether it is still there.
+pub(super) fn note(flow: &Flow, kind: Capture) -> Result<String> {
+    let what = match kind {
+        Capture::Logical => format!("'{SLOT}'"),
+        _ => format!("({})", triggers_query(&flow.source)?),
+    };
+    Ok(format!("UPDATE {} SET capture = {what}", flow.fence))
 }
 
 /// The statements that begin to log the keys of the leading table. They need SHARE ROW EXCLUSIVE on it.

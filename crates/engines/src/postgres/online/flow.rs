@@ -79,6 +79,8 @@ pub(super) struct Flow {
     pub(super) chunk: String,
     /// The fence, quoted.
     pub(super) fence: String,
+    /// The name of the slot, as a literal.
+    slot: String,
     /// Keys that the following table cannot take, quoted.
     pub(super) quarantine: String,
     /// Before the swap: what must not change of the leading table. Afterwards the table is ours to read by name only.
@@ -139,6 +141,7 @@ impl Flow {
             log: own(&schema, LOG)?,
             chunk: own(&schema, CHUNK)?,
             fence: own(&change.new_schema(), FENCE)?,
+            slot: literal(&super::logical::name(change))?,
             quarantine: own(&schema, QUARANTINE)?,
             expected: forward.then(|| Expected {
                 table: print.table_oid,
@@ -154,8 +157,8 @@ impl Flow {
         format!("SELECT epoch FROM {} WHERE epoch = {epoch} FOR SHARE", self.fence)
     }
 
-    /// This one looks at the table and the log.
-    pub(super) fn unchanged(&self) -> String {
+    /// This one looks at the table, the log and what captures keys.
+    pub(super) fn unchanged(&self) -> Result<String> {
         let same = match &self.expected {
             Some(expected) if expected.node => format!(
                 "({}), f.node = pg_catalog.pg_relation_filenode({})",
@@ -165,7 +168,15 @@ impl Flow {
             Some(expected) => format!("({}), true", super::carry::fingerprint_query(expected.table)),
             None => "NULL, true".to_owned(),
         };
-        format!("SELECT EXISTS (SELECT FROM {} WHERE op = 'T'), {same} FROM {} f", self.log, self.fence)
+        Ok(format!(
+            "SELECT EXISTS (SELECT FROM {} WHERE op = 'T'), {same},
+                    CASE f.capture WHEN '{SLOT}' THEN EXISTS (SELECT FROM pg_catalog.pg_replication_slots WHERE slot_name = {})
+                    ELSE f.capture = ({}) END FROM {} f",
+            self.log,
+            self.slot,
+            super::capture::triggers_query(&self.source)?,
+            self.fence
+        ))
     }
 
     /// The names of the key's columns as the log and the chunks call them.
@@ -223,6 +234,8 @@ pub(super) const LOG: &str = "cofferdam log";
 pub(super) const CHUNK: &str = "cofferdam chunk";
 /// One row: the epoch of the runner that may write.
 pub(super) const FENCE: &str = "cofferdam fence";
+/// What the fence says where keys come from the slot, and not from triggers.
+pub(super) const SLOT: &str = "slot";
 /// Keys that the following table cannot take.
 pub(super) const QUARANTINE: &str = "cofferdam quarantine";
 

@@ -112,7 +112,7 @@ async fn attempt_open(work: &Work<'_>, client: &Client, most: usize) -> Result<T
         print.lock_first.iter().map(|s| format!("{s};")).collect::<String>(),
     );
     opening += &format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE;", print.lock.join(", "));
-    opening += &format!("{}; {}", flow.fenced(work.epoch), flow.unchanged());
+    opening += &format!("{}; {}", flow.fenced(work.epoch), flow.unchanged()?);
     let found = worker::rows(&worker::run(client, &opening, doing).await?);
     if worker::checked(flow, &found)? == Opened::Truncated {
         return Ok(Tried::Truncated);
@@ -161,7 +161,9 @@ fn statements(work: &Work<'_>) -> Result<String> {
             let back = Flow::new(change, print, Direction::Back)?;
             out.extend(print.swap.iter().cloned());
             // As many rows a statement as before: whoever writes the table, writes it as before.
-            out.extend(capture::begin(&back, &change.old_schema(), work.kind)?);
+            let kind = if work.kind == Capture::Logical { Capture::Rows } else { work.kind };
+            out.extend(capture::begin(&back, &change.old_schema(), kind)?);
+            out.push(capture::note(&back, kind)?);
             out.extend(guard::begin(change, &change.old_schema())?);
             work.stage_sql(Part::Swap.word())?
         }

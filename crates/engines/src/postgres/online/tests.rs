@@ -388,6 +388,35 @@ async fn a_row_that_waits_for_another_goes_back_into_the_log() {
     assert_eq!(rig.differing(&new).await, 0);
 }
 
+/// What captures keys was away for a moment after the comparison: what was written then is in no log, and no later look
+/// would find it.
+#[tokio::test]
+async fn nothing_is_swapped_when_keys_were_not_captured_for_a_moment() {
+    const LOST: &str = "UPDATE t SET note = 'nobody logged it' WHERE id = 7";
+    let disabled = format!("ALTER TABLE t DISABLE TRIGGER ALL; {LOST}; ALTER TABLE t ENABLE TRIGGER ALL");
+    let no_slot = format!("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots; {LOST}");
+    let dropped = format!("DROP TRIGGER \"cofferdam capture update\" ON t; {LOST}");
+    for (capture, deed) in
+        [(Capture::Rows, &disabled), (Capture::Statements, &dropped), (Capture::Logical, &no_slot)]
+    {
+        let Some(rig) = Rig::new(100, capture).await else { return };
+        rig.perform(&[Part::Capture, Part::Copy, Part::Index, Part::Compare, Part::Gate]).await.unwrap();
+        rig.client().await.batch_execute(deed).await.unwrap();
+        let refused = rig.perform(&[Part::Swap]).await.unwrap_err();
+        assert_eq!(refused.refusal().map(|r| r.code), Some(Code::TableChanged), "{deed}: {refused:?}");
+        let note = "SELECT note FROM public.t WHERE id = 7";
+        let note = worker::value(&rig.session.client, note, "").await.unwrap();
+        assert_eq!(note.as_deref(), Some("nobody logged it"));
+        rig.perform(&[Part::Release, Part::Discard]).await.unwrap();
+    }
+    let Some(rig) = Rig::new(100, Capture::Rows).await else { return };
+    rig.perform(PARTS).await.unwrap();
+    rig.client().await.batch_execute(&disabled).await.unwrap();
+    let refused = rig.perform(&[Part::SwapBack]).await.unwrap_err();
+    assert_eq!(refused.refusal().map(|r| r.code), Some(Code::RollbackUnsafe), "{refused:?}");
+    rig.perform(&[Part::Finish]).await.unwrap();
+}
+
 #[tokio::test]
 async fn an_older_runner_is_fenced_off() {
     let Some(mut rig) = Rig::new(100, Capture::Rows).await else { return };

@@ -198,9 +198,11 @@ impl<'s> Work<'s> {
         if self.kind == Capture::Logical {
             self.doing("waiting for transactions that have begun, so that changes can be decoded", 0);
             logical::begin(self, client).await?;
-            return worker::run(client, &self.stage_sql(Part::Capture.word())?, doing).await.map(|_| ());
+            let begun = [capture::note(&self.flow, self.kind)?, self.stage_sql(Part::Capture.word())?];
+            return worker::run(client, &begun.join("; "), doing).await.map(|_| ());
         }
-        let statements = capture::begin(&self.flow, &self.change.new_schema(), self.kind)?;
+        let mut statements = capture::begin(&self.flow, &self.change.new_schema(), self.kind)?;
+        statements.push(capture::note(&self.flow, self.kind)?);
         let text = format!(
             "BEGIN; SET LOCAL search_path = ''; SET LOCAL client_min_messages = warning; SET LOCAL lock_timeout = '200ms';
              SET LOCAL idle_in_transaction_session_timeout = '2s'; LOCK TABLE ONLY {} IN SHARE ROW EXCLUSIVE MODE; {}; {}",

@@ -7,7 +7,7 @@ use cofferdam_core::fault::Result;
 use cofferdam_core::{Code, Fault, Refusal, failpoint};
 
 use super::Work;
-use super::flow::Flow;
+use super::flow::{Direction, Flow};
 use crate::postgres::session::PostgresSession;
 use crate::postgres::{connect, errors};
 
@@ -34,7 +34,7 @@ pub(super) async fn connect(session: &PostgresSession, what: &str) -> Result<Cli
 pub(super) async fn connect_to_begin(work: &Work<'_>, what: &str) -> Result<Client> {
     let client = connect(work.session, what).await?;
     // Planning this look at a dozen catalogs takes longer than the look itself: it is planned once for a connection.
-    let prepare = format!("PREPARE {UNCHANGED} AS {}", work.flow.unchanged());
+    let prepare = format!("PREPARE {UNCHANGED} AS {}", work.flow.unchanged()?);
     run(&client, &prepare, "setting up a connection").await?;
     Ok(client)
 }
@@ -82,6 +82,7 @@ pub(super) fn checked(flow: &Flow, rows: &[Vec<Option<String>>]) -> Result<Opene
         Some(expected) if cell(1) != Some(expected.fingerprint.as_str()) || cell(2) != Some("t") => {
             Err(definition_changed(&flow.source))
         }
+        _ if cell(3) != Some("t") => Err(no_longer_captured(flow)),
         _ => Ok(Opened::Ready),
     }
 }
@@ -143,6 +144,21 @@ fn definition_changed(table: &str) -> Fault {
         .cause("the change was planned with the definition as it was when it began")
         .help("start again: cofferdam alter looks at the table as it is now")
         .into()
+}
+
+fn no_longer_captured(flow: &Flow) -> Fault {
+    let what = format!("changes of {} were not captured all the time", flow.source);
+    let cause = "what captured them was dropped, disabled or replaced by somebody else, or a failover lost the slot: \
+                 what was written meanwhile is missing in the other table";
+    match flow.direction {
+        Direction::Forward => Refusal::new(Code::TableChanged, what)
+            .cause(cause)
+            .help("start again; ALTER TABLE ... DISABLE TRIGGER ALL is one way to lose it"),
+        Direction::Back => Refusal::new(Code::RollbackUnsafe, what).cause(cause).help(
+            "what was written since the swap is in the table, which stays as it is: cofferdam finalize",
+        ),
+    }
+    .into()
 }
 
 /// Whether the same transaction may succeed if it is simply tried again.
