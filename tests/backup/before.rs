@@ -225,3 +225,81 @@ fn without_the_right_to_try_it_is_not_called_verified() {
     assert!(done.stderr.contains("taken, not verified"), "{}", done.stderr);
     assert_eq!(journal(&place)[0][1], "false");
 }
+
+/// The table with its rows, the other steps undone, and the history says so.
+#[test]
+fn what_was_dropped_comes_back_by_a_rollback_that_may_restore() {
+    let place = shop("backup_restored", "ALTER TABLE kept ADD COLUMN more text;\nDROP TABLE items;");
+    let before = place.rows("items");
+    place.bench.must(&arguments(&place, &[]));
+    // What would be missing is shown, and nobody is here who could agree.
+    let asked = place.run(&["rollback", "--restore"]);
+    assert_eq!(asked.code, 8, "{}", asked.stderr);
+    for words in ["what was written to public.items after 20", "5000 rows", "foreign keys"] {
+        assert!(asked.stderr.contains(words), "{words}: {}", asked.stderr);
+    }
+    assert_eq!(place.bench.one("SELECT to_regclass('items')"), "NULL");
+    place.bench.must(&["rollback", "--restore", "--yes"]);
+    assert_eq!(place.rows("items"), before);
+    let more = "SELECT count(*) FROM pg_attribute WHERE attrelid = 'kept'::regclass AND attname = 'more' AND NOT attisdropped";
+    assert_eq!(place.bench.one(more), "0");
+    assert_eq!(place.bench.history(), []);
+    let noted = "SELECT count(*) FROM cofferdam.journal WHERE entry->>'text' LIKE 'public.items was restored from %: 5000 rows'";
+    assert_eq!(place.bench.one(noted), "1");
+    place.bench.assert_sound();
+}
+
+/// As if the rollback had died after the table was restored: it is found, also when the environment asks for it.
+#[test]
+fn a_rollback_that_died_after_it_had_restored_is_repeated() {
+    let place = shop("backup_restored_again", "DROP TABLE items;");
+    let before = place.rows("items");
+    place.bench.must(&arguments(&place, &[]));
+    place.bench.must(&["restore", &place.backups()[0], "--to", place.to()]);
+    // Written since by somebody: it is his.
+    place.bench.query("INSERT INTO items VALUES (6000, 6)");
+    let refused = place.run(&["rollback", "--restore", "--yes"]);
+    assert!(refused.code == 1 && refused.stderr.contains("CF3521"), "{}", refused.stderr);
+    assert_eq!(place.rows("items").len(), 5001);
+    place.bench.query("DELETE FROM items WHERE id = 6000");
+    let yaml = format!(
+        "environments:\n  prod:\n    url: {}\n    backup: {{restoreOnRollback: true}}\n",
+        place.bench.url
+    );
+    std::fs::write(place.bench.folder.path().join("cofferdam.yaml"), yaml).unwrap();
+    place.bench.must(&["rollback", "--env", "prod", "--yes"]);
+    assert_eq!(place.rows("items"), before);
+    assert_eq!(place.bench.history(), []);
+    place.bench.assert_sound();
+}
+
+/// Rows that are there were perhaps written since: they are never replaced.
+#[test]
+fn a_rollback_does_not_replace_rows_that_are_there() {
+    for (name, change, why) in [
+        ("deleted", "DELETE FROM items WHERE id > 10;", "may have been written since"),
+        ("column", "ALTER TABLE orders DROP COLUMN v;", "may have been written since"),
+        ("mixed", "DROP TABLE items;\nDELETE FROM orders WHERE id > 10;", "may have been written since"),
+    ] {
+        let place = shop(&format!("backup_kept_{name}"), change);
+        place.bench.must(&arguments(&place, &[]));
+        let orders = place.rows("orders");
+        let refused = place.run(&["rollback", "--restore", "--yes"]);
+        assert!(refused.code == 1 && refused.stderr.contains("CF3521"), "{name}: {}", refused.stderr);
+        assert!(
+            refused.stderr.contains(why) && refused.stderr.contains("--into SCHEMA"),
+            "{name}: {}",
+            refused.stderr
+        );
+        assert_eq!((place.rows("orders"), place.bench.history().len()), (orders, 1), "{name}");
+    }
+    // Nothing was saved.
+    let place = shop("backup_kept_unsaved", "DROP TABLE items;");
+    place.bench.must(&["apply", AGREED]);
+    let refused = place.run(&["rollback", "--restore", "--yes"]);
+    assert!(
+        refused.code == 1 && refused.stderr.contains("no backup was taken before it"),
+        "{}",
+        refused.stderr
+    );
+}

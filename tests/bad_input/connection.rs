@@ -52,6 +52,19 @@ fn servers_that_are_not_there() {
 }
 
 #[test]
+fn lint_judges_by_the_text_where_the_database_is_away_unless_it_must_not() {
+    let bench = bench();
+    let url = "postgres:///shop?host=/nonexistent&user=postgres";
+    let lint = |more: &[&str]| bench.run(&[&["lint", "--url", url, "-o", "json"], more].concat());
+    let ended = lint(&[]);
+    assert!(ended.code == 0 || ended.code == 4, "{ended:?}");
+    assert!(ended.stderr.contains("no live numbers") && ended.stdout.contains("\"findings\""), "{ended:?}");
+    let ended = lint(&["--require-live"]);
+    assert_eq!(ended.code, i32::from(Code::NoLiveNumbers.exit()), "{ended:?}");
+    assert!(ended.stderr.contains("CF3641"), "{ended:?}");
+}
+
+#[test]
 fn something_that_is_no_postgresql() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();

@@ -171,9 +171,10 @@ fn matrix(scenario: &Scenario, action: &str) {
 #[test]
 fn every_failpoint_is_in_a_scenario() {
     // Those of online changes have a matrix of their own, in tests/online, those of backups in tests/backup, those of
-    // notifications in tests/notify, those of the watch in tests/drills, and those of the operator in tests/e2e.
+    // what is parked in tests/parked, those of notifications in tests/notify, those of the watch in tests/drills, and those of the operator in tests/e2e.
     let elsewhere = |name: &str| {
-        ["online.", "backup.", "notify.", "guard.", "operator."].iter().any(|of| name.starts_with(of))
+        let groups = ["online.", "backup.", "notify.", "guard.", "operator.", "park.", "undrop.", "discard."];
+        groups.iter().any(|of| name.starts_with(of))
     };
     for (name, _) in FAILPOINTS.iter().filter(|(name, _)| !elsewhere(name)) {
         let reached = [&FORWARD, &BACKWARD].iter().any(|s| s.reaches.iter().any(|(n, _)| n == name));

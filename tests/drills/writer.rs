@@ -15,8 +15,13 @@ pub struct Writer {
 impl Writer {
     /// Begins. Statements of `also` are sent between two writes.
     pub fn begin(place: &Place, also: &'static str) -> Self {
+        Self::at(place.bench.url.clone(), also)
+    }
+
+    /// The same for a database with this URL.
+    pub fn at(url: String, also: &'static str) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
-        let (asked, url) = (Arc::clone(&stop), place.bench.url.clone());
+        let asked = Arc::clone(&stop);
         let thread = std::thread::spawn(move || {
             let app = App::open(&url);
             let mut acknowledged = Vec::new();
@@ -43,11 +48,16 @@ impl Writer {
     }
 
     /// Ends, and fails the test if anything that was acknowledged is not there.
-    pub fn nothing_lost(mut self, place: &Place) {
+    pub fn nothing_lost(self, place: &Place) {
+        self.all_there(&|sql| place.query(sql));
+    }
+
+    /// The same, with whatever asks the database.
+    pub fn all_there(mut self, query: &dyn Fn(&str) -> Vec<Vec<String>>) {
         self.stop.store(true, Ordering::SeqCst);
         let acknowledged = self.thread.take().unwrap().join().unwrap();
         assert!(acknowledged.len() > 20, "the application wrote {} times", acknowledged.len());
-        let there = place.query("SELECT id FROM t WHERE id > 1000000 AND note = 'acknowledged ' || id");
+        let there = query("SELECT id FROM t WHERE id > 1000000 AND note = 'acknowledged ' || id");
         let there: std::collections::HashSet<u64> = there.iter().map(|row| row[0].parse().unwrap()).collect();
         let lost: Vec<&u64> = acknowledged.iter().filter(|number| !there.contains(number)).collect();
         assert!(
@@ -56,7 +66,7 @@ impl Writer {
             lost.len(),
             &lost[..lost.len().min(5)]
         );
-        let last: u64 = place.one("SELECT n FROM t WHERE id = 10").parse().unwrap();
+        let last: u64 = query("SELECT n FROM t WHERE id = 10")[0][0].parse().unwrap();
         assert!(last >= *acknowledged.last().unwrap(), "an acknowledged update is lost: {last}");
     }
 }

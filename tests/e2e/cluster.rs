@@ -11,6 +11,8 @@ use serde_json::{Value, json};
 pub(crate) const SYSTEM: &str = "cofferdam-system";
 /// Where the operator looks for a Prometheus on this machine; one test starts it.
 pub(crate) const PROMETHEUS_PORT: u16 = 19090;
+/// Where the mail server of notifications is on this machine, while a drill runs.
+pub(crate) const MAIL_PORT: u16 = 19025;
 
 /// How the cluster is reached, and under which address Pods reach this machine.
 pub(crate) struct Cluster {
@@ -58,6 +60,16 @@ impl Cluster {
             .args(["--set-json", &format!("webhook={}", webhook())])
             .args(["--set-json", &format!(r#"runner.plainHttpRegistries=["{registry}"]"#)])
             .args(["--set", &format!("metrics.prometheusUrl=http://{}:{PROMETHEUS_PORT}", self.host)])
+            // Receivers of this machine: a mail server with TLS, and webhooks without.
+            .args(["--set-json", &format!(r#"notifications.allow=["{}/32"]"#, self.host)])
+            .args([
+                "--set",
+                &format!("notifications.smtp.host={},notifications.smtp.port={MAIL_PORT}", self.host),
+            ])
+            .args([
+                "--set",
+                "notifications.smtp.from=cofferdam@company.com,notifications.smtp.existingSecret=smtp",
+            ])
             .args(["--wait", "--timeout", "180s"])
             .output()
             .unwrap();

@@ -18,7 +18,8 @@ pub(crate) struct Database {
 impl Database {
     /// A server of its own, reached under this address of the machine.
     pub(crate) fn new(address: &str) -> Self {
-        let options = Options { tcp: true, password: Some(PASSWORD.into()), ..Options::default() };
+        let settings = vec![("shared_preload_libraries".into(), "pg_stat_statements".into())];
+        let options = Options { tcp: true, password: Some(PASSWORD.into()), settings, ..Options::default() };
         let server = Server::start(&find().unwrap(), &options).unwrap();
         let listener = TcpListener::bind((address, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();

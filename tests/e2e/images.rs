@@ -38,6 +38,44 @@ pub(crate) fn push_program(reference: &str, program: &Path) -> String {
     push_root(reference, folder.path(), &json!({ "Entrypoint": [program] }))
 }
 
+/// Our own image, whose runners do not go slower because others are at work on this machine, with this mistake planted in
+/// what they copy, if any.
+#[cfg(feature = "failpoints")]
+pub(crate) fn planted(here: &Namespace, mistake: &str) -> String {
+    let variable = |name: &str| std::env::var(name).unwrap();
+    let ours = format!("{}@{}", variable("COFFERDAM_IMAGE_REPOSITORY"), variable("COFFERDAM_IMAGE_DIGEST"));
+    let folder = tempfile::tempdir().unwrap();
+    let image = folder.path().join("image");
+    let layout = format!("oci:{}", image.display());
+    let copy = ["--insecure-policy", "copy", "--quiet", "--src-tls-verify=false", "--dest-tls-verify=false"];
+    run(Command::new("skopeo").args(copy).arg(format!("docker://{ours}")).arg(&layout));
+    // Of what it is made of only the configuration changes, and the two documents that name it.
+    let blob = |digest: &Value| {
+        image.join("blobs/sha256").join(digest.as_str().unwrap().trim_start_matches("sha256:"))
+    };
+    let read = |path: &Path| -> Value { serde_json::from_slice(&fs::read(path).unwrap()).unwrap() };
+    let put = |document: &Value, entry: &mut Value| {
+        let bytes = document.to_string();
+        let digest = format!("sha256:{}", hex::encode(Sha256::digest(&bytes)));
+        entry["size"] = json!(bytes.len());
+        entry["digest"] = json!(digest);
+        fs::write(blob(&entry["digest"]), bytes).unwrap();
+    };
+    let mut index = read(&image.join("index.json"));
+    let mut manifest = read(&blob(&index["manifests"][0]["digest"]));
+    let mut config = read(&blob(&manifest["config"]["digest"]));
+    config["config"]["Env"] = json!([format!("COFFERDAM_PLANTED=unpaced,{mistake}")]);
+    put(&config, &mut manifest["config"]);
+    put(&manifest, &mut index["manifests"][0]);
+    fs::write(image.join("index.json"), index.to_string()).unwrap();
+    let (reference, digest) =
+        (format!("{}/e2e/planted", here.cluster.registry), folder.path().join("digest"));
+    let tag = if mistake.is_empty() { "none" } else { mistake };
+    let to = format!("docker://{reference}:{tag}");
+    run(Command::new("skopeo").args(copy).arg("--digestfile").arg(&digest).arg(&layout).arg(to));
+    format!("{reference}@{}", fs::read_to_string(digest).unwrap().trim())
+}
+
 fn push_root(reference: &str, root: &Path, settings: &Value) -> String {
     let folder = tempfile::tempdir().unwrap();
     let blobs = folder.path().join("image/blobs/sha256");

@@ -13,6 +13,8 @@ mod container;
 mod crash;
 mod database;
 mod disturbed;
+#[cfg(feature = "failpoints")]
+mod drills;
 mod faults;
 mod gates;
 mod images;
@@ -25,4 +27,9 @@ mod plugin;
 mod proxy;
 mod rights;
 mod runs;
+#[cfg(feature = "failpoints")]
+mod shared;
 mod webhook;
+
+#[cfg(feature = "failpoints")]
+use shared::{place, session, support};

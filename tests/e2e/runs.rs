@@ -1,6 +1,6 @@
 //! Runs that nothing disturbs.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::namespace::Namespace;
 
@@ -90,15 +90,39 @@ fn a_plan_is_carried_out_when_a_person_agrees() {
     here.migrate(&["1.sql"], |m| m["spec"]["approval"] = json!({ "required": true }));
     here.wait_for("ApprovalPending");
     assert_eq!(here.database.one("SELECT to_regclass('users') IS NULL"), "t");
-    let object = here.object();
-    here.apply(&json!({
-        "apiVersion": "cofferdam.dev/v1alpha1",
-        "kind": "MigrationApproval",
-        "metadata": { "name": "yes" },
-        "spec": { "migrationRef": { "name": "change" }, "planDigest": object["status"]["planDigest"] },
-    }));
+    let plan = here.object()["status"]["planDigest"].clone();
+    let approve = |name: &str, more: Value| {
+        let mut spec = json!({ "migrationRef": { "name": "change" }, "planDigest": plan });
+        spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        here.apply(&json!({
+            "apiVersion": "cofferdam.dev/v1alpha1", "kind": "MigrationApproval",
+            "metadata": { "name": name }, "spec": spec,
+        }));
+    };
+    let said = |name: &str| {
+        let path = "jsonpath={range .status.conditions[*]}{.type}={.status}/{.reason} {end}";
+        here.kubectl(&["get", "mapp", name, "--output", path])
+    };
+    // What becomes of each is said in it; none of these begins anything.
+    for (name, more, reason, stalled) in [
+        ("other", json!({ "planDigest": format!("sha256:{}", "1".repeat(64)) }), "ApprovalOutdated", "True"),
+        ("late", json!({ "expiresAt": "2020-01-01T00:00:00Z" }), "ApprovalExpired", "True"),
+        ("lost", json!({ "migrationRef": { "name": "nowhere" } }), "MigrationNotFound", "False"),
+    ] {
+        approve(name, more);
+        let expected = [format!("Ready=False/{reason}"), format!("Stalled={stalled}/{reason}")];
+        here.until(&format!("{name} says {reason}: {}", said(name)), || {
+            expected.iter().all(|condition| said(name).contains(condition))
+        });
+    }
+    assert_eq!(here.reason(), "ApprovalPending");
+    approve("yes", json!({}));
     here.wait_until_ready();
     assert_eq!(here.database.one("SELECT count(*) FROM users"), "1000");
+    here.kubectl(&["wait", "--for=condition=Ready", "--timeout=60s", "mapp/yes"]);
+    here.until("yes says which run began", || said("yes").contains("Ready=True/ApprovalUsed"));
+    let run = here.kubectl(&["get", "mapp", "yes", "--output", "jsonpath={.status.runId}"]);
+    assert_eq!(run, here.object()["status"]["runId"].as_str().unwrap());
 }
 
 #[test]

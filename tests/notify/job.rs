@@ -57,3 +57,23 @@ fn an_address_inside_is_not_spoken_to_and_a_secret_that_lacks_holds_no_run() {
     assert!(done.stderr.contains("slack is not told"), "{}", done.stderr);
     assert_eq!(receiver.bodies().len(), 0);
 }
+
+#[test]
+fn that_its_plan_waits_for_an_approval_is_told_by_the_job() {
+    let receiver = Receiver::start();
+    let mut pod = pod("job_awaited", &receiver);
+    pod.spec["approval"] = json!({ "required": true });
+    for _ in 0..2 {
+        let done = ended(pod.command(&[]).env("COFFERDAM_NOTIFY_ALLOW", "127.0.0.0/8"));
+        assert_eq!(done.code, 0, "{}", done.stderr);
+    }
+    let events: Vec<_> =
+        receiver.bodies().into_iter().filter(|body| body.get("specversion").is_some()).collect();
+    assert_eq!(events.len(), 1, "{events:#?}");
+    assert_eq!(
+        (&events[0]["type"], &events[0]["subject"]),
+        (&json!("dev.cofferdam.run.waits"), &json!("job-awaited/a"))
+    );
+    assert_eq!(events[0]["data"]["next"], "kubectl cofferdam approve job-awaited --namespace shop");
+    assert_eq!(pod.one("SELECT to_regclass('a')"), "NULL");
+}

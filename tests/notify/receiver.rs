@@ -1,4 +1,4 @@
-//! A receiver of webhooks on loopback.
+//! A receiver of webhooks.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -17,7 +17,11 @@ pub struct Receiver {
 
 impl Receiver {
     pub fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::at("127.0.0.1")
+    }
+
+    pub fn at(address: &str) -> Self {
+        let listener = TcpListener::bind((address, 0)).unwrap();
         let receiver = Self {
             url: format!("http://{}", listener.local_addr().unwrap()),
             status: Arc::new(AtomicU16::new(200)),

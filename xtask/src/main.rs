@@ -6,6 +6,7 @@ mod bench;
 mod cluster;
 mod docs;
 mod machine;
+mod oracle;
 mod peers;
 mod setup;
 mod shelf;
@@ -42,6 +43,13 @@ static TASKS: &[Task] = &[
         about: "Only the setting up: as root on Debian or Ubuntu installs the databases that tests need, \
                 elsewhere says what is missing",
         run: setup::run,
+    },
+    Task {
+        name: "oracle",
+        arguments: "[--all-versions] [--check]",
+        about: "Runs every kind of statement on real servers and prints the table of locks from what they do; with \
+                --all-versions on each PostgreSQL that can be had, with --check without writing",
+        run: oracle::run,
     },
     Task {
         name: "stress",

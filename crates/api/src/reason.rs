@@ -114,6 +114,30 @@ reasons! {
     PlanChanged Person
         "The plan is not the one that was approved: the database or the source changed since."
         "`kubectl logs --selector cofferdam.dev/migration=NAME` shows the plan; then create a MigrationApproval with `status.planDigest`, as examples/kubernetes/approval.yaml does";
+    ApprovalEarly Waiting
+        "Of a MigrationApproval: its DatabaseMigration has no plan yet."
+        "Nothing; it is looked at when there is one.";
+    ApprovalAccepted Done
+        "Of a MigrationApproval: it fits the plan that there is."
+        "Nothing.";
+    ApprovalUsed Done
+        "Of a MigrationApproval: the run that the message names began because of it."
+        "Nothing.";
+    ApprovalRejects Done
+        "Of a MigrationApproval: it says Reject, and nothing of the plan begins."
+        "To think better of it: `kubectl delete mapp NAME`.";
+    ApprovalIncomplete Waiting
+        "Of a MigrationApproval: it fits the plan, and alone it is not enough; the message says what is missing."
+        "Let a second person create a MigrationApproval of the same plan.";
+    ApprovalExpired Person
+        "Of a MigrationApproval: its time was over before anything began."
+        "Create a new one, and `kubectl delete mapp NAME`.";
+    ApprovalOutdated Person
+        "Of a MigrationApproval: it is about another plan than there is; the database or the source changed since."
+        "Look at the plan, create a new one with its digest, and `kubectl delete mapp NAME`.";
+    MigrationNotFound Waiting
+        "Of a MigrationApproval: the DatabaseMigration that it names is not there."
+        "Create the DatabaseMigration, or `kubectl delete mapp NAME`.";
     PreCheckFailed Waiting
         "The database does not fulfil a check of `spec.validation.preChecks`."
         "See the message for what is missing, for instance disk space; it is looked at again by itself.";
@@ -296,8 +320,12 @@ impl From<Code> for Reason {
             | C::EmptyScript
             | C::ToolFile
             | C::ToolDirective
-            | C::ToolNotRead => Reason::SourceRefused,
-            C::ChecksumChanged | C::FileGone | C::Drift | C::SumMismatch => Reason::ChecksumDrift,
+            | C::ToolNotRead
+            | C::NotParkable
+            | C::ParkTakesMore => Reason::SourceRefused,
+            C::ChecksumChanged | C::FileGone | C::Drift | C::SumMismatch | C::HistoriesDiffer => {
+                Reason::ChecksumDrift
+            }
             C::MixedTransaction | C::LintBlocked => Reason::LintBlocked,
             C::OutOfOrder
             | C::BadUrl
@@ -318,7 +346,9 @@ impl From<Code> for Reason {
             | C::NotCompared
             | C::NotOnline
             | C::NotRecordable
-            | C::SeveralTools => Reason::SpecInvalid,
+            | C::SeveralTools
+            | C::NoSuchTool
+            | C::Undecided => Reason::SpecInvalid,
             C::ConnectFailed
             | C::AuthFailed
             | C::DatabaseMissing
@@ -329,7 +359,9 @@ impl From<Code> for Reason {
             C::ServerTooOld | C::PreCheckFailed | C::PreCheckUnread => Reason::PreCheckFailed,
             C::PermissionMissing => Reason::PermissionMissing,
             C::PoolerNotSupported => Reason::PoolerNotSupported,
-            C::LockHeldByOther | C::RunUnfinished | C::ChangeInProgress => Reason::LockHeldByOther,
+            C::LockHeldByOther | C::RunUnfinished | C::ChangeInProgress | C::ToolAtWork => {
+                Reason::LockHeldByOther
+            }
             C::LockNotObtained | C::BlockedOthers => Reason::WaitingForBlocker,
             C::Fenced => Reason::RunnerLost,
             // The runner was told to stop, which is how a Pod goes.
@@ -355,7 +387,13 @@ impl From<Code> for Reason {
             | C::BackupDamaged
             | C::BackupNotVerified
             | C::BackupBlind => Reason::BackupFailed,
-            C::NoWayBack | C::WouldLose | C::RollbackUnsafe => Reason::RollbackUnsafe,
+            C::NoWayBack
+            | C::WouldLose
+            | C::RollbackUnsafe
+            | C::RestoreUnfit
+            | C::UndropTaken
+            | C::UndropUnfit
+            | C::ParkedGone => Reason::RollbackUnsafe,
             // What another tool left half-way is known no better.
             C::OutcomeUnknown | C::Unfinished => Reason::OutcomeUnknown,
             C::AwsNoCredentials | C::AwsDenied | C::AwsUnreachable => Reason::ConnectFailed,
@@ -372,7 +410,9 @@ impl From<Code> for Reason {
             | C::NoSuchBackup
             | C::BackupLocked
             | C::RestoreRefused
-            | C::WouldDestroy => Reason::JobFailed,
+            | C::WouldDestroy
+            | C::NothingParked
+            | C::ParkedUsed => Reason::JobFailed,
             C::StatementFailed
             | C::RollbackFailed
             | C::JournalBroken
@@ -384,6 +424,8 @@ impl From<Code> for Reason {
             | C::EgressForbidden
             | C::NoSinks
             | C::HeadMissing
+            | C::NoLiveNumbers
+            | C::NoGitBase
             | C::Bug => Reason::JobFailed,
         }
     }

@@ -85,6 +85,8 @@ closed! {
         PerformanceDegradation = "performance-degradation",
         /// `maxMigrationTime` or `activeDeadlineSeconds` is over.
         Timeout = "timeout",
+        /// A check after the swap does not hold: a query of a validation script returned a row.
+        CheckFailed = "check-failed",
     }
 }
 

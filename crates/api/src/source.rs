@@ -125,6 +125,49 @@ pub fn in_order(list: &[Script]) -> Result<Vec<&Script>, Vec<&Script>> {
     Ok(done)
 }
 
+/// The scripts of type `validation`, each with the script at whose end its queries run: the last of those that it depends
+/// on, or the one before it in the list.
+///
+/// # Errors
+/// Why one has no place, for people: nothing stands before it, it is about another validation, or a script has two.
+pub fn validations(list: &[Script]) -> Result<Vec<(&Script, &Script)>, String> {
+    // Where they wait for each other there is no order, which is said elsewhere.
+    let ordered = in_order(list).unwrap_or_default();
+    let mut all: Vec<(&Script, &Script)> = Vec::new();
+    for (place, script) in list.iter().enumerate().filter(|(_, script)| script.validates()) {
+        let name = script.name.as_str();
+        let about = match script.depends_on.is_empty() {
+            true => list[..place].iter().rev().find(|before| !before.validates()),
+            false => ordered.iter().rev().find(|other| script.depends_on.contains(&other.name)).copied(),
+        };
+        let Some(about) = about else {
+            if ordered.is_empty() {
+                continue;
+            }
+            return Err(format!("{name} validates nothing: no script stands before it; give it dependsOn"));
+        };
+        if about.validates() {
+            return Err(format!("{name} depends on {}, which changes nothing", about.name.as_str()));
+        }
+        if let Some((first, _)) = all.iter().find(|(_, known)| known.name == about.name) {
+            return Err(format!(
+                "{} is validated by {} and by {name}; put their queries into one script",
+                about.name.as_str(),
+                first.name.as_str()
+            ));
+        }
+        all.push((script, about));
+    }
+    Ok(all)
+}
+
+impl Script {
+    /// It changes nothing: its queries must return no row.
+    pub fn validates(&self) -> bool {
+        self.r#type == ScriptType::Validation
+    }
+}
+
 /// What is said of scripts that have no order.
 pub fn knotted(left: &[&Script]) -> String {
     let names: Vec<&str> = left.iter().map(|script| script.name.as_str()).collect();
@@ -282,6 +325,10 @@ closed! {
         Schema = "schema",
         /// Rows.
         Data = "data",
+        /// Nothing: its queries must return no row. They run at the end of the last script that it depends on, or,
+        /// without any, of the one before it in the list, and again while the application is watched after a swap. A
+        /// row takes that script back.
+        Validation = "validation",
     }
     default Schema
 }
@@ -297,10 +344,22 @@ closed! {
     pub enum Format {
         /// The names of the files decide.
         Auto = "auto",
+        /// Atlas: a directory with `atlas.sum`.
+        Atlas = "atlas",
+        /// dbmate: files with the lines `-- migrate:up` and `-- migrate:down`.
+        Dbmate = "dbmate",
+        /// Drizzle 0.x: a directory with `meta/_journal.json`.
+        Drizzle = "drizzle",
         /// Flyway: `V1__name.sql`, `U1__name.sql`, `R__name.sql`.
         Flyway = "flyway",
+        /// golang-migrate: the same files as `plain`, with its table `schema_migrations`.
+        GolangMigrate = "golang-migrate",
+        /// goose: files with a line `-- +goose Up`.
+        Goose = "goose",
         /// Numbered pairs: `001_name.up.sql`, `001_name.down.sql`.
         Plain = "plain",
+        /// sqlx: `1_name.sql`, or pairs `1_name.up.sql` and `1_name.down.sql`.
+        Sqlx = "sqlx",
     }
     default Auto
 }

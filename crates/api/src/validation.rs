@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::closed::closed;
-use crate::value::{Percent, Span, Volume};
+use crate::value::{Decimal, Percent, Span, Volume};
 
 /// What the database must fulfil.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, KubeSchema)]
@@ -28,6 +28,10 @@ pub struct Validation {
     /// none.
     #[serde(default, skip_serializing_if = "PerformanceThresholds::is_default")]
     pub performance_thresholds: PerformanceThresholds,
+    /// How long the application is watched after the swap of an online change before the run ends: all limits, and the
+    /// queries of validation scripts over and over again. Default: not at all. Example: `60s`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bake: Option<Span>,
 }
 
 /// One look before anything is changed.
@@ -135,6 +139,13 @@ pub struct PerformanceThresholds {
     /// limit. Example: `70%`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_memory_usage: Option<Percent>,
+    /// How many times as long as before the application's statements about the tables may take, as a mean over ten
+    /// seconds. It needs the extension pg_stat_statements. Default: no limit. Example: `3`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_slowdown: Option<Decimal>,
+    /// How far the standby that is farthest behind may be behind. Default: no limit. Example: `30s`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_replication_lag: Option<Span>,
 }
 
 impl PerformanceThresholds {

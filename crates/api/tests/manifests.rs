@@ -171,7 +171,7 @@ fn a_manifest_means_what_it_says() {
     assert_eq!(room, 20_000_000_000);
 
     let spec = find("myapp-migration").spec;
-    assert!(spec.rollback.automatic && spec.rollback.conditions.len() == 3);
+    assert!(spec.rollback.automatic && spec.rollback.conditions.len() == 4);
     assert_eq!(spec.rollback.window.parse().unwrap().as_secs(), 86_400);
     assert_eq!(spec.validation.data_integrity_checks.sample_percentage, 100);
     assert!(!spec.suspend && !spec.approval.required);

@@ -94,7 +94,22 @@ impl Context {
             Some(opened) => opened,
             None => opening.await,
         };
-        Ok((bundle, session?))
+        let mut session = session?;
+        session.keep(settings.keeping(Some(&bundle))).await?;
+        Ok((bundle, session))
+    }
+
+    /// As [`Context::open`], with the history of the directory's tool kept beside our own. Without a bundle that of
+    /// the settings is read, where there is one: a command that needs none is not to fail for it.
+    pub(crate) async fn open_keeping(
+        &self,
+        settings: &Settings,
+        bundle: Option<&Bundle>,
+    ) -> Result<Box<dyn Session>> {
+        let mut session = self.open(settings).await?;
+        let found = if bundle.is_none() { files::bundle(settings).ok() } else { None };
+        session.keep(settings.keeping(bundle.or(found.as_ref()))).await?;
+        Ok(session)
     }
 
     fn name_skipped(&self, bundle: &Bundle) {

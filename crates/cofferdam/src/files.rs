@@ -22,7 +22,18 @@ pub(crate) fn tree(directory: &Path) -> Result<Tree> {
 /// # Errors
 /// Those of [`tree`] and of the format.
 pub(crate) fn bundle(settings: &Settings) -> Result<Bundle> {
-    cofferdam_formats::read(&tree(&settings.dir)?, settings.format.as_deref()).map_err(Fault::Refused)
+    read(&settings.dir, settings).map(|(_, bundle)| bundle)
+}
+
+/// The files of a directory, and the migrations in them.
+///
+/// # Errors
+/// Those of [`tree`] and of the format.
+pub(crate) fn read(directory: &Path, settings: &Settings) -> Result<(Tree, Bundle)> {
+    let tree = tree(directory)?;
+    let format = settings.format.as_deref();
+    let bundle = cofferdam_formats::read_with(&tree, format, &settings.placeholders);
+    Ok((tree, bundle.map_err(Fault::Refused)?))
 }
 
 /// One SQL file, whatever its name.

@@ -35,6 +35,21 @@ pub struct Approval {
     pub comment: Option<String>,
 }
 
+/// Plans that wait for a person's word: what was to be carried out, and what nobody has agreed to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Awaited {
+    /// What names all of it: [`digest`] of the plans.
+    pub digest: String,
+    /// The migrations in their order.
+    pub keys: Vec<String>,
+    /// The code of the refusal: nobody said anything, it was about another plan, its time is over.
+    pub code: String,
+    /// Why, as a sentence.
+    pub why: String,
+    /// The command that approves.
+    pub next: String,
+}
+
 /// What was decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -193,6 +193,16 @@ impl Version {
         }
     }
 
+    /// A version that says how these texts are compared, by way of [`Version::like`], where no directory is at hand that
+    /// would: as numbers where all of them are numbers, else as texts.
+    pub fn sample<'a>(texts: impl IntoIterator<Item = &'a str>) -> Self {
+        let is_number = |text: &str| text.contains('/') || Self::parse(text).is_some();
+        match texts.into_iter().all(is_number) {
+            true => Self { text: "0".to_owned(), parts: Vec::new(), form: Form::Numbers },
+            false => Self::of_text(""),
+        }
+    }
+
     /// It is that of a script of a list.
     pub fn is_listed(&self) -> bool {
         self.form == Form::Listed
@@ -265,6 +275,14 @@ mod tests {
         assert!(v("x").like("V5") == Some(v("V5")) && v("x").like("a/b").unwrap().is_listed());
         assert_eq!(Version::parse("1").unwrap().like("01"), Version::parse("1"));
         assert_eq!(Version::parse("1").unwrap().like("V5"), None);
+    }
+
+    #[test]
+    fn texts_are_compared_as_numbers_where_all_are() {
+        let at = |texts: &[&str], text: &str| Version::sample(texts.iter().copied()).like(text);
+        assert_eq!(at(&["1", "1.10", "list/one"], "1.9"), Version::parse("1.9"));
+        assert_eq!(at(&["1", "V5"], "10"), Some(Version::of_text("10")));
+        assert_eq!(at(&[], "x"), None);
     }
 
     #[test]

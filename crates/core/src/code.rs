@@ -118,6 +118,11 @@ pub enum Code {
     Unfinished,
     NotRecordable,
     SeveralTools,
+    // 36xx: taking over from another tool
+    HistoriesDiffer,
+    NoSuchTool,
+    ToolAtWork,
+    Undecided,
     // 31xx: checks before a change, comparison, approvals
     PreCheckFailed,
     PreCheckUnread,
@@ -140,18 +145,31 @@ pub enum Code {
     BackupBlind,
     RestoreRefused,
     WouldDestroy,
+    // 352x: a rollback that restores
+    RestoreUnfit,
     // 33xx: telling people, and the audit
     BadSink,
     NotDelivered,
     EgressForbidden,
     NoSinks,
     HeadMissing,
+    // 35xx: parked in place of dropped
+    NotParkable,
+    ParkTakesMore,
+    NothingParked,
+    UndropTaken,
+    UndropUnfit,
+    ParkedUsed,
+    ParkedGone,
     // 30xx: the watch beside a run
     NoSource,
     OverTime,
     LimitBreached,
     PostCheckFailed,
     LeftToAPerson,
+    // 364x: lint
+    NoLiveNumbers,
+    NoGitBase,
 }
 
 /// What is documented of a code.
@@ -986,6 +1004,13 @@ pub static ERRORS: &[ErrorDoc] = &[
         "What was asked for removes rows or backups for which there is no other copy that this command knows of, and nobody agreed to it. `--yes` agrees.",
     ),
     doc(
+        Code::RestoreUnfit,
+        "CF3521",
+        1,
+        "a rollback cannot bring this back from a backup",
+        "`rollback --restore` brings back tables that a migration dropped, from the verified backup that was taken before it. It does not put saved rows in the place of rows that are there: nothing tells what the migration changed from what the application wrote since. So it is refused where the migration changed or emptied a table that stays, where no verified backup was taken, and where another table has the name by now. Nothing was changed. The message names the backup; `cofferdam restore BACKUP --into SCHEMA` brings its rows back beside, to be looked at.",
+    ),
+    doc(
         Code::BadSink,
         "CF3301",
         2,
@@ -1074,7 +1099,98 @@ pub static ERRORS: &[ErrorDoc] = &[
         "CF3408",
         2,
         "the database has histories of several tools",
-        "More than one table is the history of a tool for this directory, so it cannot be told which one is to be read and written. Say which with `--history TOOL`.",
+        "More than one table is the history of a tool for this directory, so it cannot be told which one is to be read and written. Say which with `--history-table SCHEMA.TABLE`, or name the tool with `--tool`.",
+    ),
+    doc(
+        Code::HistoriesDiffer,
+        "CF3601",
+        9,
+        "Cofferdam's history and the tool's differ",
+        "A migration is applied according to Cofferdam's own history, and the table of the other tool does not have it. Both are written in one transaction, so somebody else changed one of them: the tool took the migration back, its table was emptied or restored, or Cofferdam was told to keep its own history alone. Nothing is applied until it is settled, because to apply a migration once more could change data twice. `cofferdam import` shows both and what the catalog says.",
+    ),
+    doc(
+        Code::NoSuchTool,
+        "CF3602",
+        2,
+        "no such tool",
+        "The tool is none whose history Cofferdam reads and writes, or the directory's format has no such tool. `cofferdam import` shows what is found in the database.",
+    ),
+    doc(
+        Code::ToolAtWork,
+        "CF3603",
+        5,
+        "another tool is at work on this database",
+        "The tool whose history is kept beside Cofferdam's own holds its lock: it is applying migrations now, or a process of it hangs. Nothing was changed. Cofferdam holds the same lock while it works, so that the two never do so at once.",
+    ),
+    doc(
+        Code::Undecided,
+        "CF3604",
+        2,
+        "it has to be said what is to be taken over",
+        "The database has histories of more than one tool, or the two histories differ in a way that the catalog cannot decide. Nothing was changed. The message names the flag for each of the answers.",
+    ),
+    doc(
+        Code::NotParkable,
+        "CF3501",
+        1,
+        "this cannot be parked",
+        "Nothing is to be dropped (`--park`, or `drop: park` in cofferdam.yaml), and of what the statement drops not everything can be put aside: the values of a column of a large table would have to be copied under its lock, a table without a key has nothing by which values find their rows again, a child of INHERITS shows its rows through its parent. Nothing was changed. The message says which, and what would do: mostly the strategy `shadow-table`, whose old table stays until `cofferdam finalize`, or `--no-park` for this command.",
+    ),
+    doc(
+        Code::ParkTakesMore,
+        "CF3502",
+        6,
+        "the DROP would take more along than can be parked",
+        "The statement says CASCADE, and views, foreign keys or other objects depend on what it drops. Those would be gone, and nothing could bring them back. Nothing was changed. Drop them by their names first, in the same script, then the table without CASCADE.",
+    ),
+    doc(
+        Code::NothingParked,
+        "CF3503",
+        2,
+        "nothing of this name is parked",
+        "No table or column of this name is parked in this database, or more than one is. `cofferdam parked` shows what is there; the name in its first column is always unique.",
+    ),
+    doc(
+        Code::UndropTaken,
+        "CF3504",
+        6,
+        "the place of what was parked is taken",
+        "There is a table, an index, a sequence or a column of the same name, made since, or the schema is gone. Nothing was changed. Rename what is there, or create the schema, and run the command again.",
+    ),
+    doc(
+        Code::UndropUnfit,
+        "CF3505",
+        6,
+        "what was parked does not fit its table any more",
+        "A partition cannot be attached again because another one has its range, or the table lost the key by which the values of a column find their rows. Nothing was changed: it stays parked. The message says what is in the way.",
+    ),
+    doc(
+        Code::ParkedUsed,
+        "CF3506",
+        6,
+        "something uses what is parked",
+        "A view, a foreign key or a function was made for a table while it was parked, so it is not dropped for good. Nothing was changed. The message says what it is; drop that first, or bring the table back with `cofferdam undrop`.",
+    ),
+    doc(
+        Code::ParkedGone,
+        "CF3507",
+        6,
+        "what was parked is not there any more",
+        "It was dropped for good by `cofferdam finalize`, or somebody removed its schema by hand. `cofferdam parked --all` says when and by whom, where Cofferdam did it. Only a backup brings the rows back.",
+    ),
+    doc(
+        Code::NoLiveNumbers,
+        "CF3641",
+        1,
+        "lint could not ask the database",
+        "`lint --require-live` was to look at the database and could not reach it or read its catalog, so the findings would rest on the text of the files alone. Without --require-live lint says so and goes on. Check the URL, or that the database is up.",
+    ),
+    doc(
+        Code::NoGitBase,
+        "CF3642",
+        2,
+        "git does not say what changed",
+        "`lint --git-base REF` looks only at files that differ from where this branch left REF. git is not installed, this is no working tree, or there is no such REF here: a build server often fetches the newest commit only, and then `git fetch --unshallow` or a checkout with its whole history helps.",
     ),
 ];
 

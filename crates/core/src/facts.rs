@@ -15,6 +15,62 @@ pub struct Facts {
     pub tables: BTreeMap<String, Table>,
     /// Schemas, extensions, types ... that exist, as `kind name`: `type public.mood`, `schema audit`, `index public.t_a_idx`.
     pub objects: Vec<String>,
+    /// What was asked of the rows themselves, with the answers. Empty: nothing was asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub answers: Vec<(DataQuestion, DataAnswer)>,
+}
+
+/// Something about the rows of a table that no catalog tells.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", rename_all_fields = "camelCase", tag = "ask")]
+pub enum DataQuestion {
+    /// Does a row hold NULL in this column?
+    Nulls {
+        /// The table, as the statement names it.
+        table: Name,
+        /// The column.
+        column: String,
+    },
+    /// Do two rows hold the same values in these columns, none of them NULL?
+    Duplicates {
+        /// The table, as the statement names it.
+        table: Name,
+        /// The columns, in order.
+        columns: Vec<String>,
+    },
+    /// Does a row refer to a parent that is not there?
+    Orphans {
+        /// The table that refers, as the statement names it.
+        table: Name,
+        /// Its columns, in order.
+        columns: Vec<String>,
+        /// The table that is referred to.
+        parent: Name,
+        /// Its columns, in order; as many as there are in `columns`.
+        parent_columns: Vec<String>,
+    },
+}
+
+/// What was found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "answer", content = "why")]
+pub enum DataAnswer {
+    /// There is such a row: it was seen.
+    Yes,
+    /// There is none: all rows were looked at, or the catalog proves it.
+    No,
+    /// Nobody knows, for this reason: the table is too large to be read in the time that a look may take, its rows may
+    /// not be read by us, or somebody holds it locked.
+    NotKnown(String),
+}
+
+impl DataQuestion {
+    /// The table whose rows are meant.
+    pub fn table(&self) -> &Name {
+        match self {
+            Self::Nulls { table, .. } | Self::Duplicates { table, .. } | Self::Orphans { table, .. } => table,
+        }
+    }
 }
 
 /// The server and what we may do on it.
@@ -68,6 +124,9 @@ pub struct Table {
     pub writes_per_second: Option<f64>,
     /// Seconds since it was last analysed.
     pub analysed_seconds_ago: Option<u64>,
+    /// Rows written since then, by the server's count. `None`: not known.
+    #[serde(default)]
+    pub written_since_analysed: Option<u64>,
     /// Its columns in order.
     pub columns: Vec<ColumnFacts>,
     /// Its constraints.
@@ -157,11 +216,21 @@ pub const LARGE_ROWS: u64 = 1_000_000;
 pub const LARGE_BYTES: u64 = 1 << 30;
 /// From here on a table counts as busy.
 pub const BUSY_WRITES_PER_SECOND: f64 = 50.0;
+/// Statistics that are older than this are not to be relied on: a week, in seconds.
+pub const STALE_SECONDS: u64 = 7 * 24 * 3600;
+/// Nor are those of a table of which more than this share was written since. The server's own ANALYZE comes after
+/// a tenth, so that twice as much means that it does not come.
+pub const STALE_SHARE: f64 = 0.2;
 
 impl Facts {
     /// What is known of a table, by the name under which it was asked for.
     pub fn table(&self, name: &Name) -> Option<&Table> {
         self.tables.get(&name.to_string())
+    }
+
+    /// What was found out about the rows; `None`: it was not asked.
+    pub fn answer(&self, question: &DataQuestion) -> Option<&DataAnswer> {
+        self.answers.iter().find(|(asked, _)| asked == question).map(|(_, answer)| answer)
     }
 
     /// Whether an object exists: `has("schema", "audit")`.
@@ -184,6 +253,17 @@ impl Table {
     /// Fifty rows written in a second.
     pub fn busy(&self) -> bool {
         self.writes_per_second.is_some_and(|w| w >= BUSY_WRITES_PER_SECOND)
+    }
+
+    /// Why the server's statistics of it are not to be relied on, in words; `None`: they are fresh, or there are none.
+    pub fn stale(&self) -> Option<String> {
+        let ago = self.analysed_seconds_ago?;
+        let written = self.written_since_analysed.unwrap_or(0);
+        let share = written as f64 / self.rows.unwrap_or(0).max(1) as f64;
+        if share > STALE_SHARE && written > 1_000 {
+            return Some(format!("stale: {written} rows were written since"));
+        }
+        (ago > STALE_SECONDS).then(|| "stale: older than a week".to_owned())
     }
 
     /// A column by its name.

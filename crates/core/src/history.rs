@@ -70,6 +70,9 @@ pub struct RollbackBundle {
     /// The author's check.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub check: Option<Script>,
+    /// The tool in whose history it was recorded, too: `goose`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept_in: Option<String>,
 }
 
 impl Applied {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::approval::Approval;
+use crate::approval::{Approval, Awaited};
 use crate::backup::Taken;
 use crate::fault::Question;
 use crate::run::{Event, Illegal, Phase};
@@ -99,6 +99,11 @@ pub enum What {
     Approved {
         /// The word.
         approval: Box<Approval>,
+    },
+    /// Plans were to be carried out that nobody has agreed to. The row belongs to no run.
+    Awaited {
+        /// Which.
+        awaited: Box<Awaited>,
     },
 }
 
@@ -218,7 +223,7 @@ pub fn fold<'a>(entries: impl IntoIterator<Item = &'a What>) -> Result<State, Il
                 state.failure = Some(why.clone());
             }
             What::Asked { question, .. } => state.stuck = Some((state.phase, Some(question.clone()))),
-            What::BackedUp { .. } | What::Noted { .. } | What::Approved { .. } => {}
+            What::BackedUp { .. } | What::Noted { .. } | What::Approved { .. } | What::Awaited { .. } => {}
         }
     }
     Ok(state)

@@ -19,6 +19,7 @@ pub mod journal;
 pub mod limits;
 pub mod notice;
 pub mod online;
+pub mod park;
 pub mod plan;
 pub mod run;
 pub mod text;

@@ -18,15 +18,15 @@ use crate::who::Who;
 pub enum Told {
     /// A run began.
     Began,
-    /// It does not go on without a person: it is stuck, or ready to be swapped.
+    /// It does not go on without a person: nobody agreed to it yet, it is stuck or stopped, or ready to be swapped.
     Waits,
     /// The tables have changed places, and can change back.
     Swapped,
     /// The change is there.
     Finished,
-    /// It failed, and is being taken back; or it never began.
+    /// It was refused before it began; or it could not be taken back, and the swap stands.
     Failed,
-    /// Nothing of the change is there.
+    /// Nothing of the change is there. Where it failed, this says so, too: that it is being taken back is not told apart.
     RolledBack,
 }
 
@@ -90,18 +90,24 @@ pub struct Notice {
     pub hash: String,
 }
 
+/// What the note begins with that says what the watch found where it takes a run back.
+pub const TAKEN_BACK: &str = "to be taken back: ";
+/// What the note begins with that a run leaves which was stopped and is for a person to go on with.
+pub const STOPPED: &str = "stopped for a person: ";
+
 /// What a row tells, by itself and the plan of its run.
 pub fn told(what: &What, plan: &Plan) -> Option<Told> {
     let (from, last, to) = match what {
         What::Moved { from, on, to } => (*from, *on, *to),
         What::Passed { from, on, to } => (*from, *on.last()?, *to),
+        What::Noted { text } => return text.starts_with(STOPPED).then_some(Told::Waits),
         _ => return None,
     };
     match to {
         Phase::Done if plan.intent == Intent::Undo => Some(Told::RolledBack),
         Phase::Done => Some(Told::Finished),
         Phase::RolledBack => Some(Told::RolledBack),
-        Phase::Refused | Phase::RollingBack => Some(Told::Failed),
+        Phase::Refused => Some(Told::Failed),
         Phase::Watching if last == Event::RevertRefused => Some(Told::Failed),
         Phase::Stuck => Some(Told::Waits),
         Phase::Watching => Some(Told::Swapped),
@@ -125,12 +131,23 @@ pub fn notice(rows: &[Entry], plan: &Plan, digest: &str, database: &str) -> Opti
     let kind = told(&row.what, plan)?;
     let state = fold(rows.iter().map(|row| &row.what)).ok()?;
     let question = state.stuck.and_then(|(_, question)| question);
+    let stopped = match &row.what {
+        What::Noted { text } => text.strip_prefix(STOPPED),
+        _ => None,
+    };
+    let gave_way = (kind == Told::RolledBack).then(|| gave_way(rows)).flatten();
+    let failed = gave_way.is_some();
     let why = match kind {
+        Told::Waits if stopped.is_some() => stopped.map(str::to_owned),
         Told::Waits => question.map(|q| format!("{} (look at {})", q.what, q.look_at)),
         Told::Failed => state.failure,
+        Told::RolledBack => gave_way,
         _ => None,
     };
     let next = match (kind, state.phase) {
+        (Told::Waits, _) if stopped.is_some() => {
+            Some(format!("cofferdam rollback {}, or the same command with a wider limit goes on", row.run))
+        }
         (Told::Waits, Phase::Stuck) => Some(format!("cofferdam repair {}", row.run)),
         (Told::Waits, _) => Some(format!("cofferdam cutover {}", row.run)),
         (Told::Swapped, _) => Some(format!("cofferdam rollback {0}, or cofferdam finalize {0}", row.run)),
@@ -139,7 +156,7 @@ pub fn notice(rows: &[Entry], plan: &Plan, digest: &str, database: &str) -> Opti
     Some(Notice {
         id: format!("{}/{}", row.run, row.seq),
         kind,
-        title: title(kind, plan, state.phase, database),
+        title: title((kind, failed, stopped.is_some()), plan, state.phase, database),
         database: database.to_owned(),
         run: row.run,
         seq: row.seq,
@@ -158,21 +175,84 @@ pub fn notice(rows: &[Entry], plan: &Plan, digest: &str, database: &str) -> Opti
     })
 }
 
-fn title(kind: Told, plan: &Plan, phase: Phase, database: &str) -> String {
+/// The event of plans that nobody has agreed to: a row that belongs to no run.
+pub fn awaited(row: &Entry, database: &str) -> Option<Notice> {
+    let What::Awaited { awaited } = &row.what else { return None };
+    let key = match awaited.keys.as_slice() {
+        [one] => one.clone(),
+        [one, other] => format!("{one}, {other}"),
+        [first, .., last] => format!("{first} to {last}"),
+        [] => String::new(),
+    };
+    let waits = if awaited.keys.len() == 1 { "waits" } else { "wait" };
+    Some(Notice {
+        id: format!("{}/{}", row.run, row.seq),
+        kind: Told::Waits,
+        title: format!("{database}: {key} {waits} for an approval"),
+        database: database.to_owned(),
+        run: row.run,
+        seq: row.seq,
+        at: row.at.clone(),
+        who: row.who.clone(),
+        environment: Who::parse(&row.who).environment,
+        key,
+        description: String::new(),
+        intent: Intent::Apply,
+        strategy: String::new(),
+        digest: awaited.digest.clone(),
+        phase: Phase::Planned,
+        why: Some(awaited.why.clone()),
+        next: Some(awaited.next.clone()).filter(|next| !next.is_empty()),
+        hash: row.hash.clone(),
+    })
+}
+
+/// Why the run was taken back the last time that it was; `None`: a person asked for it.
+fn gave_way(rows: &[Entry]) -> Option<String> {
+    let back = rows.iter().rposition(|row| matches!(way(&row.what), Some((_, Phase::RollingBack))))?;
+    // What was found and what failed was written together with it. What failed earlier, and was left for another try,
+    // is no reason.
+    let mut why = None;
+    for row in rows[..back].iter().rev().take_while(|row| row.at == rows[back].at) {
+        match &row.what {
+            What::Noted { text } => why = text.strip_prefix(TAKEN_BACK).map(str::to_owned).or(why),
+            What::Failed { why: failed, .. } => why = why.or_else(|| Some(failed.clone())),
+            _ => {}
+        }
+    }
+    let asked = matches!(way(&rows[back].what), Some((Event::CancelAsked, _)));
+    match asked {
+        true => why,
+        false => Some(why.unwrap_or_else(|| "a step failed".to_owned())),
+    }
+}
+
+/// The last event of a row that moves, and where to.
+fn way(what: &What) -> Option<(Event, Phase)> {
+    match what {
+        What::Moved { on, to, .. } => Some((*on, *to)),
+        What::Passed { on, to, .. } => Some((*on.last()?, *to)),
+        _ => None,
+    }
+}
+
+fn title((kind, failed, stopped): (Told, bool, bool), plan: &Plan, phase: Phase, database: &str) -> String {
     let of = match plan.intent {
         Intent::Apply => "",
         Intent::Undo => "taking back ",
     };
     let what = match (kind, plan.intent, phase) {
         (Told::Began, ..) => "began",
+        (Told::Waits, ..) if stopped => "was stopped: a person must say how it goes on",
         (Told::Waits, _, Phase::Stuck) => "is stuck: a person must say what happened",
         (Told::Waits, ..) => "is ready and waits for the word to swap",
         (Told::Swapped, ..) => "is swapped and can be taken back",
         (Told::Finished, ..) => "is finished",
         (Told::Failed, _, Phase::Refused) => "was refused; nothing was changed",
         (Told::Failed, _, Phase::Watching) => "could not be taken back; the swap stands",
-        (Told::Failed, ..) => "failed and is being taken back",
+        (Told::Failed, ..) => "failed",
         (Told::RolledBack, Intent::Undo, Phase::Done) => "is finished",
+        (Told::RolledBack, ..) if failed => "failed and was taken back; nothing of it is left",
         (Told::RolledBack, ..) => "was taken back; nothing of it is left",
     };
     format!("{database}: {of}{} {what}", plan.key)
@@ -181,6 +261,7 @@ fn title(kind: Told, plan: &Plan, phase: Phase, database: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::approval::Awaited;
     use crate::fault::Question;
     use crate::run::TABLE;
 
@@ -233,13 +314,18 @@ mod tests {
     fn why_it_failed_and_what_is_asked_are_told() {
         let on = vec![Event::PlanAccepted, Event::ChecksPassed];
         let began = What::Passed { from: Phase::Requested, on, to: Phase::Expanding };
-        let failed = of(vec![
-            began.clone(),
-            What::Failed { step: "1".into(), why: "no such table".into() },
-            moved(Phase::Expanding, Event::StepFailed),
-        ])
-        .unwrap();
-        assert_eq!((failed.kind, failed.why.as_deref()), (Told::Failed, Some("no such table")));
+        let failed = || {
+            vec![
+                began.clone(),
+                What::Failed { step: "1".into(), why: "no such table".into() },
+                moved(Phase::Expanding, Event::StepFailed),
+            ]
+        };
+        // That it failed and that it was taken back is one event.
+        assert_eq!(of(failed()), None);
+        let back = of([failed(), vec![moved(Phase::RollingBack, Event::Reverted)]].concat()).unwrap();
+        assert_eq!((back.kind, back.why.as_deref()), (Told::RolledBack, Some("no such table")));
+        assert_eq!(back.title, "shop: 1.5.0 failed and was taken back; nothing of it is left");
         let question = Question { what: "did it end?".into(), look_at: "the log".into() };
         let stuck = of(vec![
             began,
@@ -252,11 +338,66 @@ mod tests {
     }
 
     #[test]
+    fn what_a_person_took_back_did_not_fail() {
+        let on = Phase::Requested.way_to(Phase::Watching).unwrap();
+        let swapped = What::Passed { from: Phase::Requested, on, to: Phase::Watching };
+        let earlier = What::Failed { step: "9".into(), why: "an earlier try".into() };
+        let found = What::Noted { text: format!("{TAKEN_BACK}maxDowntime 2 s: 3 s") };
+        for (before, on, title, why) in [
+            (vec![earlier.clone()], Event::CancelAsked, "was taken back", None),
+            (vec![], Event::CancelAsked, "was taken back", None),
+            (vec![found.clone()], Event::CancelAsked, "failed and was", Some("maxDowntime 2 s: 3 s")),
+            (vec![found, earlier], Event::Regressed, "failed and was", Some("maxDowntime 2 s: 3 s")),
+            (vec![], Event::Regressed, "failed and was", Some("a step failed")),
+        ] {
+            let back = vec![moved(Phase::Watching, on), moved(Phase::RollingBack, Event::Reverted)];
+            let mut all = rows([vec![swapped.clone()], before, back].concat());
+            // An earlier try was written earlier.
+            if on == Event::CancelAsked && matches!(all[1].what, What::Failed { .. }) {
+                all[1].at = "2026-11-20T09:00:00Z".into();
+            }
+            let told = notice(&all, &plan(Intent::Apply), "sha256:1", "shop").unwrap();
+            assert!(told.title.starts_with(&format!("shop: 1.5.0 {title}")), "{}", told.title);
+            assert_eq!(told.why.as_deref(), why);
+        }
+    }
+
+    #[test]
+    fn what_was_stopped_for_a_person_and_what_waits_for_an_approval_are_told() {
+        let on = vec![Event::PlanAccepted, Event::ChecksPassed];
+        let began = What::Passed { from: Phase::Requested, on, to: Phase::Expanding };
+        let stopped = What::Noted { text: format!("{STOPPED}maxTime 1 s: 2 s") };
+        let told = of(vec![began.clone(), stopped]).unwrap();
+        assert_eq!((told.kind, told.why.as_deref()), (Told::Waits, Some("maxTime 1 s: 2 s")));
+        assert!(
+            told.title.ends_with("how it goes on") && told.next.unwrap().starts_with("cofferdam rollback ")
+        );
+        assert_eq!(of(vec![began, What::Noted { text: "a note".into() }]), None);
+        for (keys, said) in [
+            (&["1"][..], "shop: 1 waits for an approval"),
+            (&["1", "2"], "shop: 1, 2 wait for an approval"),
+            (&["1", "2", "3"], "shop: 1 to 3 wait for an approval"),
+        ] {
+            let waits = Awaited {
+                digest: "sha256:9".into(),
+                keys: keys.iter().map(|key| (*key).to_owned()).collect(),
+                code: "CF3104".into(),
+                why: "nobody".into(),
+                next: "cofferdam approve".into(),
+            };
+            let rows = rows(vec![What::Awaited { awaited: Box::new(waits) }]);
+            let told = awaited(&rows[0], "shop").unwrap();
+            assert_eq!((told.kind, told.title.as_str()), (Told::Waits, said));
+            assert_eq!((told.digest.as_str(), told.next.as_deref()), ("sha256:9", Some("cofferdam approve")));
+        }
+    }
+
+    #[test]
     fn every_end_and_every_wait_for_a_person_is_told() {
         for row in TABLE {
             let what = What::Moved { from: row.from, on: row.on, to: row.to };
-            let must =
-                row.to.terminal() || matches!(row.to, Phase::Stuck | Phase::RollingBack | Phase::Watching);
+            // What is being taken back is told at its end, which may be that it is stuck.
+            let must = row.to.terminal() || matches!(row.to, Phase::Stuck | Phase::Watching);
             assert_eq!(
                 told(&what, &plan(Intent::Apply)).is_some(),
                 must || row.from == Phase::Requested,

@@ -10,6 +10,7 @@ use crate::change::Span;
 use crate::ident::Name;
 use crate::limits::Limits;
 use crate::online::{Online, Part};
+use crate::park::{Deed, Parking};
 use crate::run::Phase;
 use crate::text::Text;
 
@@ -116,6 +117,13 @@ pub enum Act {
         /// Which part of it.
         part: Part,
     },
+    /// Something is put aside in place of being dropped, or what was put aside is brought back or dropped for good.
+    Park {
+        /// What it is.
+        parking: Box<Parking>,
+        /// What is done with it.
+        deed: Deed,
+    },
 }
 
 impl Act {
@@ -130,6 +138,9 @@ impl Act {
             Act::Sql { sql, .. } | Act::BuildIndex { sql, .. } => sql.to_string(),
             Act::Check { queries } => queries.join(";\n"),
             Act::Online { change, part } => format!("{} {}: {}", part.word(), change.table, change.clauses),
+            // What the statement would have done, which is how a person finds it in the script.
+            Act::Park { parking, deed: Deed::Park } => parking.sql.to_string(),
+            Act::Park { parking, deed } => format!("{} {}", deed.word(), parking.object),
         }
     }
 }

@@ -11,17 +11,20 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use cofferdam_core::facts::Room;
+use cofferdam_core::facts::{DataAnswer, DataQuestion, Room};
 use cofferdam_core::fault::Result;
 use cofferdam_core::history::{Applied, RollbackBundle};
 use cofferdam_core::journal::{Entry, What};
 use cofferdam_core::online::{Examined, Online};
+use cofferdam_core::park::Parked;
 use cofferdam_core::plan::{Act, Plan, Probe, Seen, Step};
 use cofferdam_core::{Code, Facts, Limits, Name, Phase, Refusal};
+use cofferdam_formats::tables::Table;
 
 pub mod contract;
 pub mod copy;
 pub mod fake;
+pub mod ledger;
 pub mod online;
 pub mod outbox;
 #[cfg(feature = "postgres")]
@@ -29,6 +32,7 @@ pub mod postgres;
 pub mod vitals;
 
 pub use copy::Copier;
+pub use ledger::{Beside, Keeping, Kept};
 pub use online::{Asked, OnlineState, Progress};
 pub use outbox::{Mark, Sent};
 pub use vitals::{Stopping, Touch, TouchEnd, Vitals, VitalsAsked};
@@ -293,8 +297,44 @@ pub trait Session: Send {
     /// Facts of the server and of these tables. Reads only; every query is bounded.
     async fn facts(&mut self, of: &[Name]) -> Result<Facts>;
 
+    /// What the rows hold: one answer for each question, in order. `facts` are those of the tables that the questions
+    /// name. Reads only; every look is bounded, and what cannot be found out within it is [`DataAnswer::NotKnown`].
+    async fn answers(&mut self, facts: &Facts, questions: &[DataQuestion]) -> Result<Vec<DataAnswer>>;
+
     /// The history in the order of its ranks, rows taken back included. Empty where Cofferdam never was.
     async fn history(&mut self) -> Result<Vec<Applied>>;
+
+    /// Says which directory the history is about, and where it is kept: from now on the table of its tool is read and
+    /// written, too, in the transaction in which our own history is. `claim` takes the tool's lock, makes its table
+    /// where it is missing, and takes over what the tool did since. Without this Cofferdam's own history is all there
+    /// is. An engine that knows no tools keeps its own.
+    async fn keep(&mut self, keeping: Keeping) -> Result<Kept> {
+        match keeping.kept {
+            Some(Kept::Tool | Kept::Both) => {
+                Err(Refusal::new(Code::NoSuchTool, "histories of other tools are not kept in this database")
+                    .help("--history own")
+                    .into())
+            }
+            Some(Kept::Own) | None => Ok(Kept::Own),
+        }
+    }
+
+    /// What the last reading of the history found in the tool's table. `None`: no such table is kept.
+    fn beside(&self) -> Option<&Beside> {
+        None
+    }
+
+    /// The tables of the database that could be the history of a tool.
+    async fn tool_tables(&mut self) -> Result<Vec<Table>> {
+        Ok(Vec::new())
+    }
+
+    /// Writes these rows, which our own history has, into the table of the tool. Needs the run lock; the note goes to
+    /// the journal.
+    async fn tell_tool(&mut self, rows: &[Applied], note: &str) -> Result<()> {
+        let _ = (rows, note);
+        Ok(())
+    }
 
     /// What every command asks first. Empty where Cofferdam never was.
     async fn overview(&mut self) -> Result<Overview> {
@@ -337,6 +377,12 @@ pub trait Session: Send {
     /// Runs a read-only query and returns at most `most` rows.
     async fn rows(&mut self, query: &str, most: usize) -> Result<Rows>;
 
+    /// The same, ended by the server after this time.
+    ///
+    /// # Errors
+    /// `StatementFailed` with the time in its cause, where it took longer. The session can go on.
+    async fn rows_within(&mut self, query: &str, most: usize, within: Duration) -> Result<Rows>;
+
     /// What a person should know of how the connection was made: a password file that was not used, a server that
     /// was not verified.
     fn warnings(&self) -> &[String] {
@@ -351,7 +397,8 @@ pub trait Session: Send {
     async fn reset(&mut self) -> Result<()>;
 
     /// Adds a row for a migration that is declared as there without having been run, or rewrites checksum and
-    /// description of the row of the same rank. For `baseline` and `repair`; the note goes to the journal.
+    /// description of the row of the same rank; a row with an `undone_at` counts as taken back. The table of a tool
+    /// that is kept gets the same. For `baseline` and `repair`; the note goes to the journal.
     async fn amend_history(&mut self, row: &Applied, note: &str) -> Result<()>;
 
     /// Adds a row to the journal that belongs to no run. Needs the run lock.
@@ -410,6 +457,10 @@ pub trait Session: Send {
 
     /// The vital signs that are asked for. Reads only; what cannot be told says why.
     async fn vitals(&mut self, asked: &VitalsAsked) -> Result<Vitals>;
+
+    /// What was put aside in place of being dropped, the newest first; what ended too, which is known by its end.
+    /// Reads only.
+    async fn parked(&mut self) -> Result<Vec<Parked>>;
 
     /// Writes down, without the run lock, that this run is to be taken back, and why. The first word counts. Whoever
     /// goes on with the run finds it, also when the process that found the reason is gone.

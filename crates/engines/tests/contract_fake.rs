@@ -43,6 +43,7 @@ fn words() -> Dictionary {
         copy_three: Some(("copy t", "1\n2\n3\n")),
         select: "select t",
         text_and_null: "values text null",
+        endless: "sleep",
         failing: ("fail no such luck", "no such luck"),
         double_row: "double t",
         single_row: "single t",

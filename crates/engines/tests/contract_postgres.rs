@@ -39,6 +39,7 @@ fn words() -> Dictionary {
         copy_three: Some(("COPY t (id) FROM stdin", "1\n2\n3\n")),
         select: "SELECT id FROM t ORDER BY id",
         text_and_null: "SELECT 'text', NULL",
+        endless: "SELECT pg_sleep(600)",
         failing: ("SELECT 1 / 0", "division by zero"),
         double_row: "INSERT INTO t (id) SELECT max(id) FROM t",
         single_row: "DELETE FROM t a USING t b WHERE a.id = b.id AND a.ctid > b.ctid",

@@ -170,6 +170,20 @@ pub(crate) fn delete(codec: &'static HistoryCodec, context: &Context<'_>, key: S
     }
 }
 
+/// The row with this key gets other values, if it is there.
+pub(crate) fn update(
+    codec: &'static HistoryCodec,
+    context: &Context<'_>,
+    key: String,
+    set: Vec<(&'static str, Option<String>)>,
+) -> Vec<Write> {
+    let first = codec.key.first().copied().unwrap_or_default();
+    match context.rows.iter().any(|cells| Row::new(codec, cells).text(first) == Some(&key)) {
+        true => vec![Write::Update { key: vec![Some(key)], set }],
+        false => Vec::new(),
+    }
+}
+
 /// A tool cannot keep this.
 pub(crate) fn not_recordable(codec: &HistoryCodec, what: &str, cause: &str) -> Box<Refusal> {
     Box::new(

@@ -5,6 +5,7 @@
 //! in `history/` and its line in [`HISTORIES`]. [`standing()`] compares a bundle with a history.
 //! [`tables`] tells whose history a table is.
 
+pub mod beside;
 mod cells;
 mod foreign;
 pub mod format;

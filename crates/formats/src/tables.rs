@@ -55,11 +55,15 @@ pub fn found(tables: &[Table]) -> Vec<Found<'_>> {
     tables.iter().filter_map(|table| Some(Found { tool: tool(table, tables)?, table })).collect()
 }
 
+/// The table has all columns of the tool's history. Further ones are tolerated.
+pub fn has_columns(codec: &HistoryCodec, table: &Table) -> bool {
+    codec.columns.iter().all(|column| table.columns.iter().any(|there| there == column.name))
+}
+
 fn tool(table: &Table, all: &[Table]) -> Option<Tool> {
     let has = |name: &str| table.columns.iter().any(|column| column == name);
-    let fits = |codec: &&&HistoryCodec| {
-        codec.table == table.name && codec.id != "own" && codec.columns.iter().all(|column| has(column.name))
-    };
+    let fits =
+        |codec: &&&HistoryCodec| codec.table == table.name && codec.id != "own" && has_columns(codec, table);
     // Three tools have a `schema_migrations`; of those whose columns are there it is that with the most.
     let codec = HISTORIES.iter().filter(fits).max_by_key(|codec| codec.columns.len());
     if let Some(codec) = codec {

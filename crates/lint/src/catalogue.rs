@@ -21,6 +21,11 @@ pub fn suggest(id: &str) -> Option<&'static str> {
     (nearest.0 <= wanted.chars().count().max(3) / 3).then_some(nearest.1)
 }
 
+/// Whether the rule of an id goes by this id, code or alias.
+pub fn goes_by(id: &str, name: &str) -> bool {
+    RULES.iter().any(|rule| rule.id == id && called(rule, name))
+}
+
 /// Whether a rule goes by this id, code or alias.
 pub(crate) fn called(rule: &Rule, name: &str) -> bool {
     rule.id == name

@@ -10,7 +10,9 @@ mod catalogue;
 mod clauses;
 mod created;
 mod fix;
+mod outputs;
 mod page;
+mod questions;
 mod rewrite;
 mod rules;
 mod scene;
@@ -21,10 +23,12 @@ use std::collections::BTreeSet;
 use cofferdam_core::{Facts, Findings, Name, Script, Severity};
 use cofferdam_dialects::Parsed;
 
-pub use catalogue::{rule, suggest};
+pub use catalogue::{goes_by, rule, suggest};
 pub use created::created_tables;
 pub use fix::{Fixed, fix};
+pub use outputs::{OUTPUTS, Output, Report};
 pub use page::page;
+pub use questions::questions;
 pub use rules::RULES;
 pub use scene::Scene;
 
@@ -49,6 +53,33 @@ pub struct Rule {
     /// Looks at one statement and adds what it finds.
     pub check: fn(&Scene, &mut Findings),
 }
+
+/// The rules that say of a statement that it blocks a table while it works. Each word of theirs is compared with what a
+/// real server does (`tests/oracle`).
+pub const SPEAK_OF_LOCKS: &[&str] = &[
+    "create-index-blocking",
+    "reindex-blocking",
+    "create-index-on-partitioned",
+    "change-type-rewrite",
+    "set-not-null",
+    "set-unlogged",
+    "vacuum-full-cluster",
+    "refresh-matview-blocking",
+    "move-storage",
+    "add-fk-validating",
+    "add-check-validating",
+    "add-unique-constraint",
+    "add-primary-key",
+    "add-exclusion",
+    "domain-constraint",
+    "attach-partition-scan",
+    "add-column-volatile-default",
+    "add-column-serial-or-identity",
+    "add-column-generated-stored",
+    "add-column-inline-check",
+    "add-column-inline-unique-or-pk",
+    "add-column-domain",
+];
 
 /// What the linter is told beside the script.
 pub struct Options<'a> {
@@ -95,6 +126,10 @@ pub fn lint(script: &Script, parsed: &Parsed, options: &Options) -> Findings {
         let mut findings = Findings::new();
         for rule in &rules {
             (rule.check)(&scene, &mut findings);
+        }
+        let locks = scene.lock_words();
+        for finding in findings.iter_mut().filter(|finding| SPEAK_OF_LOCKS.contains(&finding.rule)) {
+            finding.notes.extend(locks.clone());
         }
         found.push((index, findings));
         created::follow(&change.action, options.facts, &mut created);

@@ -128,9 +128,15 @@ fn needed_later(scene: &Scene, go: &[String]) -> bool {
         _ => {}
     }
     let key = go.iter().any(|part| part.contains("UNIQUE") || part.contains("PRIMARY KEY"));
-    let table = scene.action().tables().first().map(|table| table.name.as_str());
+    let tables = scene.action().tables();
+    let table = tables.first().map(|table| table.name.as_str());
     scene.later().iter().any(|change| {
-        if reshapes(change, scene.action().tables().first().copied()) {
+        // Of an index that is dropped the table is not named: it may be any, and goes with its column or table.
+        let reshaped = match tables.first() {
+            Some(table) => reshapes(change, Some(*table)),
+            None => change.action.tables().iter().any(|any| reshapes(change, Some(*any))),
+        };
+        if reshaped {
             return true;
         }
         let text = &change.text;

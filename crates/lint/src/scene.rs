@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use cofferdam_core::facts::Table;
+use cofferdam_core::facts::{DataAnswer, DataQuestion, Table};
 use cofferdam_core::{Action, Change, Facts, Finding, Name, Script, Severity, Span, TableChange};
-use cofferdam_dialects::postgres::locks::{Effect, effect};
+use cofferdam_dialects::postgres::locks::{Effect, effect, words};
 
 use crate::{Rule, clauses, created, rewrite};
 
@@ -137,7 +137,10 @@ impl<'a> Scene<'a> {
         let facts = self.table(table)?;
         let mut text = match (facts.has_rows, facts.rows, facts.analysed_seconds_ago) {
             (Some(false), ..) => format!("{table} is empty"),
-            (_, Some(rows), Some(ago)) => format!("{table} has {rows} rows (analysed {} ago)", age(ago)),
+            (_, Some(rows), Some(ago)) => {
+                let stale = facts.stale().map(|why| format!(", {why}")).unwrap_or_default();
+                format!("{table} has {rows} rows (analysed {} ago{stale})", age(ago))
+            }
             (_, Some(rows), None) => format!("{table} has about {rows} rows"),
             (Some(true), None, _) => format!("{table} has rows, how many is not known (never analysed)"),
             (None, None, _) => format!("how many rows {table} has is not known (never analysed)"),
@@ -148,6 +151,48 @@ impl<'a> Scene<'a> {
             None => text += ", write rate not known",
         }
         Some(text)
+    }
+
+    /// What the rows hold, where it was asked.
+    pub fn answer(&self, question: &DataQuestion) -> Option<&'a DataAnswer> {
+        self.facts?.answer(question)
+    }
+
+    /// A statement before this one may have changed the table's rows, so that what was seen of them no longer holds.
+    pub fn written_before(&self, table: &Name) -> bool {
+        self.earlier().iter().any(|change| match &change.action {
+            Action::Update { table: written, .. }
+            | Action::Delete { table: written, .. }
+            | Action::Merge { table: written } => written == table,
+            Action::Truncate { tables, .. } => tables.contains(table),
+            Action::Do | Action::Call => true,
+            _ => false,
+        })
+    }
+
+    /// The lock of the statement and what it blocks for how long, in a line: `takes SHARE on users and reads all of it:
+    /// blocks writes for about 40 s`. `None` where nothing is known of the table, or it blocks nobody.
+    pub fn lock_words(&self) -> Option<String> {
+        let effect = effect(self.change(), self.facts);
+        let tables = self.action().tables();
+        let name = tables.first()?;
+        let table = self.table(name)?;
+        let work = match (effect.rewrites, effect.builds_index, effect.scans) {
+            (true, ..) => " and writes all of it anew",
+            (_, true, _) => " and builds an index",
+            (_, _, true) => " and reads all of it",
+            _ => "",
+        };
+        if !effect.lock.blocks_writes() {
+            return None;
+        }
+        let (blocks, _) = words(&effect, Some(table));
+        // Less than an instant is not said of whom.
+        let blocks = match blocks.strip_prefix('<') {
+            Some(_) => format!("nobody for more than {}", blocks.trim_start_matches('<')),
+            None => blocks,
+        };
+        Some(format!("takes {} on {name}{work}: blocks {blocks}", effect.lock.name()))
     }
 
     /// How bad it is to block a table: an error where it is large or busy, only good to know where it is empty.

@@ -92,6 +92,37 @@ fn every_rule_has_a_hit_and_a_miss_and_they_are_that() {
     }
 }
 
+/// Rules about locks for which no sequence of statements does the same without harm, each with the reason. Every other
+/// has a fixture in which it offers a rewrite.
+const NO_REWRITE: &[(&str, &str)] = &[
+    ("change-type-rewrite", "the table is changed online: cofferdam alter"),
+    ("set-unlogged", "the table is changed online"),
+    ("vacuum-full-cluster", "the table is changed online"),
+    ("move-storage", "the table is changed online"),
+    ("add-column-generated-stored", "the table is changed online"),
+    ("add-column-serial-or-identity", "old rows need numbers: a person decides which"),
+    ("add-column-domain", "old rows need a value: a person decides which"),
+    ("add-exclusion", "the server has no way that does not block"),
+    ("create-index-on-partitioned", "the partitions are not in the script: apply builds one by one"),
+    ("attach-partition-scan", "the check that proves the bounds is the author's to write"),
+    ("domain-constraint", "a constraint without a name cannot be validated by one"),
+    ("add-column-volatile-default", "old rows are filled in batches, which is no statement of a script"),
+];
+
+#[test]
+fn every_rule_about_locks_offers_a_rewrite_or_there_is_a_reason() {
+    let mut offered: Vec<&str> = Vec::new();
+    for fixture in fixtures() {
+        let found = fixture.lint(&fixture.script, &fixture.created);
+        offered.extend(found.iter().filter(|finding| finding.fix.is_some()).map(|finding| finding.rule));
+    }
+    for rule in cofferdam_lint::SPEAK_OF_LOCKS {
+        let reason = NO_REWRITE.iter().any(|(without, _)| without == rule);
+        assert_ne!(offered.contains(rule), reason, "{rule}");
+        assert!(cofferdam_lint::rule(rule).is_some_and(|known| known.id == *rule), "{rule}");
+    }
+}
+
 #[test]
 fn after_a_fix_the_text_is_read_and_its_findings_are_gone() {
     let mut tried = 0;

@@ -47,7 +47,8 @@ pub const SLACK: &str = "/cofferdam/notify-slack";
 pub const HOOK: &str = "/cofferdam/notify-webhook";
 /// Folder: the key `key` is what messages to that webhook are signed with.
 pub const HOOK_KEY: &str = "/cofferdam/notify-signing-key";
-/// Folder: the keys `username` and `password` are the login of the mail server.
+/// Folder: the keys `username` and `password` are the login of the mail server, and `ca.crt`, if it is there, the
+/// authorities of its certificate.
 pub const SMTP_LOGIN: &str = "/cofferdam/notify-smtp";
 
 /// The mail server that the administrator set.

@@ -3,6 +3,7 @@
 //! It talks to Kubernetes only and never opens a database. What a Secret holds it cannot read either: the kubelet
 //! mounts it into the Pod of the runner.
 
+pub mod approval;
 pub mod contract;
 mod failpoint;
 pub mod gates;
@@ -90,8 +91,11 @@ pub async fn run(
         let controllers = known.into_iter().map(|known| {
             migration::run(known, &settings, (recorder.clone(), metrics.clone(), election.clone()))
         });
+        let words =
+            namespaces.iter().map(|namespace| approval::run(client.clone(), *namespace, election.clone()));
         tokio::select! {
             _ = futures::future::join_all(controllers) => Err("the controllers ended".to_owned()),
+            _ = futures::future::join_all(words) => Err("the controllers of approvals ended".to_owned()),
             () = election.lost() => Err("the lease was lost".to_owned()),
         }
     };

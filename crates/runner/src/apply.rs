@@ -32,7 +32,8 @@ pub async fn apply(
     stop: &Stop,
 ) -> Result<Summary> {
     let mut summary = Summary::default();
-    if assessment.pending.is_empty() && assessment.unfinished.iter().all(crate::online::is_alter) {
+    let of_alter = |run: &Run| crate::online::is_alter(run) && !crate::parked::is_of_parked(run);
+    if assessment.pending.is_empty() && assessment.unfinished.iter().all(of_alter) {
         summary.version = version(&assessment.history);
         return Ok(summary);
     }
@@ -56,6 +57,7 @@ pub async fn apply(
     session.claim(policy.lock_wait).await?;
     // Read again under the lock: another runner may have been here since the assessment.
     let mut overview = session.overview().await?;
+    crate::beside::refuse(&*session, &overview.unfinished, false)?;
     let mut open = Vec::new();
     if !overview.unfinished.is_empty() {
         open = finish_unfinished(session, Some(assessment), policy, &reporter, stop, &mut summary).await?;
@@ -97,13 +99,15 @@ pub async fn apply(
             open.push(Run { phase: done.phase, ..opened });
         }
         summary.runs.push(done);
-        newest = newest.max(pending.migration.version.clone().filter(|version| !version.is_listed()));
+        newest = newer(newest, pending.migration.version.clone());
         touched.extend(pending.relations.named.iter().cloned());
         created.extend(pending.relations.created.iter().cloned());
     }
     summary.version = newest.map(|version| version.text);
     session.release().await?;
     let touched: Vec<Name> = touched.into_iter().collect();
+    let plans = plans.into_iter().chain(assessment.unfinished.iter().map(|run| &*run.plan));
+    summary.notes.extend(crate::parked::told(session, plans, &summary.runs).await?);
     summary.notes.extend(crate::validity::not_valid(session, &touched).await?);
     Ok(summary)
 }
@@ -220,12 +224,20 @@ pub(crate) fn run(plan: impl Into<Arc<Plan>>, record: Record, policy: &Policy) -
     }
 }
 
+/// The version that the database is at once this one is applied, too. A directory whose versions are texts says itself how
+/// they are compared.
+fn newer(newest: Option<Version>, applied: Option<Version>) -> Option<Version> {
+    let Some(applied) = applied.filter(|version| !version.is_listed()) else { return newest };
+    newest.and_then(|newest| applied.like(&newest.text)).max(Some(applied))
+}
+
 /// The newest version in force, by the order of versions and not of applying.
 fn newest(history: &[Applied]) -> Option<Version> {
+    let order = Version::sample(history.iter().filter_map(|a| a.version.as_deref()));
     history
         .iter()
         .filter(|a| a.in_force())
-        .filter_map(|a| a.version.as_deref().and_then(Version::parse))
+        .filter_map(|a| a.version.as_deref().and_then(|text| order.like(text)))
         .filter(|version| !version.is_listed())
         .max()
 }

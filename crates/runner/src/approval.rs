@@ -20,8 +20,11 @@ use cofferdam_engines::{Run, Session};
 use crate::assess::refuse_missing_rights;
 use crate::{Alteration, Assessment, Policy};
 
+mod awaited;
 #[cfg(test)]
 mod tests;
+
+pub use awaited::announce;
 
 /// So far the server's clock may be behind what it was when a word was said.
 const BEHIND: SignedDuration = SignedDuration::from_secs(60);
@@ -38,6 +41,8 @@ pub struct Terms {
     /// Somebody agreed elsewhere to the plans as they were shown: one that becomes another while it is carried out is
     /// refused.
     pub as_planned: bool,
+    /// Somebody is to be told that a plan waits: that is written into the journal.
+    pub announced: bool,
 }
 
 /// A word of the journal.
@@ -300,8 +305,17 @@ pub(crate) async fn insist(
     }
     let words = words(session).await?;
     let now = clock(session).await?;
-    let word = judge(&words, matter, &policy.approval, &policy.who, now)?;
-    Ok(Some(word.by.clone()))
+    let refusal = match judge(&words, matter, &policy.approval, &policy.who, now) {
+        Ok(word) => return Ok(Some(word.by.clone())),
+        Err(refusal) => refusal,
+    };
+    let waits = awaited::of(&refusal, matter, &policy.approval).filter(|_| policy.approval.announced);
+    if let Some(waits) = waits
+        && let Err(fault) = announce(session, waits).await
+    {
+        return Err(refusal.note(format!("nobody is told that it waits: {fault}")).into());
+    }
+    Err(refusal.into())
 }
 
 /// Refuses a plan that became another one than was agreed to, because what came before it left the table in another

@@ -6,6 +6,8 @@ use std::time::Duration;
 use cofferdam_core::bundle::Bundle;
 use cofferdam_core::fault::Result;
 use cofferdam_core::online::Examined;
+use cofferdam_core::park::{self, Deed};
+use cofferdam_core::plan::Act;
 use cofferdam_core::{Code, Facts, Fault, Finding, Migration, Name, Plan, Refusal};
 use cofferdam_dialects::{Dialect, Parsed, dialect};
 use cofferdam_engines::{Overview, Session, held_by_other};
@@ -28,7 +30,7 @@ pub async fn assess(session: &mut dyn Session, bundle: &Bundle, policy: &Policy)
     let Overview { history, unfinished } = session.overview().await?;
     let options = standing::Options { out_of_order: policy.out_of_order, target: policy.to.clone() };
     let history = crate::online::with_windows(history, &unfinished);
-    let standing = standing::standing(bundle, &history, &options);
+    let standing = crate::beside::standing(&*session, bundle, &history, &options, &unfinished);
     let mut pending: Vec<Migration> =
         standing.pending.iter().filter_map(|i| bundle.migrations.get(*i).cloned()).collect();
     pending.truncate(policy.most.unwrap_or(usize::MAX));
@@ -134,10 +136,27 @@ fn plan_one(
         let cared_for = |f: &&mut Finding| shadow_table::TAKES_CARE_OF.contains(&f.rule);
         findings.iter_mut().filter(cared_for).for_each(|finding| finding.handled = true);
     }
+    cared_for(&plan, &mut findings);
     let bundle = back::bundle(&plan, &subject);
     let why = shadow_table::why(&plan, &subject);
     let Understood { migration, relations, .. } = understood;
     Ok(Pending { plan: plan.into(), migration, relations, bundle, findings, why })
+}
+
+/// What is parked is not lost.
+fn cared_for(plan: &Plan, findings: &mut [Finding]) {
+    for step in plan.steps() {
+        let Act::Park { parking, deed: Deed::Park } = &step.act else { continue };
+        let inside = |f: &Finding| f.at.start >= step.at.start && f.at.end <= step.at.end;
+        let of = |f: &Finding| matches!(f.rule, "drop-table" | "drop-column");
+        for finding in findings.iter_mut().filter(|f| of(f) && inside(f)) {
+            finding.handled = true;
+            finding.notes.push(format!(
+                "nothing is lost: it is parked for {}, and cofferdam undrop brings it back",
+                park::for_so_long(parking.keep_seconds)
+            ));
+        }
+    }
 }
 
 fn subject<'a>(

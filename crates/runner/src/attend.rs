@@ -120,10 +120,14 @@ pub async fn baseline(
 pub async fn repair(session: &mut dyn Session, bundle: &Bundle, policy: &Policy) -> Result<Vec<String>> {
     session.claim(policy.lock_wait).await?;
     let mut said = Vec::new();
+    let order = bundle.migrations.iter().find_map(|migration| migration.version.as_ref());
     for applied in
         session.history().await?.iter().filter(|a| a.in_force() && a.kind == AppliedKind::Versioned)
     {
-        let version = applied.version.as_deref().and_then(Version::parse);
+        let version = applied.version.as_deref().and_then(|text| match order {
+            Some(order) => order.like(text),
+            None => Version::parse(text),
+        });
         if version.as_ref().is_some_and(Version::is_listed) {
             // A script of a list never had a file here.
             continue;

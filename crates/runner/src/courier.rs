@@ -22,7 +22,8 @@ use uuid::Uuid;
 
 use cofferdam_adapters::notify::Sink;
 use cofferdam_core::fault::Result;
-use cofferdam_core::journal::Entry;
+use cofferdam_core::journal::{Entry, What};
+use cofferdam_core::notice::Notice;
 use cofferdam_core::{Fault, failpoint, notice};
 use cofferdam_engines::{Mark, Run, Runs, Sent, Session};
 
@@ -257,7 +258,19 @@ async fn tell_from(
         let rows = with!(line, session => session.journal_after(sent, ROWS).await);
         let Some(last) = rows.last().map(|row| row.seq) else { return Ok(Round::Told) };
         for row in rows {
-            if row.what.moves().is_empty() {
+            if let What::Awaited { .. } = row.what {
+                // Before there is a run, whoever wrote the row is who would have begun it.
+                if scope.by.as_ref().is_some_and(|by| *by != row.who) {
+                    continue;
+                }
+                let named = named(line, &mut database).await?;
+                let Some(event) = notice::awaited(&row, &named) else { continue };
+                if let Some(failed) = deliver(line, sink, name, &event, taken).await? {
+                    return Ok(failed);
+                }
+                continue;
+            }
+            if !may_tell(&row.what) {
                 continue;
             }
             let run = match runs.entry(row.run) {
@@ -273,28 +286,53 @@ async fn tell_from(
             {
                 continue;
             }
-            if database.is_none() {
-                let server = with!(line, session => session.facts(&[]).await).server;
-                database = Some(server.database);
-            }
             let rows = with!(line, session => up_to(session, &row).await);
-            let named = database.as_deref().unwrap_or_default();
-            let Some(event) = notice::notice(&rows, &run.plan, &run.digest, named) else { continue };
-            let outcome = match sink.deliver(&event).await {
-                Ok(()) => Sent::Delivered(row.seq),
-                Err(why) => Sent::Failed(why.0),
-            };
-            if failpoint::hit("notify.delivered") {
-                return Err(Fault::Bug("failpoint notify.delivered".into()));
-            }
-            with!(line, session => session.set_mark(name, &outcome).await);
-            match outcome {
-                Sent::Failed(why) => return Ok(Round::Failed(why)),
-                _ => taken(),
+            let named = named(line, &mut database).await?;
+            let Some(event) = notice::notice(&rows, &run.plan, &run.digest, &named) else { continue };
+            if let Some(failed) = deliver(line, sink, name, &event, taken).await? {
+                return Ok(failed);
             }
         }
         sent = last;
         with!(line, session => session.set_mark(name, &Sent::Passed(last)).await);
+    }
+}
+
+/// A row that could be told, as far as can be seen without its run.
+fn may_tell(what: &What) -> bool {
+    !what.moves().is_empty() || matches!(what, What::Noted { .. })
+}
+
+/// The name of the database, asked for once.
+async fn named(line: &Line, known: &mut Option<String>) -> Result<String> {
+    if known.is_none() {
+        *known = Some(with!(line, session => session.facts(&[]).await).server.database);
+    }
+    Ok(known.clone().unwrap_or_default())
+}
+
+/// Delivers an event and moves the mark. `Some`: it was not taken.
+async fn deliver(
+    line: &Line,
+    sink: &dyn Sink,
+    mark: &str,
+    event: &Notice,
+    taken: &(dyn Fn() + Sync),
+) -> Result<Option<Round>> {
+    let outcome = match sink.deliver(event).await {
+        Ok(()) => Sent::Delivered(event.seq),
+        Err(why) => Sent::Failed(why.0),
+    };
+    if failpoint::hit("notify.delivered") {
+        return Err(Fault::Bug("failpoint notify.delivered".into()));
+    }
+    with!(line, session => session.set_mark(mark, &outcome).await);
+    match outcome {
+        Sent::Failed(why) => Ok(Some(Round::Failed(why))),
+        _ => {
+            taken();
+            Ok(None)
+        }
     }
 }
 
@@ -321,7 +359,14 @@ pub async fn left(session: &mut dyn Session, mark: &Mark, by: Option<&str>) -> R
     loop {
         let rows = session.journal_after(sent, ROWS).await?;
         let Some(last) = rows.last().map(|row| row.seq) else { return Ok(left) };
-        for row in rows.iter().filter(|row| !row.what.moves().is_empty()) {
+        for row in &rows {
+            if let What::Awaited { .. } = row.what {
+                left += u64::from(by.is_none_or(|by| by == row.who));
+                continue;
+            }
+            if !may_tell(&row.what) {
+                continue;
+            }
             let run = match runs.entry(row.run) {
                 Place::Occupied(known) => known.into_mut(),
                 Place::Vacant(unknown) => {

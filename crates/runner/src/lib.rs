@@ -27,12 +27,14 @@ mod attend;
 mod audit;
 mod back;
 pub mod backup;
+mod beside;
 pub mod courier;
 mod drive;
 pub mod foreign;
 mod guard;
 mod online;
 mod outcome;
+pub mod parked;
 pub mod precheck;
 mod resume;
 mod rollback;
@@ -44,6 +46,7 @@ pub use apply::apply;
 pub use assess::{assess, refuse_blocking};
 pub use attend::{baseline, fact_of, fact_word, repair, says};
 pub use audit::{Audit, CheckOutcome, verify};
+pub use beside::{Believe, Evidence, Import, Verdict, import, standing};
 pub use cofferdam_strategies::Wishes;
 pub use guard::{
     Breach, Condition, Downtime, Gauge, Guarded, Guarding, Outside, SIGNALS, Signal, Stop, StopWhy,

@@ -80,7 +80,8 @@ pub fn with_windows(mut history: Vec<Applied>, unfinished: &[Run]) -> Vec<Applie
 
 /// Whether `apply` does nothing about an unfinished run.
 pub(crate) async fn left_alone(session: &mut dyn Session, run: &Run) -> Result<bool> {
-    Ok(is_alter(run) || waits(session, run).await?)
+    // What brings something back, or drops it for good, is short, and nobody waits for it.
+    Ok((is_alter(run) && !crate::parked::is_of_parked(run)) || waits(session, run).await?)
 }
 
 /// In its revert window with nothing left to do but to end it. A runner that died just after the swap left steps

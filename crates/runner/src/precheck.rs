@@ -4,6 +4,7 @@
 //! journal has no run that never was. A run that was cut off is finished first; the checks are about what comes after.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use cofferdam_adapters::checks::{Asked, Found, Look, MissingRight, Takes, Value, Verdict, always};
 use cofferdam_core::facts::Server;
@@ -18,6 +19,8 @@ use cofferdam_engines::Session;
 const COPY: f64 = 1.2;
 /// An index needs at most about so much of its table.
 const INDEX: f64 = 0.5;
+/// What a query of a check may take before the server ends it: one that waits for a lock must not hold a deployment.
+const QUERY: Duration = Duration::from_secs(30);
 /// So many rows of a query are read.
 const ROWS: usize = 100;
 
@@ -75,7 +78,7 @@ pub async fn look(session: &mut dyn Session, asked: &[Asked], ground: &Ground<'_
             Look::Pooler => found.pooled = session.pooled().await?,
             Look::Room => found.room = session.room(&ground.tables).await?,
             Look::Query(query) => {
-                let rows = match session.rows(&query, ROWS).await {
+                let rows = match session.rows_within(&query, ROWS, QUERY).await {
                     Ok(rows) => Ok(rows.rows),
                     // What the server says to this one query. What is wrong with the connection is no answer.
                     Err(Fault::Refused(why))

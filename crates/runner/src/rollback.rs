@@ -35,6 +35,7 @@ pub enum Back {
 pub async fn rollback_plans(session: &mut dyn Session, to: &Back, policy: &Policy) -> Result<Vec<Plan>> {
     let unfinished = session.runs(Runs::Unfinished).await?;
     let history = with_windows(session.history().await?, &unfinished);
+    crate::beside::refuse(&*session, &unfinished, true)?;
     let chosen = to_undo(&history, to)?;
     let open = unfinished.iter().find(|run| chosen.iter().any(|applied| applied.run == Some(run.id)));
     if let Some(run) = open {
@@ -49,25 +50,26 @@ pub async fn rollback_plans(session: &mut dyn Session, to: &Back, policy: &Polic
 
 /// Versioned migrations in force, in the reverse order of their applying.
 fn to_undo<'a>(history: &'a [Applied], to: &Back) -> Result<Vec<&'a Applied>> {
+    let order = Version::sample(history.iter().filter_map(|a| a.version.as_deref()));
     let in_force: Vec<(&Applied, Version)> = history
         .iter()
         .rev()
         .filter(|a| a.in_force() && a.kind != AppliedKind::Repeatable)
-        .filter_map(|a| a.version.as_deref().and_then(Version::parse).map(|v| (a, v)))
+        .filter_map(|a| a.version.as_deref().and_then(|text| order.like(text)).map(|v| (a, v)))
         .collect();
     let chosen: Vec<&Applied> = match to {
         Back::Steps(steps) => in_force.iter().take(*steps).map(|(a, _)| *a).collect(),
         Back::These(keys) => in_force.iter().map(|(a, _)| *a).filter(|a| keys.contains(&a.key)).collect(),
         Back::To(text) => {
-            let Some(target) = Version::parse(text) else { return Err(no_such(text, &in_force)) };
-            let nothing = Version::parse("0").is_some_and(|zero| zero == target);
+            let Some(target) = order.like(text) else { return Err(no_such(text, &in_force)) };
+            let nothing = Version::parse("0") == Version::parse(text);
             if !nothing && !in_force.iter().any(|(_, v)| *v == target) {
                 return Err(no_such(text, &in_force));
             }
             // Scripts of a list stand beside the versions of a directory.
             in_force
                 .iter()
-                .filter(|(_, v)| *v > target && (nothing || !v.is_listed()))
+                .filter(|(_, v)| nothing || (*v > target && !v.is_listed()))
                 .map(|(a, _)| *a)
                 .collect()
         }
@@ -98,8 +100,11 @@ async fn plan_back(session: &mut dyn Session, applied: &Applied, policy: &Policy
     let mut plan = match &applied.bundle.down {
         Some(down) => planned_script(session, applied, down, policy).await?,
         None => match back::derived_plan(applied) {
-            Ok(plan) => plan,
-            Err(refusal) => return Err(with_backup(session, applied, *refusal).await?.into()),
+            Ok(plan) => crate::parked::way_back(session, applied, plan).await?,
+            Err(refusal) => {
+                let refusal = with_backup(session, applied, *refusal).await?;
+                return crate::backup::back::or_restored(session, applied, refusal, policy).await;
+            }
         },
     };
     plan.losses = losses(session, &plan).await?;
@@ -118,7 +123,8 @@ async fn with_backup(session: &mut dyn Session, applied: &Applied, refusal: Refu
             tables.join(", "),
             taken.location
         ))
-        .note(format!("bring the rows back with: cofferdam restore {}", taken.location)))
+        .note(format!("bring the rows back with: cofferdam restore {}", taken.location))
+        .note("tables that it dropped come back by: cofferdam rollback --restore"))
 }
 
 /// The author's way back, planned as a migration is, so that it blocks nobody either.
@@ -132,7 +138,10 @@ async fn planned_script(
     let names: Vec<Name> = parsed.changes.iter().flat_map(|c| c.action.relations()).collect();
     let facts = session.facts(&names).await?;
     let migration = Migration {
-        version: applied.version.as_deref().and_then(Version::parse),
+        version: applied
+            .version
+            .as_deref()
+            .map(|text| Version::parse(text).unwrap_or_else(|| Version::of_text(text))),
         description: applied.description.clone(),
         kind: MigrationKind::Versioned,
         up: down.clone(),
@@ -158,7 +167,7 @@ async fn planned_script(
     back::scripted_plan(applied, planned).map_err(Fault::Refused)
 }
 
-fn read(script: &Script) -> Result<Parsed> {
+pub(crate) fn read(script: &Script) -> Result<Parsed> {
     let reader = dialect("postgresql")
         .ok_or_else(|| Fault::Bug("no dialect for PostgreSQL was compiled in".into()))?;
     (reader.read)(script).map_err(Fault::Refused)
@@ -239,15 +248,21 @@ pub async fn rollback(
     crate::guard::listen_while_claiming(session, &reporter, stop);
     session.claim(policy.lock_wait).await?;
     finish_unfinished(session, None, policy, &reporter, stop, &mut summary).await?;
-    for plan in plans {
+    for plan in plans.iter().cloned() {
         stop.check()?;
         session.reset().await?;
         // The newest row of that key which is in force, read under the lock.
         let history = session.history().await?;
-        let Some(rank) = history.iter().rev().find(|a| a.in_force() && a.key == plan.key).map(|a| a.rank)
-        else {
+        let Some(applied) = history.iter().rev().find(|a| a.in_force() && a.key == plan.key) else {
             continue;
         };
+        let rank = applied.rank;
+        let mut restored = Vec::new();
+        if plan.strategy == crate::backup::back::STRATEGY {
+            let restoring = policy.backups.restore.clone().unwrap_or_default();
+            restored =
+                crate::backup::back::bring_back(session, applied, &restoring, (&reporter, stop)).await?;
+        }
         let run = run(plan, Record::Undone { rank }, policy);
         let mut driver = Driver::new(
             session,
@@ -258,9 +273,13 @@ pub async fn rollback(
             false,
         );
         driver.save_first(policy).await?;
+        if !restored.is_empty() {
+            driver.restored(restored).await?;
+        }
         summary.runs.push(driver.drive().await?);
     }
     summary.version = version(&session.history().await?);
+    summary.notes = crate::parked::told(session, plans.iter(), &summary.runs).await?;
     session.release().await?;
     Ok(summary)
 }

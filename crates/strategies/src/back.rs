@@ -17,6 +17,7 @@ pub fn bundle(plan: &Plan, subject: &Subject<'_>) -> RollbackBundle {
         check: subject.migration.check.clone(),
         derived,
         no_way_back,
+        kept_in: None,
     }
 }
 
@@ -149,6 +150,26 @@ pub fn derived_plan(applied: &Applied) -> Result<Plan, Box<Refusal>> {
         step.phase = phase;
     }
     undo_plan(applied, "derived", units)
+}
+
+/// The plan that takes an applied migration back by the undos of its steps, but for those that somebody else takes back
+/// before it: what they dropped is restored.
+pub fn restored_plan(
+    applied: &Applied,
+    by: &Plan,
+    restored: impl Fn(&Step) -> bool,
+) -> Result<Plan, Box<Refusal>> {
+    let mut left = by.clone();
+    for step in left.units.iter_mut().flat_map(|unit| &mut unit.steps) {
+        if matches!(step.undo, Undo::Impossible { .. }) && restored(step) {
+            step.undo = Undo::Nothing;
+        }
+    }
+    let units = derive(&left).map_err(|why| Box::new(no_way_back(applied, &why)))?;
+    derived_plan(&Applied {
+        bundle: RollbackBundle { derived: units, no_way_back: None, ..applied.bundle.clone() },
+        ..applied.clone()
+    })
 }
 
 /// The plan that takes an applied migration back by its author's script; `planned` is that script's own plan.

@@ -1,6 +1,7 @@
 //! Strategy `direct`: the statements themselves, or, where the server has a form that does not block, that.
 
 use cofferdam_core::change::{Action, Change, TableChange};
+use cofferdam_core::park::{Object, Parking};
 use cofferdam_core::plan::{Act, Intent, Plan, Probe, Step, Undo, Unit};
 use cofferdam_core::{Code, Name, Phase, Refusal};
 use cofferdam_dialects::postgres::inverse;
@@ -8,7 +9,7 @@ use cofferdam_dialects::postgres::locks::{self, Effect};
 use cofferdam_dialects::postgres::sequence::{self, SafeStep};
 
 use crate::transaction::{loose_by_wish, mixed, must_be_loose, without_frame};
-use crate::{Strategy, Subject};
+use crate::{Strategy, Subject, park};
 
 /// The strategy.
 pub(crate) static STRATEGY: Strategy = Strategy {
@@ -41,6 +42,11 @@ fn plan(subject: &Subject<'_>) -> Result<Plan, Box<Refusal>> {
     let mut elsewhere = false;
     for (index, change) in without_frame(subject)?.iter().enumerate() {
         let number = (index + 1).to_string();
+        if let Some(parking) = park::parking(subject, change, &number, &own_tables)? {
+            // Which object a name means is found out when it is parked, so a changed search_path does no harm.
+            drafts.push(parked(subject, change, number, parking));
+            continue;
+        }
         let no_way_back = drafts.iter().find_map(|d| match &d.step.undo {
             Undo::Impossible { why } => Some(why.clone()),
             _ => None,
@@ -160,6 +166,19 @@ fn goes_with(change: &Change, own_tables: &[Name]) -> bool {
 
 fn exists(subject: &Subject<'_>, name: Option<&Name>) -> bool {
     name.and_then(|n| subject.facts.table(n)).is_some_and(|t| t.exists)
+}
+
+fn parked(subject: &Subject<'_>, change: &Change, id: String, parking: Parking) -> Draft {
+    let effect = locks::effect(change, Some(subject.facts));
+    let title = park::title(&parking);
+    let copies = matches!(parking.object, Object::Columns { .. });
+    let (act, undo) = park::act_and_undo(parking);
+    let togetherness = if loose_by_wish(subject) { Togetherness::Alone } else { Togetherness::Together };
+    let mut step = step(subject, change, id, title, &effect, act, Probe::Nothing, undo);
+    if copies {
+        (step.blocks, step.estimate) = ("<1 s".into(), "<1 s".into());
+    }
+    Draft { step, togetherness }
 }
 
 fn of_sequence(subject: &Subject<'_>, change: &Change, id: String, safe: SafeStep) -> Draft {

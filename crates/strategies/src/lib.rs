@@ -11,6 +11,7 @@ use cofferdam_dialects::Parsed;
 pub mod back;
 mod clauses;
 mod direct;
+pub mod park;
 mod parts;
 pub mod shadow_table;
 mod title;
@@ -38,11 +39,11 @@ pub struct Subject<'a> {
     pub limits: Limits,
     /// What was found out about the tables that [`shadow_table::to_examine`] named.
     pub examined: &'a [(Name, Examined)],
-    /// What is wanted of an online change.
+    /// What is wanted beyond the statements.
     pub wishes: &'a Wishes,
 }
 
-/// What is wanted of an online change beyond its clauses.
+/// What is wanted beyond what the statements say.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Wishes {
     /// How keys of changed rows are learned.
@@ -55,6 +56,8 @@ pub struct Wishes {
     pub allow_loss: Option<String>,
     /// How much of both sides is compared.
     pub proof: Proof,
+    /// What statements drop is put aside for so many seconds; `None`: it is dropped.
+    pub park: Option<u64>,
 }
 
 /// A way to carry out a migration.

@@ -33,6 +33,13 @@ const SHELVES: &[Shelf] = &[
         unlisted: &[],
     },
     Shelf {
+        folder: "crates/lint/src/outputs/",
+        table: "crates/lint/src/outputs/mod.rs",
+        marker: ": Output =",
+        only_siblings: true,
+        unlisted: &[],
+    },
+    Shelf {
         folder: "crates/formats/src/format/",
         table: "crates/formats/src/format/mod.rs",
         marker: ": Format =",

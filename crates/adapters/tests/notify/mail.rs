@@ -1,92 +1,37 @@
 //! Mail, to aiosmtpd: `cargo xtask setup` installs it.
 
-use std::io::{BufRead, BufReader};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-
 use cofferdam_adapters::notify::{Email, Secret, Tls};
 
-use crate::server::certificate;
-use crate::{CANARY, email, notice, refused};
+use crate::post::{self, Post};
+use crate::{email, notice, refused};
 
-/// The mail server; it ends with its standard input, that is, with the test.
-struct Post {
-    child: Child,
-    /// With STARTTLS, with TLS, and without.
-    ports: [u16; 3],
-    folder: tempfile::TempDir,
-    authority: String,
+fn start() -> Option<Post> {
+    Post::start("mail", ("127.0.0.1", "localhost"), 0)
 }
 
-impl Drop for Post {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+trait Login {
+    fn email(&self, tls: Tls, port: u16) -> Email;
 }
 
-/// The system's Python, which the package of the distribution is for, and then any other.
-fn python() -> Option<&'static str> {
-    let has = |python: &&str| {
-        let asked = Command::new(python).args(["-c", "import aiosmtpd"]).stderr(Stdio::null()).status();
-        asked.is_ok_and(|status| status.success())
-    };
-    ["/usr/bin/python3", "python3"].into_iter().find(has)
-}
-
-impl Post {
-    fn start() -> Option<Self> {
-        let Some(python) = python() else {
-            cofferdam_scratch::skipped("mail", "aiosmtpd is not here");
-            return None;
-        };
-        let certificate = certificate();
-        let folder = tempfile::tempdir().unwrap();
-        let (cert, key) = (folder.path().join("tls.crt"), folder.path().join("tls.key"));
-        std::fs::write(&cert, certificate.chain.pem()).unwrap();
-        std::fs::write(&key, certificate.key.serialize_pem()).unwrap();
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/notify/mail_server.py");
-        let mut child = Command::new(python)
-            .arg(script)
-            .args([folder.path(), cert.as_path(), key.as_path()])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let ports: Vec<u16> = line.split_whitespace().map(|port| port.parse().unwrap()).collect();
-        Some(Self { child, ports: ports.try_into().unwrap(), folder, authority: certificate.authority })
-    }
-
+impl Login for Post {
     fn email(&self, tls: Tls, port: u16) -> Email {
         Email {
             host: "localhost".into(),
             port: Some(port),
             tls,
-            username: Some("user".into()),
-            password: Some(Secret::new(CANARY)),
+            username: Some(post::USER.into()),
+            password: Some(Secret::new(post::PASSWORD)),
             from: "Cofferdam <cofferdam@company.com>".into(),
             recipients: vec!["dba@company.com".into(), "team@company.com".into()],
             ca: Some(self.authority.clone().into_bytes()),
             ..Email::default()
         }
     }
-
-    fn mails(&self) -> Vec<String> {
-        let mut found: Vec<String> = (1..10)
-            .filter_map(|number| {
-                std::fs::read_to_string(self.folder.path().join(format!("{number}.eml"))).ok()
-            })
-            .collect();
-        found.sort();
-        found
-    }
 }
 
 #[tokio::test]
 async fn a_mail_arrives_over_tls_of_both_kinds_with_one_id() {
-    let Some(post) = Post::start() else { return };
+    let Some(post) = start() else { return };
     for (tls, port) in [(Tls::Starttls, post.ports[0]), (Tls::Implicit, post.ports[1])] {
         email(post.email(tls, port)).deliver(&notice()).await.unwrap();
     }
@@ -107,7 +52,7 @@ async fn a_mail_arrives_over_tls_of_both_kinds_with_one_id() {
 
 #[tokio::test]
 async fn nothing_is_sent_without_tls_without_trust_or_with_a_wrong_password() {
-    let Some(post) = Post::start() else { return };
+    let Some(post) = start() else { return };
     let [starttls, implicit, plain] = post.ports;
     type Change = fn(&mut Email);
     let cases: [(Tls, u16, Change); 5] = [

@@ -4,6 +4,9 @@
 
 mod http;
 mod mail;
+#[allow(unreachable_pub, reason = "other tests have it too")]
+#[path = "../../../../tests/support/post.rs"]
+mod post;
 mod server;
 
 use cofferdam_adapters::notify::{Egress, Email, Secret, Settings, Sink, Slack, Webhook, open};

@@ -60,6 +60,9 @@ pub(crate) struct BackupSettings {
     /// `--backup-table`.
     #[serde(default)]
     pub(crate) tables: Vec<String>,
+    /// `rollback --restore`.
+    #[serde(default)]
+    pub(crate) restore_on_rollback: bool,
 }
 
 impl BackupFlags {
@@ -95,6 +98,7 @@ impl BackupFlags {
             to: url.map(|url| Place::open(url, &Credentials::of_environment())).transpose()?,
             recipients: Recipients::of(keys)?,
             tables,
+            restore: None,
             unverified: allow.iter().find(|(what, _)| what == UNVERIFIED).map(|(_, reason)| reason.clone()),
         })
     }

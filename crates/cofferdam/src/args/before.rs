@@ -51,6 +51,7 @@ impl BeforeFlags {
             two_persons,
             command,
             as_planned: false,
+            announced: settings.notifications.is_some(),
         }
     }
 }

@@ -24,6 +24,18 @@ pub(crate) struct Common {
     /// The directory's format; else it is recognised by the names of its files
     #[arg(long, global = true, value_name = "ID")]
     pub(crate) format: Option<String>,
+    /// A value for the placeholder ${NAME} of a directory of Flyway; may be repeated
+    #[arg(long, global = true, value_name = "NAME=VALUE", value_parser = super::ledger::placeholder)]
+    pub(crate) placeholder: Vec<(String, String)>,
+    /// Where it is kept what is applied [default: both, where the table of the directory's tool is there]
+    #[arg(long, global = true, value_enum, value_name = "WHERE")]
+    pub(crate) history: Option<super::ledger::Where>,
+    /// The tool whose table is kept, where the directory does not say it: goose, golang-migrate, ...
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) tool: Option<String>,
+    /// The tool's table, where it has another name or schema: TABLE or SCHEMA.TABLE
+    #[arg(long, global = true, value_name = "TABLE", value_parser = super::ledger::table)]
+    pub(crate) history_table: Option<cofferdam_core::Name>,
     /// How the result is written to stdout
     #[arg(short, long, global = true, value_enum, default_value_t)]
     pub(crate) output: Output,

@@ -64,6 +64,7 @@ impl OnlineFlags {
             workers: self.workers.unwrap_or(0),
             allow_loss: loss(allow),
             proof: self.proof(settings, allow)?,
+            park: None,
         })
     }
 

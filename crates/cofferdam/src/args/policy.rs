@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use cofferdam_core::bundle::Version;
 use cofferdam_core::{Code, Refusal, Result};
-use cofferdam_runner::{Assessment, Policy};
+use cofferdam_runner::{Assessment, Policy, Wishes};
 
 use super::allow;
 use super::backup::{BackupFlags, UNVERIFIED};
 use super::limits::LimitFlags;
 use super::online::{DATA_LOSS, NO_COMPARISON, OnlineFlags};
+use super::park::ParkFlags;
 use crate::config::Settings;
 use crate::wiring;
 
@@ -40,6 +41,8 @@ pub(crate) struct PolicyFlags {
     pub(crate) online: OnlineFlags,
     #[command(flatten)]
     pub(crate) backup: BackupFlags,
+    #[command(flatten)]
+    pub(crate) park: ParkFlags,
 }
 
 impl PolicyFlags {
@@ -55,9 +58,12 @@ impl PolicyFlags {
         Ok(Policy {
             strategy,
             as_written: self.as_written,
-            out_of_order: self.out_of_order,
-            to: self.to.as_deref().map(version).transpose()?,
-            wishes: self.online.wishes(settings, &self.allow)?,
+            out_of_order: self.out_of_order || settings.out_of_order,
+            to: self.to.as_deref().map(target).transpose()?,
+            wishes: Wishes {
+                park: self.park.seconds(settings)?,
+                ..self.online.wishes(settings, &self.allow)?
+            },
             finalize: self.online.finalize,
             backups: self.backup.backups(settings, &self.allow)?,
             allow: self.allow.iter().map(known).collect::<Result<_>>()?,
@@ -96,7 +102,9 @@ pub(crate) fn plain(limits: &LimitFlags, settings: &Settings) -> Policy {
 pub(crate) fn check_target(policy: &Policy, assessment: &Assessment) -> Result<()> {
     let Some(target) = &policy.to else { return Ok(()) };
     let versions: Vec<&str> = assessment.standing.rows.iter().filter_map(|r| r.version.as_deref()).collect();
-    if versions.iter().any(|v| Version::parse(v).as_ref() == Some(target)) {
+    let order = Version::sample(versions.iter().copied());
+    let wanted = order.like(&target.text);
+    if versions.iter().any(|text| order.like(text) == wanted) {
         return Ok(());
     }
     let refusal = Refusal::new(Code::NoSuchVersion, format!("there is no version {target}"))
@@ -106,6 +114,21 @@ pub(crate) fn check_target(policy: &Policy, assessment: &Assessment) -> Result<(
         None => refusal.help("cofferdam status lists the versions"),
     }
     .into())
+}
+
+/// A version up to which something is done. Which versions there are is for the directory and the history to say: those of
+/// some tools are texts.
+///
+/// # Errors
+/// `NoSuchVersion` for an empty one.
+pub(crate) fn target(text: &str) -> Result<Version> {
+    let plain = |c: char| !c.is_whitespace() && !c.is_control();
+    match Version::parse(text) {
+        None if !text.is_empty() && text.chars().all(plain) && text.bytes().any(|b| b.is_ascii_digit()) => {
+            Ok(Version::of_text(text))
+        }
+        _ => version(text),
+    }
 }
 
 /// A version from the command line.

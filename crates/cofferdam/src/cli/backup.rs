@@ -111,6 +111,7 @@ async fn taken(context: &Context, flags: &Flags, settings: &Settings, place: Pla
             .iter()
             .find(|(what, _)| what == backup::UNVERIFIED)
             .map(|(_, why)| why.clone()),
+        restore: None,
     };
     let order = Order {
         wanted: wanted(&mut *session, &flags.table).await?,

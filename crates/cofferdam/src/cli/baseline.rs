@@ -42,7 +42,7 @@ async fn baseline(context: &Context, flags: &Flags) -> Result<Exit> {
     let settings = context.settings()?;
     let version = policy::version(&flags.at)?;
     let policy = policy::plain(&flags.limits, &settings);
-    let mut session = context.open(&settings).await?;
+    let mut session = context.open_keeping(&settings, None).await?;
     cofferdam_runner::baseline(&mut *session, &version, &flags.description, &policy).await?;
     let view = BaselineView { version: version.text, description: flags.description.clone() };
     context

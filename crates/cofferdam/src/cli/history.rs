@@ -44,7 +44,7 @@ pub(crate) static COMMAND: Command = Command {
 
 async fn history(context: &Context, flags: &Flags) -> Result<Exit> {
     let settings = context.settings()?;
-    let mut session = context.open(&settings).await?;
+    let mut session = context.open_keeping(&settings, None).await?;
     if let Some(wanted) = &flags.run {
         let run = runs::find(&mut *session, wanted).await?;
         let entries = session.journal(Some(run.id)).await?;

@@ -14,6 +14,7 @@ mod doctor;
 mod explain;
 mod finalize;
 mod history;
+mod import;
 mod init;
 mod kube;
 mod lint;
@@ -21,6 +22,7 @@ mod man;
 mod new;
 mod notify;
 mod operator;
+mod parked;
 mod parse;
 mod pause;
 mod plan;
@@ -31,6 +33,7 @@ mod rollback;
 mod runner;
 mod status;
 mod throttle;
+mod undrop;
 mod validate;
 mod verify;
 mod version;
@@ -85,6 +88,8 @@ pub(crate) static COMMANDS: &[&Command] = &[
     &status::COMMAND,
     &history::COMMAND,
     &rollback::COMMAND,
+    &parked::COMMAND,
+    &undrop::COMMAND,
     &finalize::COMMAND,
     &backup::COMMAND,
     &restore::COMMAND,
@@ -96,6 +101,7 @@ pub(crate) static COMMANDS: &[&Command] = &[
     &validate::COMMAND,
     &repair::COMMAND,
     &baseline::COMMAND,
+    &import::COMMAND,
     &verify::COMMAND,
     &audit::COMMAND,
     &notify::COMMAND,

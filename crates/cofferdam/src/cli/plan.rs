@@ -52,7 +52,7 @@ async fn plan(context: &Context, flags: &Flags) -> Result<Exit> {
     settings.need_database()?;
     let policy = flags.policy.policy(&flags.limits, &settings)?;
     let bundle = context.bundle(&settings)?;
-    let mut session = context.open(&settings).await?;
+    let mut session = context.open_keeping(&settings, Some(&bundle)).await?;
     let assessment = cofferdam_runner::assess(&mut *session, &bundle, &policy).await?;
     check_target(&policy, &assessment)?;
     let view = view(&mut *session, &settings, &assessment).await?;
@@ -154,7 +154,8 @@ fn named(url: &str) -> Option<String> {
 pub(crate) fn newest(history: &[cofferdam_core::history::Applied]) -> Option<String> {
     use cofferdam_core::bundle::Version;
     let in_force = history.iter().filter(|a| a.in_force());
-    in_force.filter_map(|a| a.version.as_deref().and_then(Version::parse)).max().map(|v| v.text)
+    let order = Version::sample(history.iter().filter_map(|a| a.version.as_deref()));
+    in_force.filter_map(|a| a.version.as_deref().and_then(|text| order.like(text))).max().map(|v| v.text)
 }
 
 #[cfg(test)]

@@ -81,7 +81,7 @@ async fn repair(context: &Context, flags: &Flags) -> Result<Exit> {
         _ => {
             settings.need_database()?;
             let bundle = context.bundle(&settings)?;
-            let mut session = context.open(&settings).await?;
+            let mut session = context.open_keeping(&settings, Some(&bundle)).await?;
             let changed = cofferdam_runner::repair(&mut *session, &bundle, &policy).await?;
             RepairView { changed, phase: None }
         }

@@ -1,14 +1,17 @@
 //! `rollback`: takes applied migrations back.
 
 use std::io::IsTerminal;
+use std::path::PathBuf;
 
+use cofferdam_adapters::backup::Credentials;
 use cofferdam_core::{Code, Fault, Phase, Refusal, Result};
 use cofferdam_engines::{Run, Session};
 use cofferdam_runner::Policy;
+use cofferdam_runner::backup::Restoring;
 use cofferdam_runner::{Back, open_changes, rollback as carry_out, rollback_plans, take_back};
 
 use super::{Command, Exit, flags};
-use crate::args::backup::BackupFlags;
+use crate::args::backup::{BackupFlags, keys};
 use crate::args::limits::LimitFlags;
 use crate::args::policy;
 use crate::context::Context;
@@ -32,6 +35,13 @@ struct Flags {
     /// Show what would be taken back and lost, and do nothing
     #[arg(long)]
     dry_run: bool,
+    /// Restore tables that a migration dropped and that nothing else brings back, from the verified backup that was
+    /// taken before it [default: restoreOnRollback of the environment's backup]
+    #[arg(long)]
+    restore: bool,
+    /// With --restore: the file with the identity of age that opens the backup
+    #[arg(long, value_name = "FILE")]
+    identity: Option<PathBuf>,
     #[command(flatten)]
     backup: BackupFlags,
     #[command(flatten)]
@@ -49,6 +59,7 @@ pub(crate) static COMMAND: Command = Command {
         ("cofferdam rollback --env prod --dry-run", "what taking the last migration back would do and lose"),
         ("cofferdam rollback --env prod --to 1.5.0", "until 1.5.0 is the newest version"),
         ("cofferdam rollback --steps 2 --yes", "the last two, whatever is lost"),
+        ("cofferdam rollback --env prod --restore", "with the tables that it dropped, out of their backup"),
         ("cofferdam rollback --env prod 01932f0c", "swap the tables of an online change back"),
     ],
     arguments: <Flags as clap::Args>::augment_args,
@@ -57,13 +68,17 @@ pub(crate) static COMMAND: Command = Command {
 
 async fn rollback(context: &Context, flags: &Flags) -> Result<Exit> {
     let settings = context.settings()?;
-    let policy =
-        Policy { backups: flags.backup.backups(&settings, &[])?, ..policy::plain(&flags.limits, &settings) };
+    let mut backups = flags.backup.backups(&settings, &[])?;
+    if flags.restore || settings.backup.restore_on_rollback {
+        let keys = keys(flags.identity.as_ref())?;
+        backups.restore = Some(Restoring { credentials: Credentials::of_environment(), keys });
+    }
+    let policy = Policy { backups, ..policy::plain(&flags.limits, &settings) };
     let back = match (&flags.to, flags.steps) {
         (Some(version), _) => Back::To(version.clone()),
         (None, steps) => Back::Steps(steps.unwrap_or(1) as usize),
     };
-    let mut session = context.open(&settings).await?;
+    let mut session = context.open_keeping(&settings, None).await?;
     if let Some(run) = online(&mut *session, flags).await? {
         return swap_back(context, &mut *session, &run, flags, &policy).await;
     }
@@ -81,7 +96,9 @@ async fn rollback(context: &Context, flags: &Flags) -> Result<Exit> {
     let progress = Progress::new(&context.console);
     let outcome = carry_out(&mut *session, plans, &policy, progress.reporter(), context.halt.driving()).await;
     progress.end();
-    context.console.show("Summary", &SummaryView::new(&database, "undone", outcome?), SummaryView::text);
+    let summary = outcome?;
+    summary.notes.iter().for_each(|note| context.console.note(&format!("note: {note}")));
+    context.console.show("Summary", &SummaryView::new(&database, "undone", summary), SummaryView::text);
     Ok(Exit::DONE)
 }
 

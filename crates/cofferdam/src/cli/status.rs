@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use cofferdam_core::{Bundle, Code, Fault, Refusal, Result};
 use cofferdam_engines::{Run, Runs, Session};
-use cofferdam_formats::{Options, Standing, standing};
-use cofferdam_runner::{change_of, open_changes, with_windows};
+use cofferdam_formats::{Options, Standing};
+use cofferdam_runner::{change_of, open_changes, standing, with_windows};
 
 use super::{Command, Exit, flags, plan};
 use crate::config::Settings;
@@ -54,7 +54,7 @@ async fn status(context: &Context, flags: &Flags) -> Result<Exit> {
         Err(fault) if settings.dir_is_default && absent(&fault) => None,
         Err(fault) => return Err(fault),
     };
-    let mut session = context.open(&settings).await?;
+    let mut session = context.open_keeping(&settings, bundle.as_ref()).await?;
     loop {
         let (view, problem) = look(&mut *session, &settings, bundle.as_ref()).await?;
         let goes_on = flags.watch && view.online.iter().any(|online| online.at_work);
@@ -90,7 +90,7 @@ async fn look(
     let open = open_changes(session).await?;
     let holder = session.holder().await?;
     let standing = match bundle {
-        Some(bundle) => standing(bundle, &history, &Options::default()),
+        Some(bundle) => standing(&*session, bundle, &history, &Options::default(), &unfinished),
         None if history.is_empty() && !session.runs(Runs::Last(1)).await?.is_empty() => {
             Standing { rows: Vec::new(), pending: Vec::new(), problems: Vec::new() }
         }

@@ -4,8 +4,8 @@ use cofferdam_core::bundle::Bundle;
 use cofferdam_core::{Refusal, Result, Script};
 use cofferdam_dialects::Dialect;
 use cofferdam_engines::Runs;
-use cofferdam_formats::{Options, standing};
-use cofferdam_runner::with_windows;
+use cofferdam_formats::Options;
+use cofferdam_runner::{standing, with_windows};
 use serde::Serialize;
 
 use super::{Command, Exit};
@@ -46,10 +46,10 @@ async fn validate(context: &Context) -> Result<Exit> {
     let engine = wiring::engine(settings.url.as_deref())?.id();
     let (files, mut problems) = unreadable(&bundle, wiring::dialect(Some(engine))?);
     if settings.has_database {
-        let mut session = context.open(&settings).await?;
+        let mut session = context.open_keeping(&settings, Some(&bundle)).await?;
         let unfinished = session.runs(Runs::Unfinished).await?;
         let history = with_windows(session.history().await?, &unfinished);
-        problems.extend(standing(&bundle, &history, &Options::default()).problems);
+        problems.extend(standing(&*session, &bundle, &history, &Options::default(), &unfinished).problems);
     }
     let view = ValidationView {
         valid: problems.is_empty(),

@@ -8,13 +8,14 @@ use cofferdam_core::bundle::{Bundle, Version};
 use cofferdam_core::history::{Applied, AppliedKind};
 use cofferdam_core::{Code, Fault, Refusal, Result};
 use cofferdam_engines::{Runs, Session};
-use cofferdam_formats::{Options, standing};
+use cofferdam_formats::Options;
 use cofferdam_operator::mirror::{Onlooker, Unseen};
-use cofferdam_runner::with_windows;
+use cofferdam_runner::{standing, with_windows};
 
 use super::{Command, Exit, flags};
 use crate::args::duration;
 use crate::context::Context;
+use crate::files;
 use crate::output::words::count;
 
 /// How long to wait for a server where nobody says.
@@ -123,7 +124,12 @@ async fn database(context: &Context, flags: &Flags, told: &mut Told) -> Result<(
     loop {
         let mut open = match session.take() {
             Some(open) => open,
-            None => context.open_patiently(&settings).await?,
+            None => {
+                let mut open = context.open_patiently(&settings).await?;
+                let found = if bundle.is_none() { files::bundle(&settings).ok() } else { None };
+                open.keep(settings.keeping(bundle.as_ref().or(found.as_ref()))).await?;
+                open
+            }
         };
         match missing(&mut *open, flags.to.as_deref(), bundle.as_ref()).await {
             Ok(None) => return Ok(()),
@@ -167,7 +173,7 @@ async fn missing(
     let unfinished = session.runs(Runs::Unfinished).await?;
     let history = with_windows(session.history().await?, &unfinished);
     if let Some(bundle) = bundle {
-        let standing = standing(bundle, &history, &Options::default());
+        let standing = standing(&*session, bundle, &history, &Options::default(), &unfinished);
         if let Some(problem) = standing.problems.first() {
             return Ok(Some(format!("the directory does not fit the database: {}", problem.what)));
         }
@@ -186,10 +192,11 @@ async fn missing(
 /// The version is in force, or the database was declared to be at it or later. That a later one was applied says nothing:
 /// versions may come out of order.
 fn is_there(history: &[Applied], wanted: &str) -> bool {
-    let parsed = Version::parse(wanted);
+    let order = Version::sample(history.iter().filter_map(|row| row.version.as_deref()).chain([wanted]));
+    let parsed = order.like(wanted);
     history.iter().filter(|row| row.in_force()).any(|row| {
         let Some(version) = row.version.as_deref() else { return false };
-        match (Version::parse(version), &parsed) {
+        match (order.like(version), &parsed) {
             (Some(version), Some(wanted)) if version.is_listed() || wanted.is_listed() => {
                 version.text == wanted.text
             }

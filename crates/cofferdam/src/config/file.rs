@@ -4,13 +4,16 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use cofferdam_core::{Code, Place, Refusal, Result, Span};
+use cofferdam_core::{Code, Name, Place, Refusal, Result, Span};
 use serde::{Deserialize, Deserializer};
 
 use super::guard::GuardKeys;
 use super::notifications::Notifications;
 use crate::args::backup::BackupSettings;
 use crate::args::duration;
+use crate::args::park::DropPolicy;
+use crate::args::ledger::{self, Where};
+use crate::linting::levels::LintKeys;
 
 /// Names under which the file is looked for; the first that is there is read.
 const NAMES: &[&str] = &["cofferdam.yaml", "cofferdam.yml"];
@@ -26,8 +29,20 @@ pub(super) struct File {
     pub(super) dir: Option<PathBuf>,
     /// The directory's format.
     pub(super) format: Option<String>,
+    /// Values for the placeholders of a directory of Flyway.
+    #[serde(default)]
+    pub(super) placeholders: BTreeMap<String, String>,
+    /// `--history`.
+    pub(super) history: Option<Where>,
+    /// `--tool`.
+    pub(super) tool: Option<String>,
+    /// `--history-table`.
+    #[serde(default, deserialize_with = "read_table")]
+    pub(super) history_table: Option<Name>,
     /// Who is told of runs.
     pub(super) notifications: Option<Notifications>,
+    /// How lint judges.
+    pub(super) lint: Option<LintKeys>,
 }
 
 /// One environment.
@@ -40,6 +55,19 @@ pub(super) struct Environment {
     pub(super) dir: Option<PathBuf>,
     /// The directory's format.
     pub(super) format: Option<String>,
+    /// Values for the placeholders of a directory of Flyway.
+    #[serde(default)]
+    pub(super) placeholders: BTreeMap<String, String>,
+    /// `--history`.
+    pub(super) history: Option<Where>,
+    /// `--tool`.
+    pub(super) tool: Option<String>,
+    /// `--history-table`.
+    #[serde(default, deserialize_with = "read_table")]
+    pub(super) history_table: Option<Name>,
+    /// `--out-of-order`.
+    #[serde(default)]
+    pub(super) out_of_order: bool,
     /// `--strategy`.
     pub(super) strategy: Option<String>,
     /// `--lock-timeout`.
@@ -67,6 +95,11 @@ pub(super) struct Environment {
     pub(super) sample: Option<u8>,
     /// `false`: `--no-checksum`.
     pub(super) checksum: Option<bool>,
+    /// `park`: `--park`.
+    pub(super) drop: Option<DropPolicy>,
+    /// `--park-for`.
+    #[serde(default, deserialize_with = "read_duration")]
+    pub(super) park_for: Option<Duration>,
     /// What is saved before something is destroyed.
     #[serde(default)]
     pub(super) backup: BackupSettings,
@@ -75,6 +108,8 @@ pub(super) struct Environment {
     /// What is watched at every run.
     #[serde(default)]
     pub(super) guard: GuardKeys,
+    /// How lint judges, in place of what stands at the top.
+    pub(super) lint: Option<LintKeys>,
 }
 
 /// Logins to RDS or Aurora by IAM.
@@ -107,6 +142,11 @@ pub(crate) struct ApprovalRule {
 pub(super) fn read_duration<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
     let text = String::deserialize(from)?;
     duration::parse(&text).map(Some).map_err(serde::de::Error::custom)
+}
+
+fn read_table<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Name>, D::Error> {
+    let text = String::deserialize(from)?;
+    ledger::table(&text).map(Some).map_err(serde::de::Error::custom)
 }
 
 /// Reads the file of a directory; without one, the empty configuration.

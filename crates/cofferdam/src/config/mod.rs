@@ -9,14 +9,19 @@ pub(crate) mod guard;
 pub(crate) mod notifications;
 mod reference;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use cofferdam_core::{Code, Refusal, Result};
-use cofferdam_engines::Target;
+use cofferdam_core::{Bundle, Code, Name, Refusal, Result};
+use cofferdam_engines::{Keeping, Target};
 
 use crate::args::Common;
 use crate::args::backup::BackupSettings;
+use crate::args::park::DropPolicy;
+use crate::args::ledger::Where;
+use crate::linting::levels::LintKeys;
 use crate::wiring;
 pub(crate) use file::ApprovalRule;
 pub(crate) use file::Aws;
@@ -42,6 +47,16 @@ pub(crate) struct Settings {
     pub(crate) dir_is_default: bool,
     /// The directory's format, where it is named.
     pub(crate) format: Option<String>,
+    /// Values for its placeholders.
+    pub(crate) placeholders: BTreeMap<String, String>,
+    /// See [`crate::args::Common`].
+    pub(crate) history: Option<Where>,
+    /// See [`crate::args::Common`].
+    pub(crate) tool: Option<String>,
+    /// See [`crate::args::Common`].
+    pub(crate) history_table: Option<Name>,
+    /// See [`crate::args::policy::PolicyFlags`].
+    pub(crate) out_of_order: bool,
     /// The strategy, where the environment names one.
     pub(crate) strategy: Option<String>,
     /// See [`crate::args::limits::LimitFlags`].
@@ -64,6 +79,10 @@ pub(crate) struct Settings {
     pub(crate) sample: Option<u8>,
     /// See [`crate::args::online::OnlineFlags`].
     pub(crate) checksum: Option<bool>,
+    /// See [`crate::args::park::ParkFlags`].
+    pub(crate) drop: Option<DropPolicy>,
+    /// See [`crate::args::park::ParkFlags`].
+    pub(crate) park_for: Option<Duration>,
     /// See [`crate::args::backup::BackupFlags`].
     pub(crate) backup: BackupSettings,
     /// What is watched at every run.
@@ -74,6 +93,8 @@ pub(crate) struct Settings {
     pub(crate) environment: Option<String>,
     /// Who is told of runs: the environment's, else those at the top.
     pub(crate) notifications: Option<Notifications>,
+    /// How lint judges: the environment's, else what stands at the top.
+    pub(crate) lint: LintKeys,
 }
 
 impl Settings {
@@ -106,6 +127,15 @@ impl Settings {
             dir_is_default: dir.is_none(),
             dir: dir.unwrap_or_else(|| PathBuf::from(DEFAULT_DIRECTORY)),
             format: common.format.clone().or(chosen.format).or(file.format),
+            placeholders: [file.placeholders, chosen.placeholders]
+                .into_iter()
+                .flatten()
+                .chain(common.placeholder.iter().cloned())
+                .collect(),
+            history: common.history.or(chosen.history).or(file.history),
+            tool: common.tool.clone().or(chosen.tool).or(file.tool),
+            history_table: common.history_table.clone().or(chosen.history_table).or(file.history_table),
+            out_of_order: chosen.out_of_order,
             strategy: chosen.strategy,
             lock_timeout: chosen.lock_timeout,
             lock_tries: chosen.lock_tries,
@@ -120,11 +150,14 @@ impl Settings {
             approval: chosen.approval,
             sample: chosen.sample,
             checksum: chosen.checksum,
+            drop: chosen.drop,
+            park_for: chosen.park_for,
             backup: chosen.backup,
             guard: chosen.guard,
             environments,
             environment: common.env.clone(),
             notifications: chosen.notifications.or(file.notifications),
+            lint: chosen.lint.or(file.lint).unwrap_or_default(),
         })
     }
 
@@ -135,6 +168,23 @@ impl Settings {
             application: application.into(),
             who: wiring::who(self.environment.as_deref()),
             logins: self.aws.as_ref().map(crate::logins::of),
+        }
+    }
+
+    /// How the history of what is applied is kept, for this directory; `None`: none is at hand.
+    pub(crate) fn keeping(&self, bundle: Option<&Bundle>) -> Keeping {
+        // That a directory of pairs is golang-migrate's is said by nothing but the name that is given to its form.
+        let tool = self.tool.clone().or_else(|| self.format.clone().filter(|id| id == "golang-migrate"));
+        let keeping = Keeping {
+            kept: self.history.map(Into::into),
+            tool,
+            table: self.history_table.clone(),
+            root: self.dir.display().to_string(),
+            ..Keeping::default()
+        };
+        match bundle {
+            Some(bundle) => Keeping { bundle: Arc::new(bundle.clone()), ..keeping },
+            None => keeping,
         }
     }
 

@@ -13,6 +13,8 @@ environments:
     approval: {required: true, twoPersons: true, for: 24h}
     sample: 10
     checksum: false
+    drop: park
+    parkFor: 14d
   staging:
     url: env:STAGING_URL
     dir: db/staging
@@ -76,6 +78,8 @@ fn an_environment_carries_its_limits() {
     let lasts = Some(Duration::from_secs(86_400));
     assert_eq!(settings.approval, ApprovalRule { required: true, two_persons: true, lasts });
     assert_eq!((settings.sample, settings.checksum), (Some(10), Some(false)));
+    let fortnight = std::time::Duration::from_secs(14 * 86_400);
+    assert_eq!((settings.drop, settings.park_for), (Some(DropPolicy::Park), Some(fortnight)));
 }
 
 #[test]

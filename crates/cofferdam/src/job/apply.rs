@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use cofferdam_adapters::checks::{self, Asked, Value};
 use cofferdam_api::conditions::State;
 use cofferdam_api::cutover::CutoverMode;
+use cofferdam_api::source::Format;
 use cofferdam_api::value::Sha256;
 use cofferdam_api::{ConditionType, DatabaseMigrationSpec, Reason};
 use cofferdam_core::bundle::Version;
@@ -15,7 +16,7 @@ use cofferdam_core::history::Applied;
 use cofferdam_core::online::{Gate, Proof};
 use cofferdam_core::plan::Plan;
 use cofferdam_core::{Code, Fault, Refusal};
-use cofferdam_engines::{Run, Session};
+use cofferdam_engines::{Keeping, Run, Session};
 use cofferdam_operator::outcome::{Ended, Outcome};
 use cofferdam_runner::approval::Terms;
 use cofferdam_runner::{Assessment, Policy, SharedReporter, Wishes, assess, refuse_blocking, with_windows};
@@ -141,6 +142,11 @@ async fn once(job: &Job, read: &bundle::Read, first: &OnceLock<Option<String>>) 
     let mut session = job.reach.patiently(report, &job.stop).await?;
     let session = &mut *session;
     job.reached(session).await?;
+    let bundle = Arc::new(read.bundle.clone());
+    // Of golang-migrate the files alone do not tell.
+    let migrate = job.object.spec.migration.format == Some(Format::GolangMigrate);
+    let tool = migrate.then(|| Format::GolangMigrate.word().to_owned());
+    session.keep(Keeping { bundle, tool, root: read.root.clone(), ..Keeping::default() }).await?;
     let assessment = assess(session, &read.bundle, &policy).await?;
     check_target(&policy, &assessment)?;
     let before = newest(job, &assessment.history);
@@ -166,8 +172,16 @@ async fn once(job: &Job, read: &bundle::Read, first: &OnceLock<Option<String>>) 
                 let plans: Vec<&Plan> = plans.iter().map(|plan| &**plan).collect();
                 account.begins(&plans, now);
             }),
-            consent::Word::Awaited(outcome) => return Ok(*outcome),
-            consent::Word::Lost(refusal) => return Err(Halted::Because(Reason::PlanChanged, refusal)),
+            consent::Word::Awaited(outcome) => {
+                let why = (Code::ApprovalNeeded, "nobody has approved this plan");
+                consent::announce(job, session, (&plans, &digest), why).await;
+                return Ok(*outcome);
+            }
+            consent::Word::Lost(refusal) => {
+                let why = (Code::ApprovalOther, refusal.what.as_str());
+                consent::announce(job, session, (&plans, &digest), why).await;
+                return Err(Halted::Because(Reason::PlanChanged, refusal));
+            }
         }
     }
     if job.object.spec.approval.required && !plans.is_empty() {
@@ -274,7 +288,8 @@ fn newest_of(history: &[Applied], list: Option<&str>) -> Option<String> {
         let own = |row: &&Applied| row.key.split_once('/').is_some_and(|(of, _)| of == list);
         return rows.filter(own).max_by_key(|row| row.rank).map(|row| row.key.clone());
     }
-    let versions = rows.filter_map(|row| row.version.as_deref().and_then(Version::parse));
+    let order = Version::sample(history.iter().filter_map(|row| row.version.as_deref()));
+    let versions = rows.filter_map(|row| row.version.as_deref().and_then(|text| order.like(text)));
     versions.filter(|version| !version.is_listed()).max().map(|version| version.text)
 }
 

@@ -9,7 +9,7 @@ use cofferdam_api::{ConditionType, Reason, Stage};
 use cofferdam_core::fault::Result;
 use cofferdam_core::history::Applied;
 use cofferdam_core::{Code, Refusal};
-use cofferdam_engines::Session;
+use cofferdam_engines::{Keeping, Session};
 use cofferdam_operator::outcome::{Ended, Outcome};
 use cofferdam_runner::{Back, SharedReporter, change_of, rollback_plans, take_back};
 
@@ -29,6 +29,8 @@ pub(crate) async fn rollback(job: &Job) -> Result<Outcome, Halted> {
     let mut session = job.reach.patiently(&job.report, &job.stop).await?;
     let session = &mut *session;
     job.reached(session).await?;
+    // Without its files: our own rows say in which tool's history they are, too.
+    session.keep(Keeping::default()).await?;
     let policy = policy(job)?;
     let mut open: Vec<_> = own_unfinished(job, session).await?;
     open.retain(|run| change_of(run).is_some());

@@ -1,6 +1,7 @@
 //! What is to be carried out: the scripts or the directory of `spec.migration`, as the kubelet mounted them. That of an
 //! image is in `image`.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use sha2::{Digest, Sha256 as Hasher};
@@ -16,6 +17,8 @@ use cofferdam_formats::{File, Tree, standing};
 #[derive(Debug, Clone)]
 pub(crate) struct Read {
     pub(crate) bundle: Bundle,
+    /// The directory's path, as in the paths of its scripts.
+    pub(crate) root: String,
     pub(crate) digest: Sha256,
 }
 
@@ -69,6 +72,11 @@ fn usage(what: &str, help: &str) -> Box<Refusal> {
 fn listed(object: &str, list: &[Named], folder: &Path) -> Result<Read, Unreadable> {
     let mut digest = Hasher::new();
     let mut migrations = Vec::new();
+    let wrong = |why: String| {
+        usage(&format!("spec.migration.scripts: {why}"), "kubectl explain dbm.spec.migration.scripts")
+    };
+    let validations = source::validations(list).map_err(wrong)?;
+    let mut checks = BTreeMap::new();
     for named in ordered(list)? {
         let name = &named.name.0;
         let key = named.source.0.strip_prefix("configmap://").unwrap_or(&named.source.0);
@@ -89,6 +97,10 @@ fn listed(object: &str, list: &[Named], folder: &Path) -> Result<Read, Unreadabl
         }
         digest.update(format!("{name} {}\n", found.0));
         let up = cofferdam_formats::script(&Tree::default(), &File { path: key.to_owned(), bytes })?;
+        if let Some((_, about)) = validations.iter().find(|(script, _)| script.name == named.name) {
+            checks.insert(about.name.0.clone(), up);
+            continue;
+        }
         let version = Version::of_list(object, name).ok_or_else(|| {
             usage(&format!("{object}/{name} is no name of a script"), "write small letters, digits and -")
         })?;
@@ -103,8 +115,12 @@ fn listed(object: &str, list: &[Named], folder: &Path) -> Result<Read, Unreadabl
             no_transaction: false,
         });
     }
+    for migration in &mut migrations {
+        let version = migration.version.as_ref().map(|version| version.text.as_str()).unwrap_or_default();
+        migration.check = version.split_once('/').and_then(|(_, name)| checks.remove(name));
+    }
     let bundle = Bundle { format: standing::LIST, migrations, skipped: Vec::new() };
-    Ok(Read { bundle, digest: shown(digest) })
+    Ok(Read { bundle, root: String::new(), digest: shown(digest) })
 }
 
 fn shown(digest: Hasher) -> Sha256 {
@@ -164,7 +180,8 @@ fn together(names: &[&str], folder: &Path, format: Option<Format>) -> Result<Rea
         digest.update(format!("{} {}\n", file.path, hex::encode(Hasher::digest(&file.bytes))));
     }
     let format = format.filter(|format| *format != Format::Auto).map(Format::word);
-    Ok(Read { bundle: cofferdam_formats::read(&tree, format)?, digest: shown(digest) })
+    let bundle = cofferdam_formats::read(&tree, format)?;
+    Ok(Read { bundle, root: tree.root, digest: shown(digest) })
 }
 
 #[cfg(test)]
@@ -222,6 +239,74 @@ mod tests {
         assert!(first.digest.parse().is_ok());
         std::fs::write(folder.path().join("b.sql"), "SELECT 3;").unwrap();
         assert_ne!(read().unwrap().digest, first.digest);
+    }
+
+    #[test]
+    fn a_validation_is_the_check_of_the_script_that_it_is_about() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["a", "b", "c", "v", "w"] {
+            std::fs::write(folder.path().join(format!("{name}.sql")), format!("SELECT '{name}';")).unwrap();
+        }
+        let script = |name: &str, after: &[&str], validates: bool| {
+            serde_json::json!({
+                "name": name, "source": format!("configmap://s/{name}.sql"), "dependsOn": after,
+                "type": if validates { "validation" } else { "schema" },
+            })
+        };
+        type Case<'a> = (Vec<serde_json::Value>, Result<&'a [(&'a str, &'a str)], &'a str>);
+        let cases: Vec<Case<'_>> = vec![
+            (
+                vec![script("a", &[], false), script("v", &[], true), script("b", &[], false)],
+                Ok(&[("a", "v")]),
+            ),
+            // The last of them in the order in which they run.
+            (
+                vec![script("b", &["a"], false), script("v", &["a", "b"], true), script("a", &[], false)],
+                Ok(&[("b", "v")]),
+            ),
+            (
+                vec![
+                    script("a", &[], false),
+                    script("b", &[], false),
+                    script("v", &["a"], true),
+                    script("w", &["b"], true),
+                ],
+                Ok(&[("a", "v"), ("b", "w")]),
+            ),
+            (vec![script("v", &[], true), script("a", &[], false)], Err("v validates nothing")),
+            (
+                vec![script("a", &[], false), script("v", &[], true), script("w", &["a"], true)],
+                Err("a is validated by v and by w"),
+            ),
+            (
+                vec![script("a", &[], false), script("v", &[], true), script("w", &["v"], true)],
+                Err("w depends on v, which changes nothing"),
+            ),
+        ];
+        for (scripts, expected) in cases {
+            let shown = serde_json::json!(scripts).to_string();
+            let read =
+                read("o", &source(serde_json::json!({ "scripts": scripts })), folder.path(), folder.path());
+            match (read, expected) {
+                (Ok(read), Ok(expected)) => {
+                    let found: Vec<(String, String)> = read
+                        .bundle
+                        .migrations
+                        .iter()
+                        .filter_map(|one| Some((one.key(), one.check.as_ref()?.path.clone())))
+                        .collect();
+                    let expected: Vec<(String, String)> = expected
+                        .iter()
+                        .map(|(of, check)| (format!("o/{of}"), format!("s/{check}.sql")))
+                        .collect();
+                    assert_eq!(found, expected, "{shown}");
+                }
+                (Err(Unreadable::Refused(refusal)), Err(words)) => {
+                    assert!(refusal.what.contains(words), "{}", refusal.what);
+                }
+                (read, _) => panic!("{shown}: {read:?}"),
+            }
+        }
     }
 
     #[test]

@@ -5,12 +5,15 @@ use std::sync::Arc;
 use cofferdam_api::conditions::State;
 use cofferdam_api::value::Sha256;
 use cofferdam_api::{ConditionType, Reason};
+use cofferdam_core::approval::Awaited;
 use cofferdam_core::plan::Plan;
 use cofferdam_core::{Code, Refusal};
+use cofferdam_engines::Session;
 use cofferdam_operator::outcome::{Ended, Outcome};
 
 use super::Job;
 use super::apply::with_plan;
+use super::log::Level;
 
 /// What is agreed to: the plans in their order.
 pub(crate) fn digest(plans: &[Arc<Plan>]) -> Sha256 {
@@ -57,6 +60,32 @@ pub(crate) fn ask(job: &Job, digest: &Sha256, source: &Sha256) -> Word {
             let outcome = Outcome::new(Ended::WaitsForApproval, Reason::ApprovalPending, text);
             Word::Awaited(Box::new(with_plan(outcome, digest)))
         }
+    }
+}
+
+/// Says in the journal that the plan waits, where the object names somebody who is to be told. That it cannot be said
+/// changes nothing else.
+pub(crate) async fn announce(
+    job: &Job,
+    session: &mut dyn Session,
+    (plans, digest): (&[Arc<Plan>], &Sha256),
+    (code, why): (Code, &str),
+) {
+    let told = &job.object.spec.notifications;
+    if told.slack.is_none() && told.email.is_none() && told.webhook.is_none() {
+        return;
+    }
+    let namespace = job.object.metadata.namespace.as_deref().unwrap_or("default");
+    let name = job.object.metadata.name.as_deref().unwrap_or_default();
+    let awaited = Awaited {
+        digest: digest.0.clone(),
+        keys: plans.iter().map(|plan| plan.key.clone()).collect(),
+        code: code.id().to_owned(),
+        why: why.to_owned(),
+        next: format!("kubectl cofferdam approve {name} --namespace {namespace}"),
+    };
+    if let Err(fault) = cofferdam_runner::approval::announce(session, awaited).await {
+        job.report.log.line(Level::Warn, &format!("nobody is told that the plan waits: {fault}"));
     }
 }
 

@@ -37,16 +37,28 @@ fn of_spec(spec: &DatabaseMigrationSpec) -> Result<Guarding> {
         let percent = text.as_ref().map(|text| text.parse().map_err(|why| wrong(field, why.to_string())));
         percent.transpose().map(|percent| percent.map(|percent| percent / 100.0))
     };
+    let slowdown = match &limits.max_slowdown {
+        None => None,
+        Some(text) => match text.parse() {
+            Ok(times) if times >= 1.0 => Some(times),
+            Ok(_) => return Err(wrong("maxSlowdown", "write 1 or more".into())),
+            Err(why) => return Err(wrong("maxSlowdown", why.to_string())),
+        },
+    };
+    let bake = spec.validation.bake.as_ref().map(|text| {
+        text.parse().map_err(|why| Refusal::new(Code::Usage, format!("spec.validation.bake: {why}")))
+    });
     Ok(Guarding {
+        bake: bake.transpose()?.unwrap_or_default(),
         thresholds: Thresholds {
             max_time: span("maxMigrationTime", &limits.max_migration_time)?,
             max_downtime: span("maxDowntime", &limits.max_downtime)?,
             max_cpu: share("maxCpuUsage", &limits.max_cpu_usage)?,
             max_memory: share("maxMemoryUsage", &limits.max_memory_usage)?,
-            ..Thresholds::default()
+            max_slowdown: slowdown,
+            max_lag: span("maxReplicationLag", &limits.max_replication_lag)?,
         },
         automatic: spec.rollback.automatic,
-        // What a migration's own checks find has no word of its own in a spec: they are a part of it.
         conditions: spec
             .rollback
             .conditions
@@ -55,8 +67,8 @@ fn of_spec(spec: &DatabaseMigrationSpec) -> Result<Guarding> {
                 RollbackTrigger::DataCorruption => Condition::DataCorruption,
                 RollbackTrigger::PerformanceDegradation => Condition::PerformanceDegradation,
                 RollbackTrigger::Timeout => Condition::Timeout,
+                RollbackTrigger::CheckFailed => Condition::CheckFailed,
             })
-            .chain([Condition::CheckFailed])
             .collect(),
         way: match spec.rollback.strategy {
             RollbackStrategy::Immediate => Way::Immediate,
@@ -115,8 +127,11 @@ mod tests {
         assert_eq!(none.conditions.len(), Condition::ALL.len());
         let all = of_spec(&spec(json!({
             "validation": { "performanceThresholds": {
-                "maxMigrationTime": "30m", "maxDowntime": "0s", "maxCpuUsage": "80%", "maxMemoryUsage": "70%" } },
-            "rollback": { "automatic": false, "conditions": ["timeout"], "strategy": "graceful" },
+                "maxMigrationTime": "30m", "maxDowntime": "0s", "maxCpuUsage": "80%", "maxMemoryUsage": "70%",
+                "maxSlowdown": "2.5", "maxReplicationLag": "30s" }, "bake": "1m" },
+            "rollback": {
+                "automatic": false, "conditions": ["timeout", "check-failed"], "strategy": "graceful",
+            },
         })))
         .unwrap();
         assert_eq!(
@@ -126,10 +141,22 @@ mod tests {
                 max_downtime: Some(Duration::ZERO),
                 max_cpu: Some(0.8),
                 max_memory: Some(0.7),
-                ..Thresholds::default()
+                max_slowdown: Some(2.5),
+                max_lag: Some(Duration::from_secs(30)),
             }
         );
+        assert_eq!(all.bake, Duration::from_secs(60));
         assert_eq!((all.automatic, all.way), (false, Way::Graceful));
         assert_eq!(all.conditions, [Condition::Timeout, Condition::CheckFailed]);
+        for wrong in [
+            json!({ "performanceThresholds": { "maxSlowdown": "0.5" } }),
+            json!({ "performanceThresholds": { "maxSlowdown": "x" } }),
+            json!({ "bake": "soon" }),
+        ] {
+            assert!(of_spec(&spec(json!({ "validation": wrong }))).is_err(), "{wrong}");
+        }
+        // Three of the conditions are not the fourth.
+        let named = json!({ "rollback": { "conditions": ["data-corruption", "performance-degradation", "timeout"] } });
+        assert!(!of_spec(&spec(named)).unwrap().conditions.contains(&Condition::CheckFailed));
     }
 }

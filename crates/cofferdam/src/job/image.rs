@@ -130,7 +130,7 @@ fn bundle(
     job.report.log.line(Level::Info, &format!("read {} files of {from}", tree.files.len()));
     let format = format.filter(|format| *format != Format::Auto).map(Format::word);
     let bundle = cofferdam_formats::read(tree, format)?;
-    Ok(Read { bundle, digest: Sha256(digest.to_owned()) })
+    Ok(Read { bundle, root: tree.root.clone(), digest: Sha256(digest.to_owned()) })
 }
 
 #[cfg(test)]

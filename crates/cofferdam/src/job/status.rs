@@ -9,7 +9,6 @@ use cofferdam_api::value::{Sha256, Span};
 use cofferdam_api::{
     ConditionType, DatabaseMigration, DatabaseMigrationStatus, Phase as Word, Reason, Stage,
 };
-use cofferdam_core::bundle::Version;
 use cofferdam_core::online::Part;
 use cofferdam_core::plan::{Act, Intent};
 use cofferdam_core::{Online, Phase, Plan};
@@ -351,7 +350,7 @@ impl Account {
             && let Some(run) = self.runs.get_mut(run)
         {
             run.ended = true;
-            if run.intent == Intent::Apply && Version::parse(&run.key).is_some() {
+            if run.intent == Intent::Apply && !run.key.starts_with("R:") {
                 self.status.current_version = Some(run.key.clone());
             }
         }

@@ -105,6 +105,7 @@ fn settings(asked: &Notifications, folder: &Path) -> (Settings, Vec<String>) {
                 password,
                 from: server.from,
                 recipients: email.recipients.iter().map(|address| address.0.clone()).collect(),
+                ca: key(folder, contract::SMTP_LOGIN, "ca.crt").map(|pem| pem.reveal().as_bytes().to_vec()),
                 ..Email::default()
             })
         }

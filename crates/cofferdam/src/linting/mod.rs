@@ -1,7 +1,10 @@
 //! Linting files: which scripts there are, what is known of the database, and what the rules say.
 
+pub(crate) mod atlas;
 mod between;
+pub(crate) mod changed;
 pub(crate) mod fixing;
+pub(crate) mod levels;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -27,6 +30,8 @@ pub(crate) struct Sources {
     pub(crate) notes: Vec<String>,
     facts: Option<Facts>,
     engine: &'static str,
+    /// The files whose findings are wanted; `None`: all.
+    wanted: Option<BTreeSet<PathBuf>>,
 }
 
 /// One script.
@@ -50,8 +55,14 @@ impl Sources {
     /// Reads directories in their format and SQL files as they are.
     pub(crate) fn read(paths: &[PathBuf], settings: &Settings) -> Result<Self> {
         let engine = wiring::engine(settings.url.as_deref())?.id();
-        let mut sources =
-            Self { scripts: Vec::new(), skipped: Vec::new(), notes: Vec::new(), facts: None, engine };
+        let mut sources = Self {
+            scripts: Vec::new(),
+            skipped: Vec::new(),
+            notes: Vec::new(),
+            facts: None,
+            engine,
+            wanted: None,
+        };
         for path in paths {
             if path.is_file() { sources.file(path)? } else { sources.directory(path, settings)? }
         }
@@ -59,8 +70,7 @@ impl Sources {
     }
 
     fn directory(&mut self, path: &Path, settings: &Settings) -> Result<()> {
-        let tree = files::tree(path)?;
-        let bundle = cofferdam_formats::read(&tree, settings.format.as_deref()).map_err(Fault::Refused)?;
+        let (_, bundle) = files::read(path, settings)?;
         self.notes.extend(cofferdam_formats::notes(&bundle));
         self.skipped.extend(bundle.skipped);
         let versions: Vec<Option<String>> =
@@ -97,8 +107,31 @@ impl Sources {
         }
         names.sort();
         names.dedup();
-        self.facts = Some(session.facts(&names).await?);
+        let mut facts = session.facts(&names).await?;
+        let (mut questions, mut created) = (Vec::new(), BTreeSet::new());
+        for source in &self.scripts {
+            let parsed = self.parsed(&source.script)?;
+            if self.is_wanted(source) {
+                questions.extend(cofferdam_lint::questions(&parsed, &facts, &created));
+            }
+            created.extend(cofferdam_lint::created_tables(&parsed));
+        }
+        questions.sort();
+        questions.dedup();
+        let answers = session.answers(&facts, &questions).await?;
+        facts.answers = questions.into_iter().zip(answers).collect();
+        self.facts = Some(facts);
         Ok(())
+    }
+
+    /// Leaves the findings of other files out. They are read all the same: what an earlier one creates is new.
+    pub(crate) fn want(&mut self, files: BTreeSet<PathBuf>) {
+        self.wanted = Some(files);
+    }
+
+    fn is_wanted(&self, source: &Source) -> bool {
+        let real = || Path::new(&source.script.path).canonicalize();
+        self.wanted.as_ref().is_none_or(|wanted| real().is_ok_and(|path| wanted.contains(&path)))
     }
 
     /// What the rules find, script by script.
@@ -107,18 +140,17 @@ impl Sources {
         let mut created = BTreeSet::new();
         for source in &self.scripts {
             let parsed = self.parsed(&source.script)?;
-            findings.extend(cofferdam_lint::lint(
-                &source.script,
-                &parsed,
-                &cofferdam_lint::Options {
+            if self.is_wanted(source) {
+                let options = cofferdam_lint::Options {
                     facts: self.facts.as_ref(),
                     created: &created,
                     only,
                     no_transaction: source.no_transaction,
                     today: jiff::Zoned::now().date(),
                     server_major: ASSUMED_MAJOR,
-                },
-            ));
+                };
+                findings.extend(cofferdam_lint::lint(&source.script, &parsed, &options));
+            }
             // Without a database nobody knows which of the files are applied: a table of an earlier file may
             // be the largest there is.
             if self.facts.is_some() {
@@ -130,7 +162,8 @@ impl Sources {
 
     /// The text of every script by its path.
     pub(crate) fn texts(&self) -> BTreeMap<String, String> {
-        self.scripts.iter().map(|s| (s.script.path.clone(), s.script.text.to_string())).collect()
+        let wanted = self.scripts.iter().filter(|source| self.is_wanted(source));
+        wanted.map(|s| (s.script.path.clone(), s.script.text.to_string())).collect()
     }
 
     fn parsed(&self, script: &Script) -> Result<Parsed> {

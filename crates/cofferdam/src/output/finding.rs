@@ -64,11 +64,6 @@ impl FindingsView {
         }
         format!("{}, {}, {:.1} s", parts.join(", "), count(self.files, "file"), self.seconds)
     }
-
-    /// A line for each finding in the form that GitHub shows beside the changed lines.
-    pub(crate) fn github(&self) -> String {
-        self.findings.iter().map(github_line).collect()
-    }
 }
 
 /// One finding for people.
@@ -88,29 +83,6 @@ pub(crate) fn frame(finding: &Finding, source: Option<&str>) -> String {
     let title = format!("{} [{}]", finding.message, finding.rule);
     Frame { level, id: finding.code, title: &title, place: Some((&finding.path, source, finding.at)), lines }
         .render()
-}
-
-/// `::error file=...,line=...,title=...::message`, escaped as GitHub's own toolkit does.
-fn github_line(finding: &Finding) -> String {
-    let word = match finding.severity {
-        Severity::Error => "error",
-        Severity::Warning => "warning",
-        Severity::Info => "notice",
-    };
-    let message = match &finding.help {
-        Some(help) => format!("{}\n{help}", finding.message),
-        None => finding.message.clone(),
-    };
-    let data = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
-    let property = |text: &str| data(text).replace(':', "%3A").replace(',', "%2C");
-    format!(
-        "::{word} file={},line={},col={},title={}::{}\n",
-        property(&finding.path),
-        finding.at.line,
-        finding.at.column,
-        property(&format!("{} {}", finding.code, finding.rule)),
-        data(&message),
-    )
 }
 
 #[cfg(test)]
@@ -165,17 +137,5 @@ mod tests {
     fn the_screen() {
         insta::assert_snapshot!(anstream::adapter::strip_str(&view(findings()).text()).to_string());
         assert_eq!(view(vec![]).text(), "nothing found, 1 file, 0.2 s");
-    }
-
-    #[test]
-    fn github_lines_are_escaped() {
-        let mut finding = findings().remove(0);
-        finding.path = "a,b.sql".into();
-        finding.help = Some("100%".into());
-        assert_eq!(
-            github_line(&finding),
-            "::error file=a%2Cb.sql,line=2,col=19,title=CF1104 add-not-null-without-default::NOT NULL without \
-             default on a table that has rows%0A100%25\n"
-        );
     }
 }

@@ -186,6 +186,9 @@ pub(crate) fn sentence(what: &What) -> String {
             };
             format!("{word} plan {}", approval.digest)
         }
+        What::Awaited { awaited } => {
+            format!("plan {} waits for an approval: {}", awaited.digest, awaited.why)
+        }
     }
 }
 

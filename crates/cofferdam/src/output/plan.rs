@@ -134,7 +134,7 @@ pub(crate) struct StepView {
     pub(crate) undo: String,
     pub(crate) path: String,
     pub(crate) line: usize,
-    /// It is no statement but a part of an online change.
+    /// It is more than a statement: a part of an online change, or something that is parked.
     #[serde(skip)]
     pub(crate) online: bool,
 }
@@ -164,7 +164,7 @@ impl MigrationPlanView {
                     },
                     path: step.path.clone(),
                     line: step.at.line,
-                    online: matches!(step.act, Act::Online { .. }),
+                    online: matches!(step.act, Act::Online { .. } | Act::Park { .. }),
                 }
             })
         });

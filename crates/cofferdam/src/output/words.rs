@@ -1,6 +1,7 @@
 //! Small texts that several screens share.
 
 use cofferdam_core::online::Part;
+use cofferdam_core::park::Deed;
 use cofferdam_core::plan::{Act, Step, Undo};
 
 /// `1 migration`, `3 migrations`.
@@ -71,6 +72,7 @@ fn act(act: &Act) -> String {
         Act::Online { part: Part::SwapBack, .. } => "swap back, with what was written since".to_owned(),
         Act::Online { part: Part::Release, .. } => "stop logging".to_owned(),
         Act::Online { part: Part::Discard, .. } => "drop the new table".to_owned(),
+        Act::Park { deed: Deed::Undrop, .. } => "undrop".to_owned(),
         act => gist(&act.text()),
     }
 }

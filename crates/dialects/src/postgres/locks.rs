@@ -4,6 +4,7 @@
 //! heavier answer is given.
 
 mod alter;
+mod bounds;
 mod expression;
 mod types;
 mod words;
@@ -12,6 +13,7 @@ use cofferdam_core::change::{Action, Change, ConstraintKind, CreateTable, Reinde
 use cofferdam_core::{Facts, Name};
 
 use super::sequence::text;
+pub use bounds::proved as bounds_proved;
 pub(super) use expression::{changing_call, sets_session};
 pub(super) use types::printed;
 pub use types::type_change_rewrites;
@@ -33,6 +35,12 @@ pub enum Lock {
     Exclusive,
     AccessExclusive,
 }
+
+/// What real servers were seen to do, by statement and version: printed by `cargo xtask oracle`. [`effect`] is held
+/// against the same servers. Lines of five columns with tabs between: the statement (about the tables of
+/// `tests/oracle/schema.sql`), the locks that anybody feels, what is done meanwhile, whom it blocks, and the major
+/// versions; lines that begin with `#` are none.
+pub static MEASURED: &str = include_str!("locks/measured.tsv");
 
 /// All locks, from the weakest to the strongest.
 const LOCKS: &[Lock] = &[
@@ -146,7 +154,7 @@ pub fn effect(change: &Change, facts: Option<&Facts>) -> Effect {
     match &change.action {
         Action::CreateTable(table) => create_table(table, facts),
         Action::AlterTable { table, changes, .. } => {
-            let scene = alter::Scene { table, facts };
+            let scene = alter::Scene { table, facts, text: &change.text };
             changes.iter().map(|c| alter::clause(&scene, c)).fold(Effect::default(), Effect::with)
         }
         Action::CreateIndex(index) => {
@@ -166,10 +174,16 @@ pub fn effect(change: &Change, facts: Option<&Facts>) -> Effect {
         Action::Vacuum { full: false, .. } => Effect::taking(ShareUpdateExclusive).scanning(),
         Action::RefreshView { concurrently: true, .. } => Effect::taking(Exclusive).scanning(),
         Action::RefreshView { concurrently: false, .. } => Effect::taking(AccessExclusive).rewriting(),
+        Action::DropTable { names, .. } => names.iter().fold(Effect::taking(AccessExclusive), |all, name| {
+            let known = facts.and_then(|f| f.table(name)).map(|t| t.constraints.as_slice());
+            let keys = known.unwrap_or_default().iter().filter(|c| c.kind == "foreign key");
+            // Its triggers on the parents go, too.
+            let parents = keys.filter_map(|key| super::sequence::known::referenced(&key.definition));
+            parents.filter(|parent| parent != name).fold(all, |all, parent| all.also(parent, AccessExclusive))
+        }),
         // An existing view is replaced under the lock that keeps its readers out.
         Action::CreateView { or_replace: true, .. }
         | Action::DropIndex { .. }
-        | Action::DropTable { .. }
         | Action::DropView { .. }
         | Action::DropSchema { .. }
         | Action::DropTrigger { .. }

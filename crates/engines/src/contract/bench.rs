@@ -139,6 +139,7 @@ pub(super) fn applied(key: &str) -> Applied {
             derived: vec![Unit { atomic: true, steps: vec![step("1", Act::sql("nothing"))] }],
             no_way_back: None,
             check: None,
+            kept_in: None,
         },
         undone_at: None,
     }

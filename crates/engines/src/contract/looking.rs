@@ -1,17 +1,25 @@
 //! What a session knows of the database without changing it.
 
+use std::time::Duration;
+
+use cofferdam_core::facts::{DataAnswer, DataQuestion};
 use cofferdam_core::plan::Probe;
-use cofferdam_core::{Code, Name};
+use cofferdam_core::{Code, Fault, Name};
 
 use super::bench::{Bench, equal, holds, loose, refused, seen};
 use super::{Broken, Case, Harness, Outcome};
 
 pub(super) static CASES: &[Case] = &[
     Case { name: "facts say what is there and what is not", run: |h| Box::pin(facts(h)) },
+    Case { name: "every question about rows has its answer", run: |h| Box::pin(answers(h)) },
     Case { name: "a column is probed with its type", run: |h| Box::pin(column(h)) },
     Case { name: "a relation is probed", run: |h| Box::pin(relation(h)) },
     Case { name: "what the catalog cannot tell is unclear, never done", run: |h| Box::pin(unclear(h)) },
     Case { name: "rows come as texts, no more than asked for, NULL as none", run: |h| Box::pin(rows(h)) },
+    Case {
+        name: "a query that takes too long is ended, and the time is said",
+        run: |h| Box::pin(bounded(h)),
+    },
     Case { name: "a query can write nothing", run: |h| Box::pin(read_only(h)) },
     Case { name: "what is between and what is left can be asked at any time", run: |h| Box::pin(around(h)) },
 ];
@@ -36,6 +44,24 @@ async fn facts(harness: &dyn Harness) -> Outcome {
     let facts = session.facts(std::slice::from_ref(&words.table)).await?;
     let ty = facts.table(&words.table).and_then(|t| t.column(words.column)).map(|c| c.ty.clone());
     equal("the type of the column", ty.as_deref(), Some(words.column_type.0))
+}
+
+async fn answers(harness: &dyn Harness) -> Outcome {
+    let bench = Bench::new(harness).await?;
+    let words = bench.words();
+    let missing = Name::plain("nowhere_to_be_found");
+    let mut session = bench.with_table().await?;
+    loose(session.as_mut(), words.add_column).await?;
+    loose(session.as_mut(), words.insert_three).await?;
+    let facts = session.facts(&[words.table.clone(), missing.clone()]).await?;
+    let nulls = |table: &Name| DataQuestion::Nulls { table: table.clone(), column: words.column.to_owned() };
+    let questions = [nulls(&missing), nulls(&words.table)];
+    let answers = session.answers(&facts, &questions).await?;
+    equal("as many answers as questions", answers.len(), questions.len())?;
+    holds("nothing is known of a table that is not there", matches!(answers[0], DataAnswer::NotKnown(_)))?;
+    // An engine may not know; what it says is never wrong.
+    holds("a new column holds NULLs", answers[1] != DataAnswer::No)?;
+    equal("nothing asked", session.answers(&facts, &[]).await?, Vec::new())
 }
 
 async fn column(harness: &dyn Harness) -> Outcome {
@@ -96,6 +122,25 @@ async fn rows(harness: &dyn Harness) -> Outcome {
     equal("columns", all.columns.len(), all.rows.first().map_or(0, Vec::len))?;
     let cells: Vec<_> = session.rows(words.text_and_null, 9).await?.rows.into_iter().flatten().collect();
     equal("a text and NULL", cells, vec![Some("text".into()), None])
+}
+
+async fn bounded(harness: &dyn Harness) -> Outcome {
+    let bench = Bench::new(harness).await?;
+    let words = bench.words();
+    let mut session = bench.with_table().await?;
+    let within = Duration::from_millis(300);
+    let ended = session.rows_within(words.endless, 9, within).await;
+    let said = match &ended {
+        Err(Fault::Refused(refusal)) => refusal.cause.clone().unwrap_or_default(),
+        other => format!("{other:?}"),
+    };
+    refused("a query without an end", ended, Code::StatementFailed)?;
+    holds(&format!("the time is said: {said}"), said.contains("longer than 0.3 s"))?;
+    // Writing is refused all the same, and the session can go on, without any bound.
+    refused("writing", session.rows_within(words.insert_three, 9, within).await, Code::StatementFailed)?;
+    equal("rows", session.rows_within(words.select, 9, within).await?.rows, vec![])?;
+    loose(session.as_mut(), words.insert_three).await?;
+    equal("rows", bench.count(session.as_mut()).await?, 3)
 }
 
 async fn read_only(harness: &dyn Harness) -> Outcome {

@@ -23,6 +23,7 @@ mod looking;
 mod loose;
 mod online;
 mod outbox;
+mod parking;
 mod records;
 
 /// What the contract needs of an engine under test.
@@ -64,6 +65,8 @@ pub struct Dictionary {
     pub select: &'static str,
     /// A query that returns one row with a text and a NULL, each a column or a row of its own.
     pub text_and_null: &'static str,
+    /// A query that takes longer than anybody waits.
+    pub endless: &'static str,
     /// Fails always, and says what the second is.
     pub failing: (&'static str, &'static str),
     /// Makes its last row stand twice, and once again.
@@ -145,6 +148,7 @@ pub static CASES: &[&[Case]] = &[
     copying::CASES,
     outbox::CASES,
     beside::CASES,
+    parking::CASES,
 ];
 
 /// Runs every case, each to its end, and returns those that were broken.

@@ -1,12 +1,14 @@
 //! Runs, journal and history over time.
 
+use std::time::Duration;
+
 use cofferdam_core::approval::{Approval, Decision};
 use cofferdam_core::journal::{What, first_break};
-use cofferdam_core::{Checksum, Code, Phase};
+use cofferdam_core::{Checksum, Code, Fault, Phase};
 
 use super::bench::{Bench, applied, equal, holds, opening, refused, run_of, undo_of, whole};
 use super::{Broken, Case, Harness, Outcome};
-use crate::{Run, Runs};
+use crate::{Keeping, Kept, Run, Runs, Session};
 
 pub(super) static CASES: &[Case] = &[
     Case { name: "runs are found by what is asked of them", run: |h| Box::pin(runs(h)) },
@@ -14,6 +16,7 @@ pub(super) static CASES: &[Case] = &[
     Case { name: "a row is taken back once", run: |h| Box::pin(undone_once(h)) },
     Case { name: "a baseline is added to the history, and journalled", run: |h| Box::pin(baseline(h)) },
     Case { name: "a history row is rewritten, and journalled", run: |h| Box::pin(repaired(h)) },
+    Case { name: "a tool's table says the same as our history, or is refused", run: |h| Box::pin(kept(h)) },
     Case { name: "a word of a person is journalled beside the runs", run: |h| Box::pin(word(h)) },
 ];
 
@@ -112,6 +115,39 @@ async fn repaired(harness: &dyn Harness) -> Outcome {
     equal("the last row", journal.last().map(|e| &e.what), Some(&note))?;
     let gone = cofferdam_core::history::Applied { rank: 9, ..row };
     holds("a row that is not there cannot be rewritten", session.amend_history(&gone, "x").await.is_err())
+}
+
+async fn kept(harness: &dyn Harness) -> Outcome {
+    let bench = Bench::new(harness).await?;
+    let words = bench.words();
+    let mut session = bench.session("contract").await?;
+    equal("nothing is asked for", session.keep(Keeping::default()).await?, Kept::Own)?;
+    let own = Keeping { kept: Some(Kept::Own), ..Keeping::default() };
+    equal("our own is asked for", session.keep(own).await?, Kept::Own)?;
+    holds("no table is kept", session.beside().is_none())?;
+    let both = Keeping { kept: Some(Kept::Both), tool: Some("goose".into()), ..Keeping::default() };
+    match session.keep(both).await {
+        // An engine that knows no tools.
+        Err(Fault::Refused(refusal)) => return equal("refused", refusal.code, Code::NoSuchTool),
+        kept => equal("both are asked for", kept?, Kept::Both)?,
+    }
+    let versions = |session: &dyn Session| -> Vec<String> {
+        let rows = session.beside().map(|beside| beside.theirs.applied.clone()).unwrap_or_default();
+        rows.into_iter().filter_map(|row| row.version).collect()
+    };
+    session.claim(Duration::ZERO).await?;
+    session.commit(&whole(&run_of("1", &[words.create_table]))?).await?;
+    session.commit(&whole(&run_of("2", &[words.add_column]))?).await?;
+    equal("history", session.history().await?.len(), 2)?;
+    equal("the tool's", versions(session.as_ref()), vec!["1".to_owned(), "2".to_owned()])?;
+    // What fails is in neither.
+    holds("it fails", session.commit(&whole(&run_of("3", &[words.failing.0]))?).await.is_err())?;
+    session.commit(&whole(&undo_of(2, words.drop_column))?).await?;
+    let history = session.history().await?;
+    equal("in force", history.iter().filter(|row| row.in_force()).count(), 1)?;
+    equal("the tool's after it", versions(session.as_ref()), vec!["1".to_owned()])?;
+    let differs = session.beside().is_some_and(|beside| !beside.difference.is_none());
+    holds("they agree", !differs)
 }
 
 async fn word(harness: &dyn Harness) -> Outcome {

@@ -67,7 +67,7 @@ pub(super) fn facts(database: &str, content: &Content, of: &[Name]) -> Facts {
         time_zone: "UTC".into(),
     };
     let tables = of.iter().map(|name| (name.to_string(), table_facts(content, name))).collect();
-    Facts { server, tables, objects: Vec::new() }
+    Facts { server, tables, ..Facts::default() }
 }
 
 fn table_facts(content: &Content, name: &Name) -> facts::Table {

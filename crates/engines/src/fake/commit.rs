@@ -7,12 +7,14 @@ use uuid::Uuid;
 use cofferdam_core::fault::{Place, Question, Result};
 use cofferdam_core::history::Applied;
 use cofferdam_core::journal::{Entry, What};
+use cofferdam_core::park::Deed;
 use cofferdam_core::plan::{Act, Step};
 use cofferdam_core::{Code, Fault, Refusal};
 
 use super::faults::{FakeFault, FakePlace};
 use super::language::{self, Content, Settings};
 use super::locking::Claim;
+use super::park;
 use super::server::{Own, Server};
 use super::session::{FakeSession, again, connection_lost, refused};
 use crate::{Batch, Line, Record, Stopping, Tick};
@@ -45,7 +47,11 @@ pub(super) async fn commit(session: &mut FakeSession, batch: &Batch<'_>) -> Resu
                 if done.text() == "commit" {
                     return Err(ended_by_script(session, content, performed));
                 }
-                act(&mut content, &mut settings, done, step)?;
+                if let Act::Park { parking, deed } = done {
+                    park::perform(&mut content, &mut own, batch, parking, *deed)?;
+                } else {
+                    act(&mut content, &mut settings, done, step)?;
+                }
                 performed.push(done.text());
                 (session.ticker)(Tick::StepEnded(id.clone(), 0));
                 entries.push(What::Began { step: id.clone() });
@@ -106,7 +112,9 @@ pub(super) fn act(content: &mut Content, settings: &mut Settings, act: &Act, ste
             language::perform(content, settings, sql, copy_rows.as_deref()).map_err(failed)?;
         }
         Act::BuildIndex { sql, .. } => language::perform(content, settings, sql, None).map_err(failed)?,
-        Act::Online { .. } => {
+        // Foreign keys, which the fake has none of.
+        Act::Park { deed: Deed::Validate, .. } => {}
+        Act::Online { .. } | Act::Park { .. } => {
             return Err(failed("a part of an online change is done outside of any transaction".into()).into());
         }
         Act::Check { queries } => {

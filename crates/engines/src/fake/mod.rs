@@ -23,6 +23,7 @@ pub mod language;
 mod locking;
 mod online;
 mod outbox;
+mod park;
 mod server;
 mod session;
 mod vitals;

@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use cofferdam_core::facts::Room;
 use cofferdam_core::history::Applied;
 use cofferdam_core::journal::Entry;
+use cofferdam_core::park::Parked;
 use uuid::Uuid;
 
 use super::faults::Planned;
-use super::language::{self, Content};
+use super::language::{self, Content, Table};
 use super::online::Changes;
 use super::vitals::Health;
 use crate::{Holder, Mark, Missing, Rows, Run};
@@ -54,6 +55,8 @@ pub(super) struct Own {
     pub(super) journal: Vec<Entry>,
     pub(super) history: Vec<Applied>,
     pub(super) marks: BTreeMap<String, Mark>,
+    /// What is parked, and what it holds while it is there.
+    pub(super) parked: Vec<(Parked, Vec<(String, Table)>)>,
 }
 
 /// A session whose client is gone, and the statement that it still runs.

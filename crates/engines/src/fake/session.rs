@@ -6,11 +6,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use uuid::Uuid;
 
-use cofferdam_core::facts::Room;
+use cofferdam_core::facts::{DataAnswer, DataQuestion, Room};
 use cofferdam_core::fault::{Question, Result};
 use cofferdam_core::history::Applied;
 use cofferdam_core::journal::{Entry, What};
 use cofferdam_core::online::{Examined, Online, Part};
+use cofferdam_core::park::Parked;
 use cofferdam_core::plan::{Act, Plan, Probe, Seen, Step};
 use cofferdam_core::{Code, Facts, Fault, Name, Refusal};
 
@@ -244,6 +245,12 @@ impl Session for FakeSession {
         Ok(catalog::facts(&server.name, &server.content, of))
     }
 
+    async fn answers(&mut self, _facts: &Facts, questions: &[DataQuestion]) -> Result<Vec<DataAnswer>> {
+        self.go_to(FakePlace::Read)?;
+        let not_known = |_: &DataQuestion| DataAnswer::NotKnown("rows of the fake have no values".to_owned());
+        Ok(questions.iter().map(not_known).collect())
+    }
+
     async fn history(&mut self) -> Result<Vec<Applied>> {
         self.go_to(FakePlace::Read)?;
         Ok(self.database.server().own.as_ref().map(|own| own.history.clone()).unwrap_or_default())
@@ -307,6 +314,16 @@ impl Session for FakeSession {
             Probe::OnlineDone { change, part } => online::probe(&server, change, *part),
             _ => catalog::probe(&server.content, probe),
         })
+    }
+
+    async fn rows_within(&mut self, query: &str, most: usize, within: Duration) -> Result<Rows> {
+        if query == "sleep" {
+            self.go_to(FakePlace::Read)?;
+            return Err(Refusal::new(Code::StatementFailed, "a query took too long")
+                .cause(format!("it took longer than {} s and was ended", within.as_secs_f64()))
+                .into());
+        }
+        self.rows(query, most).await
     }
 
     async fn rows(&mut self, query: &str, most: usize) -> Result<Rows> {
@@ -416,6 +433,13 @@ impl Session for FakeSession {
     async fn vitals(&mut self, asked: &VitalsAsked) -> Result<Vitals> {
         self.alive()?;
         Ok(super::vitals::vitals(&self.database.server(), asked))
+    }
+
+    async fn parked(&mut self) -> Result<Vec<Parked>> {
+        self.go_to(FakePlace::Read)?;
+        let server = self.database.server();
+        let own = server.own.iter().flat_map(|own| own.parked.iter().rev());
+        Ok(own.map(|(parked, _)| parked.clone()).collect())
     }
 
     async fn ask_back(&mut self, run: Uuid, why: &str) -> Result<()> {

@@ -9,7 +9,7 @@ use cofferdam_core::fault::Result;
 use cofferdam_core::{Code, Fault, Refusal, failpoint};
 
 use super::session::PostgresSession;
-use super::{connect, errors, schema};
+use super::{connect, errors, ledger, schema};
 use crate::{Holder, Tick, held_by_other};
 
 /// The key of the run lock: the bytes of "cofferda" as a number.
@@ -21,7 +21,7 @@ const RUN_LOCK: i64 = i64::from_be_bytes(*b"cofferda");
 
 /// How often a lock that somebody else holds is tried again. It is never waited for inside the server: a waiter
 /// in `pg_advisory_lock` holds a snapshot, and the holder's CREATE INDEX CONCURRENTLY would deadlock with it.
-const POLL: Duration = Duration::from_millis(150);
+pub(super) const POLL: Duration = Duration::from_millis(150);
 
 /// A server answers what its process number is at once. Longer than this it takes only where no backend is free.
 const POOL_WAIT: Duration = Duration::from_secs(5);
@@ -43,8 +43,8 @@ pub(super) async fn claim(session: &mut PostgresSession, wait: Duration) -> Resu
     }
     refuse_pooler(session).await?;
     let began = Instant::now();
-    while !try_lock(&session.client).await? {
-        let holder = holder(&session.client).await?;
+    while !try_lock(&session.client, RUN_LOCK).await? {
+        let holder = holder(&session.client, RUN_LOCK).await?;
         if began.elapsed() >= wait {
             return Err(held_by_other(holder.as_ref()).into());
         }
@@ -82,11 +82,18 @@ pub(super) async fn claim(session: &mut PostgresSession, wait: Duration) -> Resu
         seq: head.get::<_, Option<i64>>(1).unwrap_or(0),
         hash: head.get::<_, Option<String>>(2).unwrap_or_default(),
     });
+    // The tool's lock after ours: whoever waits for it holds back no other runner that could not go on either.
+    let left = wait.saturating_sub(began.elapsed());
+    if let Err(fault) = ledger::begin(session, left).await {
+        let _ = release(session).await;
+        return Err(fault);
+    }
     Ok(())
 }
 
 pub(super) async fn release(session: &mut PostgresSession) -> Result<()> {
     if session.claim.take().is_some() {
+        ledger::end(session).await?;
         session
             .client
             .query_typed("SELECT pg_catalog.pg_advisory_unlock($1)", &[(&RUN_LOCK, Type::INT8)])
@@ -96,16 +103,21 @@ pub(super) async fn release(session: &mut PostgresSession) -> Result<()> {
     Ok(())
 }
 
-async fn try_lock(client: &Client) -> Result<bool> {
+pub(super) async fn try_lock(client: &Client, key: i64) -> Result<bool> {
     let rows = client
-        .query_typed("SELECT pg_catalog.pg_try_advisory_lock($1)", &[(&RUN_LOCK, Type::INT8)])
+        .query_typed("SELECT pg_catalog.pg_try_advisory_lock($1)", &[(&key, Type::INT8)])
         .await
-        .map_err(|e| errors::fault(e, "taking the run lock"))?;
+        .map_err(|e| errors::fault(e, "taking an advisory lock"))?;
     Ok(rows.first().is_some_and(|r| r.get(0)))
 }
 
 /// Who holds the run lock. After a crash this is the orphaned backend that still runs its last statement.
-pub(super) async fn holder(client: &Client) -> Result<Option<Holder>> {
+pub(super) async fn run_lock_holder(client: &Client) -> Result<Option<Holder>> {
+    holder(client, RUN_LOCK).await
+}
+
+/// Who holds the advisory lock with this key.
+pub(super) async fn holder(client: &Client, key: i64) -> Result<Option<Holder>> {
     let rows = client
         .query_typed(
             &format!(
@@ -117,10 +129,10 @@ pub(super) async fn holder(client: &Client) -> Result<Option<Holder>> {
                    AND a.pid <> pg_catalog.pg_backend_pid()",
                 super::watch::HOLDER_COLUMNS
             ),
-            &[(&RUN_LOCK, Type::INT8)],
+            &[(&key, Type::INT8)],
         )
         .await
-        .map_err(|e| errors::fault(e, "looking for the holder of the run lock"))?;
+        .map_err(|e| errors::fault(e, "looking for the holder of a lock"))?;
     Ok(rows.first().map(super::watch::holder_of))
 }
 

@@ -10,16 +10,17 @@ use uuid::Uuid;
 use cofferdam_core::fault::Result;
 use cofferdam_core::history::Applied;
 use cofferdam_core::journal::What;
+use cofferdam_core::plan::Act;
 use cofferdam_core::{Code, Fault, Refusal, failpoint};
-use cofferdam_formats::history::{Context, Write};
+use cofferdam_formats::history::{Context, Write, own};
 
 use super::claim::Claim;
-use super::history::{self, CODEC};
+use super::history::{self, Book};
 use super::record::{MOST_ROWS, Writing};
 use super::session::PostgresSession;
 use super::statements::Parameter;
-use super::{errors, large, perform, record};
-use crate::{Batch, Line, Record, Stopping, Tick};
+use super::{errors, large, parked, perform, record};
+use crate::{Batch, Kept, Line, Record, Stopping, Tick};
 
 pub(super) async fn commit(session: &mut PostgresSession, batch: &Batch<'_>) -> Result<()> {
     let result = attempt(session, batch).await;
@@ -51,12 +52,23 @@ async fn attempt(session: &mut PostgresSession, batch: &Batch<'_>) -> Result<Cla
                 }
                 (session.ticker)(Tick::StepBegan(id.clone()));
                 let step_began = Instant::now();
-                perform::watched(session, act, step, batch.limits, began).await?;
+                let said = match act {
+                    Act::Park { parking, deed } => {
+                        let (limits, run) = (batch.limits, Some(batch.run));
+                        let asked = parked::Asked { parking, deed: *deed, step, limits, since: began, run };
+                        parked::perform(session, &asked).await?
+                    }
+                    act => {
+                        perform::watched(session, act, step, batch.limits, began).await?;
+                        Vec::new()
+                    }
+                };
                 session.pass_on_notices();
                 let ms = milliseconds(step_began);
                 (session.ticker)(Tick::StepEnded(id.clone(), ms));
                 entries.push(What::Began { step: id.clone() });
                 entries.push(What::Ended { step: id.clone(), how: "performed".into(), ms: Some(ms) });
+                entries.extend(said.into_iter().map(|text| What::Noted { text }));
                 if failpoint::hit("atomic.statement") {
                     return Err(errors::lost("failpoint atomic.statement"));
                 }
@@ -83,7 +95,10 @@ async fn attempt(session: &mut PostgresSession, batch: &Batch<'_>) -> Result<Cla
     if !large {
         writing.run(batch, claim.epoch, now)?;
     }
-    writing.history(writes)?;
+    writing.history(&Book::own(), writes.own)?;
+    if let Some(ledger) = &session.ledger {
+        writing.history(&ledger.book, writes.tool)?;
+    }
     let sql = writing.sql();
     let parameters = writing.parameters();
     end(session, &sql, &parameters).await?;
@@ -177,36 +192,71 @@ async fn settle(session: &PostgresSession) -> Result<(), tokio_postgres::Error> 
     if session.unsettled { session.client.batch_execute("RESET ROLE").await } else { Ok(()) }
 }
 
-/// What the run's end means for the history.
+/// What is written into the histories.
+#[derive(Default)]
+struct Writes {
+    own: Vec<Write>,
+    tool: Vec<Write>,
+}
+
+/// What the batch means for the histories: the run's end, or, where the tool has a mark for what is begun, that.
 async fn history_writes(
     session: &PostgresSession,
     batch: &Batch<'_>,
     ms: u64,
     now: jiff::Timestamp,
     next_rank: i64,
-) -> Result<Vec<Write>> {
-    let Some(before) = batch.record else { return Ok(Vec::new()) };
-    Ok(match &batch.run.record {
-        Record::Nothing => Vec::new(),
+) -> Result<Writes> {
+    let ledger = session.ledger.as_ref();
+    let keeps_own = ledger.is_none_or(|ledger| ledger.kept != Kept::Tool);
+    let Some(before) = batch.record else {
+        let tool = match ledger {
+            Some(ledger) => ledger.marks(session, batch).await?,
+            None => Vec::new(),
+        };
+        return Ok(Writes { own: Vec::new(), tool });
+    };
+    let mut writes = Writes::default();
+    match &batch.run.record {
+        Record::Nothing => {}
         Record::Applied(applied) => {
-            let row = Applied {
+            let mut row = Applied {
                 rank: next_rank,
                 at: now.to_string(),
                 ms: before + ms,
                 run: Some(batch.run.id),
                 ..applied.as_ref().clone()
             };
-            (CODEC.applied)(&row, &Context::nothing())?
+            row.bundle.kept_in = ledger.map(|ledger| ledger.book.codec.id.to_owned());
+            if let Some(ledger) = ledger {
+                settle(session).await.map_err(record::fault)?;
+                writes.tool = ledger.applied(session, &row).await?;
+            }
+            if keeps_own {
+                writes.own = (own::CODEC.applied)(&row, &Context::nothing())?;
+            }
         }
         Record::Undone { rank } => {
             settle(session).await.map_err(record::fault)?;
-            let history = history::read(&session.client).await?;
-            let Some(row) = history.into_iter().find(|a| a.rank == *rank && a.in_force()) else {
+            let own = history::read(&session.client).await?;
+            let of_tool = match ledger {
+                Some(ledger) if !keeps_own => Some(ledger.theirs(&session.client, &own).await?.applied),
+                _ => None,
+            };
+            let rows = of_tool.as_ref().unwrap_or(&own);
+            let Some(row) = rows.iter().find(|a| a.rank == *rank && a.in_force()) else {
                 return Err(record::fenced());
             };
-            (CODEC.undone)(&Applied { undone_at: Some(now.to_string()), ..row }, &Context::nothing())?
+            let row = Applied { undone_at: Some(now.to_string()), ..row.clone() };
+            if let Some(ledger) = ledger {
+                writes.tool = ledger.undone(session, &row, &own).await?;
+            }
+            if keeps_own {
+                writes.own = (own::CODEC.undone)(&row, &Context::nothing())?;
+            }
         }
-    })
+    }
+    Ok(writes)
 }
 
 /// See [`crate::Session::amend_history`].
@@ -227,18 +277,36 @@ pub(super) async fn amend(session: &mut PostgresSession, row: &Applied, note: &s
 }
 
 async fn amend_open(session: &PostgresSession, claim: &mut Claim, row: &Applied, note: &str) -> Result<()> {
-    let writes = if row.rank == 0 {
-        let rank = history::read(&session.client).await?.iter().map(|a| a.rank).max().unwrap_or(0) + 1;
-        (CODEC.applied)(&Applied { rank, ..row.clone() }, &Context::nothing())?
+    let ledger = session.ledger.as_ref();
+    let own = history::read(&session.client).await?;
+    let (own_writes, tool) = if row.rank == 0 {
+        let rank = own.iter().map(|a| a.rank).max().unwrap_or(0) + 1;
+        let mut row = Applied { rank, ..row.clone() };
+        row.bundle.kept_in = ledger.map(|ledger| ledger.book.codec.id.to_owned());
+        let tool = match ledger {
+            Some(ledger) => ledger.applied(session, &row).await?,
+            None => Vec::new(),
+        };
+        ((own::CODEC.applied)(&row, &Context::nothing())?, tool)
     } else {
-        amendment(row)?
+        let tool = match ledger {
+            Some(ledger) if row.undone_at.is_some() => ledger.undone(session, row, &own).await?,
+            Some(ledger) => ledger.amended(session, row).await?,
+            None => Vec::new(),
+        };
+        ((own::CODEC.amended)(row, &Context::nothing())?, tool)
     };
     let noted = vec![What::Noted { text: note.to_owned() }];
     let run = row.run.unwrap_or(Uuid::nil());
     let rows = record::chain(claim, run, &session.who, record::now(), noted);
     let mut writing = Writing::default();
     writing.journal(rows)?;
-    writing.history(writes)?;
+    if ledger.is_none_or(|ledger| ledger.kept != Kept::Tool) {
+        writing.history(&Book::own(), own_writes)?;
+    }
+    if let Some(ledger) = ledger {
+        ledger.write(session, tool).await?;
+    }
     let written = session.client.query_typed(&writing.sql(), &writing.parameters()).await;
     written.map(drop).map_err(record::fault)
 }
@@ -254,21 +322,6 @@ pub(super) async fn append(session: &mut PostgresSession, what: What) -> Result<
     session.client.query_typed(&writing.sql(), &writing.parameters()).await.map_err(record::fault)?;
     session.claim = Some(claim);
     Ok(())
-}
-
-/// The row as the codec would write it anew, in place of the one of the same key.
-fn amendment(row: &Applied) -> Result<Vec<Write>> {
-    let mut writes = Vec::new();
-    for write in (CODEC.applied)(row, &Context::nothing())? {
-        let Write::Insert(cells) = write else { continue };
-        let is_key = |name: &str| CODEC.key.contains(&name);
-        let named = || CODEC.columns.iter().map(|c| c.name).zip(cells.iter().cloned());
-        writes.push(Write::Update {
-            key: CODEC.key.iter().map(|k| named().find(|(name, _)| name == k).and_then(|(_, v)| v)).collect(),
-            set: named().filter(|(name, _)| !is_key(name)).collect(),
-        });
-    }
-    Ok(writes)
 }
 
 fn milliseconds(since: Instant) -> u64 {

@@ -12,7 +12,10 @@ use cofferdam_core::{Fault, Name, QuotedIdent};
 
 use super::errors;
 
+mod answers;
 mod catalog;
+
+pub use answers::answers;
 
 use catalog::{BEGIN, NAMED, OBJECTS, PATH, ServerRow, TABLES, TableRow, server_query};
 
@@ -38,7 +41,7 @@ pub async fn facts(client: &Client, of: &[Name]) -> Result<Facts> {
             tables.insert(name.to_string(), Table { has_rows: look, ..row.table(&server) });
         }
     }
-    Ok(Facts { server: server.server(), tables, objects })
+    Ok(Facts { server: server.server(), tables, objects, answers: Vec::new() })
 }
 
 /// Tables that are there, with their places among those that were asked for.

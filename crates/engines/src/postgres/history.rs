@@ -1,4 +1,5 @@
-//! A tool's history table, through its codec. Which columns and values is the codec's; here is only the SQL.
+//! A history table, through its codec: Cofferdam's own, or that of another tool. Which columns and values is the
+//! codec's; here is only the SQL.
 
 use tokio_postgres::{Client, Row};
 
@@ -9,19 +10,35 @@ use cofferdam_formats::history::{Cells, Column, HistoryCodec, Write, own};
 
 use super::reading;
 
-/// The codec of the history that is read and written. The tables of other tools come as codecs of their own.
-pub(super) static CODEC: &HistoryCodec = &own::CODEC;
-
-/// The whole history, by rank.
-pub(super) async fn read(client: &Client) -> Result<Vec<Applied>> {
-    read_columns(client, |name| format!("{name}::pg_catalog.text")).await
+/// A table, and how its rows are understood.
+#[derive(Clone)]
+pub(super) struct Book {
+    pub(super) codec: &'static HistoryCodec,
+    pub(super) table: Name,
 }
 
-/// The whole history without its bundles. Sent when it is polled for the first time.
+impl Book {
+    /// Cofferdam's own.
+    pub(super) fn own() -> Self {
+        let codec = &own::CODEC;
+        Self { codec, table: Name { schema: codec.schema.map(str::to_owned), name: codec.table.to_owned() } }
+    }
+
+    fn sql_type(&self, column: &str) -> &'static str {
+        self.codec.columns.iter().find(|c| c.name == column).map_or("text", |c| c.sql_type)
+    }
+}
+
+/// The whole history of our own, by rank.
+pub(super) async fn read(client: &Client) -> Result<Vec<Applied>> {
+    read_columns(client, text).await
+}
+
+/// The same without its bundles. Sent when it is polled for the first time.
 pub(super) async fn read_without_bundles(client: &Client) -> Result<Vec<Applied>> {
-    read_columns(client, |name| match name {
+    read_columns(client, |column| match column.name {
         BUNDLE => "'{}'".to_owned(),
-        _ => format!("{name}::pg_catalog.text"),
+        _ => text(column),
     })
     .await
 }
@@ -29,40 +46,54 @@ pub(super) async fn read_without_bundles(client: &Client) -> Result<Vec<Applied>
 /// Where there is such a column, it holds what is needed to take a migration back.
 const BUNDLE: &str = "bundle";
 
-async fn read_columns(client: &Client, text: impl Fn(&str) -> String) -> Result<Vec<Applied>> {
-    let columns: Vec<String> = CODEC
-        .columns
-        .iter()
-        .map(|column| match column.sql_type {
-            "timestamptz" => reading::time(column.name),
-            _ => text(column.name),
-        })
-        .collect();
-    let sql = format!("SELECT {} FROM {}", columns.join(", "), table()?);
+/// A column as a text that does not depend on a setting of the session.
+fn text(column: &Column) -> String {
+    match column.sql_type {
+        "timestamptz" => reading::time(column.name),
+        "bytea" => format!("'\\x' OPERATOR(pg_catalog.||) pg_catalog.encode({}, 'hex')", column.name),
+        "timestamp" => {
+            format!("pg_catalog.to_char({}, 'YYYY-MM-DD\"T\"HH24:MI:SS.US')", column.name)
+        }
+        _ => format!("{}::pg_catalog.text", column.name),
+    }
+}
+
+async fn read_columns(client: &Client, text: impl Fn(&Column) -> String) -> Result<Vec<Applied>> {
+    let book = Book::own();
+    let columns: Vec<String> = book.codec.columns.iter().map(text).collect();
+    let sql = format!("SELECT {} FROM {}", columns.join(", "), book.table.to_sql()?);
     let cells: Vec<Cells> = reading::read(client, &sql, &[]).await?.iter().map(cells_of).collect();
     // Only tools that store no more than how far they got need the directory to say what that means.
-    let nothing = Bundle { format: CODEC.id, migrations: Vec::new(), skipped: Vec::new() };
-    (CODEC.read)(&cells, &nothing).map(|history| history.applied).map_err(Fault::Refused)
+    let nothing = Bundle { format: book.codec.id, migrations: Vec::new(), skipped: Vec::new() };
+    (book.codec.read)(&cells, &nothing).map(|history| history.applied).map_err(Fault::Refused)
+}
+
+/// The rows of a tool's table. None where it is not there.
+pub(super) async fn rows(client: &Client, book: &Book) -> Result<Vec<Cells>> {
+    let columns: Vec<String> = book.codec.columns.iter().map(text).collect();
+    let sql = format!("SELECT {} FROM {}", columns.join(", "), book.table.to_sql()?);
+    Ok(reading::read(client, &sql, &[]).await?.iter().map(cells_of).collect())
+}
+
+/// Of a tool's table the row with the highest key, which is all that a further row depends on.
+pub(super) async fn last_row(client: &Client, book: &Book) -> Result<Vec<Cells>> {
+    let columns: Vec<String> = book.codec.columns.iter().map(text).collect();
+    let order: Vec<String> = book.codec.key.iter().map(|key| format!("{key} DESC")).collect();
+    let (columns, order, table) = (columns.join(", "), order.join(", "), book.table.to_sql()?);
+    let sql = format!("SELECT {columns} FROM {table} ORDER BY {order} LIMIT 1");
+    Ok(reading::read(client, &sql, &[]).await?.iter().map(cells_of).collect())
 }
 
 fn cells_of(row: &Row) -> Cells {
     (0..row.len()).map(|i| row.get(i)).collect()
 }
 
-fn table() -> Result<String> {
-    Ok(Name { schema: CODEC.schema.map(str::to_owned), name: CODEC.table.to_owned() }.to_sql()?)
-}
-
-fn sql_type(column: &str) -> &'static str {
-    CODEC.columns.iter().find(|c| c.name == column).map_or("text", |c| c.sql_type)
-}
-
 /// The statement that does a write, and its parameters, which are numbered on from those `before` them.
-pub(super) fn statement(write: Write, before: usize) -> Result<(String, Cells)> {
-    let table = table()?;
+pub(super) fn statement(book: &Book, write: Write, before: usize) -> Result<(String, Cells)> {
+    let table = book.table.to_sql()?;
     Ok(match write {
         Write::Insert(cells) => {
-            let columns = CODEC.columns.iter().zip(cells).filter(|(column, _)| !column.generated);
+            let columns = book.codec.columns.iter().zip(cells).filter(|(column, _)| !column.generated);
             let (columns, cells): (Vec<&Column>, Cells) = columns.unzip();
             let names: Vec<&str> = columns.iter().map(|c| c.name).collect();
             let values: Vec<String> =
@@ -73,14 +104,37 @@ pub(super) fn statement(write: Write, before: usize) -> Result<(String, Cells)> 
             let assignments: Vec<String> = set
                 .iter()
                 .enumerate()
-                .map(|(i, (column, _))| format!("{column} = {}", cell(before + i, sql_type(column))))
+                .map(|(i, (column, _))| format!("{column} = {}", cell(before + i, book.sql_type(column))))
                 .collect();
-            let condition = condition(before + set.len());
+            let condition = condition(book, before + set.len());
             let cells = set.into_iter().map(|(_, value)| value).chain(key).collect();
             (format!("UPDATE {table} SET {} WHERE {condition}", assignments.join(", ")), cells)
         }
-        Write::Delete { key } => (format!("DELETE FROM {table} WHERE {}", condition(before)), key),
+        Write::Delete { key } => (format!("DELETE FROM {table} WHERE {}", condition(book, before)), key),
     })
+}
+
+/// Many new rows of our own history at once, in parameters that are an array for each column, numbered on from those
+/// `before` them.
+pub(super) fn insert_many(before: usize) -> Result<String> {
+    let book = Book::own();
+    let names: Vec<&str> = book.codec.columns.iter().map(|c| c.name).collect();
+    let values: Vec<String> = book
+        .codec
+        .columns
+        .iter()
+        .map(|c| format!("row.{}::pg_catalog.{}", c.name, builtin(c.sql_type)))
+        .collect();
+    let arrays: Vec<String> = (before + 1..=before + names.len())
+        .map(|n| format!("pg_catalog.unnest(${n}::pg_catalog.text[])"))
+        .collect();
+    Ok(format!(
+        "INSERT INTO {} ({names}) SELECT {} FROM ROWS FROM ({}) AS row ({names})",
+        book.table.to_sql()?,
+        values.join(", "),
+        arrays.join(", "),
+        names = names.join(", "),
+    ))
 }
 
 /// The parameter after so many others, which is a text, as a value of this type.
@@ -98,12 +152,13 @@ fn builtin(sql_type: &str) -> &str {
     }
 }
 
-fn condition(before: usize) -> String {
-    let parts: Vec<String> = CODEC
+fn condition(book: &Book, before: usize) -> String {
+    let parts: Vec<String> = book
+        .codec
         .key
         .iter()
         .enumerate()
-        .map(|(i, column)| format!("{column} = {}", cell(before + i, sql_type(column))))
+        .map(|(i, column)| format!("{column} = {}", cell(before + i, book.sql_type(column))))
         .collect();
     parts.join(" AND ")
 }

@@ -33,6 +33,7 @@ pub(super) fn is_large(plan: &Plan) -> bool {
         Act::BuildIndex { sql, .. } => sql.len(),
         Act::Check { queries } => queries.iter().map(String::len).sum(),
         Act::Online { .. } => 0,
+        Act::Park { parking, .. } => parking.sql.len(),
     };
     let bytes: usize = plan
         .steps()

@@ -1,6 +1,6 @@
 //! Doing what a step says, in a transaction or outside of one.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures::{SinkExt, StreamExt, pin_mut};
@@ -13,6 +13,7 @@ use cofferdam_core::plan::{Act, Step};
 use cofferdam_core::{Code, Fault, Limits, Name, Refusal, Span, failpoint};
 
 use super::errors;
+use super::parked::{self, Asked};
 use super::session::PostgresSession;
 use super::watch::{Lookout, Sighting};
 use crate::Rows;
@@ -28,19 +29,13 @@ pub(super) async fn watched(
     limits: Limits,
     since: Instant,
 ) -> Result<()> {
-    let Some(watch) = session.watch.as_ref().filter(|_| session.claim.is_some()) else {
-        return Err(Fault::Bug("a statement was to run without the run lock".into()));
-    };
-    let lookout = Lookout {
-        watch,
-        backend: session.backend,
-        limits,
-        ticker: &session.ticker,
-        stop: &session.stop,
-        since,
-        builds_index: matches!(act, Act::BuildIndex { .. }),
-    };
+    let lookout = lookout(session, act, limits, since)?;
     match act {
+        // In a transaction it is the transaction's, which knows the run: see `commit`.
+        Act::Park { parking, deed } => {
+            let asked = Asked { parking, deed: *deed, step, limits, since, run: None };
+            parked::perform(session, &asked).await.map(drop)
+        }
         Act::Online { change, part } => super::online::perform(session, change, *part).await,
         Act::Check { queries } => {
             for query in queries {
@@ -68,6 +63,27 @@ pub(super) async fn watched(
             Ok(())
         }
     }
+}
+
+/// The look-out over an act. `since`: when the locks that it may hold were first taken.
+pub(super) fn lookout<'a>(
+    session: &'a PostgresSession,
+    act: &Act,
+    limits: Limits,
+    since: Instant,
+) -> Result<Lookout<'a>> {
+    let Some(watch) = session.watch.as_ref().filter(|_| session.claim.is_some()) else {
+        return Err(Fault::Bug("a statement was to run without the run lock".into()));
+    };
+    Ok(Lookout {
+        watch,
+        backend: session.backend,
+        limits,
+        ticker: &session.ticker,
+        stop: &session.stop,
+        since,
+        builds_index: matches!(act, Act::BuildIndex { .. }),
+    })
 }
 
 /// Performs an act outside of any transaction.
@@ -237,8 +253,24 @@ pub(super) async fn collect(
 }
 
 /// A query in a transaction that can write nothing.
-pub(super) async fn read_only_rows(client: &Client, query: &str, most: usize) -> Result<Rows> {
-    simple(client, "BEGIN READ ONLY").await?;
+pub(super) async fn read_only_rows(
+    client: &Client,
+    query: &str,
+    most: usize,
+    within: Option<Duration>,
+) -> Result<Rows> {
+    let begin = match within {
+        // 0 would mean: for ever.
+        Some(within) => {
+            format!(
+                "BEGIN READ ONLY; SET LOCAL statement_timeout = {}",
+                within.as_millis().clamp(1, 2_147_483_647)
+            )
+        }
+        None => "BEGIN READ ONLY".to_owned(),
+    };
+    simple(client, &begin).await?;
+    let began = Instant::now();
     let found = collect(client, query, most).await;
     let ended = simple(client, "ROLLBACK").await;
     let found = found.map_err(|e| {
@@ -247,13 +279,26 @@ pub(super) async fn read_only_rows(client: &Client, query: &str, most: usize) ->
                 .cause(shortened(query))
                 .into();
         }
+        // Somebody's `pg_cancel_backend` has the same code, and comes earlier.
+        let cancelled = e.code() == Some(&SqlState::QUERY_CANCELED);
+        if let Some(within) = within.filter(|within| cancelled && began.elapsed() >= *within) {
+            return Refusal::new(Code::StatementFailed, "a query took too long")
+                .cause(format!("it took longer than {} s and was ended", within.as_secs_f64()))
+                .into();
+        }
         errors::fault(e, query)
     })?;
     ended.map(|()| found)
 }
 
 /// Sorts a failure of our statement by what the look-out saw, and gives it its place.
-fn failed(e: tokio_postgres::Error, act: &Act, step: &Step, limits: Limits, sighting: &Sighting) -> Fault {
+pub(super) fn failed(
+    e: tokio_postgres::Error,
+    act: &Act,
+    step: &Step,
+    limits: Limits,
+    sighting: &Sighting,
+) -> Fault {
     let position = errors::position(&e);
     let code = e.code().cloned();
     let names = |holders: &[crate::Holder]| holders.iter().map(ToString::to_string).collect::<Vec<_>>();

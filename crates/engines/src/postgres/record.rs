@@ -10,15 +10,17 @@ use uuid::Uuid;
 use cofferdam_core::fault::Result;
 use cofferdam_core::journal::{Entry, What};
 use cofferdam_core::{Code, Fault, Refusal};
-use cofferdam_formats::history::Write;
+use cofferdam_formats::history::{Cells, Write, own};
 
 use super::claim::Claim;
+use super::history::Book;
 use super::statements::Parameter;
 use super::{errors, history};
 use crate::Batch;
 
 /// The server says these back in its error. There is no other way to raise one without a function of our own.
 const LEFT: &str = "cofferdam: the transaction was left";
+const TOOL: &str = "cofferdam: the tool changed its history";
 const FENCED: &str = "cofferdam: another runner has taken over";
 
 /// So many rows of the journal go into one statement: each has parameters of its own, of which there may be 65,535.
@@ -50,9 +52,13 @@ impl<'a> Writing<'a> {
 
     /// A row that is changed and must be there.
     fn change(&mut self, write: &str) {
+        self.change_or(write, FENCED);
+    }
+
+    fn change_or(&mut self, write: &str, gone: &'static str) {
         let name = format!("write_{}", self.parts.len());
         self.parts.push(format!("{name} AS ({write} RETURNING 1)"));
-        self.checks.push((format!("NOT EXISTS (SELECT FROM {name})"), FENCED));
+        self.checks.push((format!("NOT EXISTS (SELECT FROM {name})"), gone));
     }
 
     /// A new row: the server writes it or fails.
@@ -118,14 +124,30 @@ impl<'a> Writing<'a> {
         Ok(())
     }
 
-    /// Does to the history what the codec says.
-    pub(super) fn history(&mut self, writes: Vec<Write>) -> Result<()> {
+    /// Does to a history what its codec says.
+    pub(super) fn history(&mut self, book: &Book, writes: Vec<Write>) -> Result<()> {
         for write in writes {
             let is_new = matches!(write, Write::Insert(_));
-            let (sql, cells) = history::statement(write, self.values.len())?;
+            let (sql, cells) = history::statement(book, write, self.values.len())?;
             self.values.extend(cells.into_iter().map(|c| (Box::new(c) as Box<_>, Type::TEXT)));
-            if is_new { self.insert(&sql) } else { self.change(&sql) }
+            let gone = if book.codec.id == own::CODEC.id { FENCED } else { TOOL };
+            if is_new { self.insert(&sql) } else { self.change_or(&sql, gone) }
         }
+        Ok(())
+    }
+
+    /// Adds rows to our own history, as many as there are.
+    pub(super) fn adopt(&mut self, rows: Vec<Cells>) -> Result<()> {
+        let sql = history::insert_many(self.values.len())?;
+        let width = rows.first().map_or(0, Vec::len);
+        let mut columns: Vec<Vec<Option<String>>> = vec![Vec::with_capacity(rows.len()); width];
+        for row in rows {
+            for (column, cell) in columns.iter_mut().zip(row) {
+                column.push(cell);
+            }
+        }
+        self.values.extend(columns.into_iter().map(|column| (Box::new(column) as Box<_>, Type::TEXT_ARRAY)));
+        self.insert(&sql);
         Ok(())
     }
 
@@ -161,6 +183,12 @@ pub(super) fn fault(e: tokio_postgres::Error) -> Fault {
         && e.as_db_error().is_some_and(|e| (e.schema(), e.table()) == (Some("cofferdam"), Some("journal")));
     if taken || code == Some(&SqlState::INVALID_TEXT_REPRESENTATION) && raised(FENCED) {
         return fenced();
+    }
+    if code == Some(&SqlState::INVALID_TEXT_REPRESENTATION) && raised(TOOL) {
+        return Refusal::new(Code::ToolAtWork, "another tool changed its history at this moment")
+            .cause("a row that was to be changed is not there any more, so nothing was written")
+            .help("let the other tool end, then run the same command again")
+            .into();
     }
     errors::fault(e, "writing the journal")
 }

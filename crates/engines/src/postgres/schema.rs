@@ -4,7 +4,7 @@ use tokio_postgres::Client;
 
 use cofferdam_core::fault::Result;
 
-use super::{errors, outbox};
+use super::{errors, outbox, parked};
 
 /// Everything is `IF NOT EXISTS`, so that it may run again at any time; it runs under the run lock.
 ///
@@ -58,8 +58,9 @@ COMMENT ON SCHEMA cofferdam IS 'What Cofferdam did here. The journal is append-o
 pub(super) async fn ensure(client: &Client) -> Result<()> {
     client
         .batch_execute(&format!(
-            "BEGIN; SET LOCAL client_min_messages = warning; {TABLES} {} COMMIT;",
-            outbox::TABLE
+            "BEGIN; SET LOCAL client_min_messages = warning; {TABLES} {} {} COMMIT;",
+            outbox::TABLE,
+            parked::TABLE
         ))
         .await
         .map_err(|e| errors::fault(e, "creating schema cofferdam"))

@@ -9,24 +9,27 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_postgres::Client;
 use uuid::Uuid;
 
-use cofferdam_core::facts::Room;
+use cofferdam_core::facts::{DataAnswer, DataQuestion, Room};
 use cofferdam_core::fault::Result;
 use cofferdam_core::history::Applied;
 use cofferdam_core::journal::{Entry, What};
 use cofferdam_core::online::{Examined, Online};
+use cofferdam_core::park::Parked;
 use cofferdam_core::plan::{Act, Plan, Probe, Seen, Step};
 use cofferdam_core::{Facts, Name};
+use cofferdam_formats::tables::Table;
 
 use super::claim::Claim;
+use super::ledger::Ledger;
 use super::options::{ConnectOptions, RealEnv};
 use super::statements::Statements;
 use super::{
-    claim, commit, connect, copy, errors, facts, history, online, options, outbox, perform, probe, reading,
-    recall, rights, schema, touch, vitals,
+    claim, commit, connect, copy, errors, facts, history, ledger, online, options, outbox, parked, perform, probe,
+    reading, recall, rights, schema, touch, vitals,
 };
 use crate::{
-    Asked, Batch, Copier, Holder, Line, Mark, Missing, OnlineState, Overview, Rows, Run, Runs, Sent, Session,
-    StopAsked, Stopping, Target, Tick, Ticker, Touch, Vitals, VitalsAsked,
+    Asked, Batch, Beside, Copier, Holder, Keeping, Kept, Line, Mark, Missing, OnlineState, Overview, Rows,
+    Run, Runs, Sent, Session, StopAsked, Stopping, Target, Tick, Ticker, Touch, Vitals, VitalsAsked,
 };
 
 /// See [`crate::Session`].
@@ -52,6 +55,8 @@ pub(super) struct PostgresSession {
     pub(super) installed: bool,
     /// A person was told that changes cannot be read as a stream.
     pub(super) polls: AtomicBool,
+    /// The table of a tool that is kept beside our own history.
+    pub(super) ledger: Option<Ledger>,
 }
 
 impl PostgresSession {
@@ -75,6 +80,7 @@ impl PostgresSession {
             statements: Statements::default(),
             installed: connected.installed,
             polls: AtomicBool::new(false),
+            ledger: None,
         })
     }
 
@@ -123,20 +129,43 @@ impl Session for PostgresSession {
         facts::facts(&self.client, of).await
     }
 
+    async fn answers(&mut self, facts: &Facts, questions: &[DataQuestion]) -> Result<Vec<DataAnswer>> {
+        facts::answers(&self.client, facts, questions).await
+    }
+
     async fn history(&mut self) -> Result<Vec<Applied>> {
-        if self.installed().await? { history::read(&self.client).await } else { Ok(Vec::new()) }
+        let own = if self.installed().await? { history::read(&self.client).await? } else { Vec::new() };
+        ledger::history(self, own, true).await
+    }
+
+    async fn keep(&mut self, keeping: Keeping) -> Result<Kept> {
+        ledger::keep(self, keeping).await
+    }
+
+    fn beside(&self) -> Option<&Beside> {
+        self.ledger.as_ref()?.seen.as_ref()
+    }
+
+    async fn tool_tables(&mut self) -> Result<Vec<Table>> {
+        ledger::tables(&self.client, None).await.map(|found| found.tables)
+    }
+
+    async fn tell_tool(&mut self, rows: &[Applied], note: &str) -> Result<()> {
+        ledger::tell(self, rows, note).await
     }
 
     async fn overview(&mut self) -> Result<Overview> {
         if !self.installed().await? {
-            return Ok(Overview::default());
+            let history = ledger::history(self, Vec::new(), false).await?;
+            return Ok(Overview { history, unfinished: Vec::new() });
         }
         // Sent together. In this order: a run that ends in between stands in both and not in none.
-        let (unfinished, history) = futures::join!(
+        let (unfinished, own) = futures::join!(
             reading::runs(&self.client, Runs::Unfinished),
             history::read_without_bundles(&self.client),
         );
-        Ok(Overview { history: history?, unfinished: unfinished? })
+        let (unfinished, own) = (unfinished?, own?);
+        Ok(Overview { history: ledger::history(self, own, false).await?, unfinished })
     }
 
     async fn runs(&mut self, which: Runs) -> Result<Vec<Run>> {
@@ -152,7 +181,9 @@ impl Session for PostgresSession {
     }
 
     async fn missing_rights(&mut self, plans: &[&Plan]) -> Result<Vec<Missing>> {
-        rights::missing(&self.client, plans).await
+        let mut missing = rights::missing(&self.client, plans).await?;
+        missing.extend(ledger::missing_rights(self).await?);
+        Ok(missing)
     }
 
     async fn claim(&mut self, wait: Duration) -> Result<()> {
@@ -160,7 +191,7 @@ impl Session for PostgresSession {
     }
 
     async fn holder(&mut self) -> Result<Option<Holder>> {
-        claim::holder(&self.client).await
+        claim::run_lock_holder(&self.client).await
     }
 
     async fn release(&mut self) -> Result<()> {
@@ -189,7 +220,11 @@ impl Session for PostgresSession {
     }
 
     async fn rows(&mut self, query: &str, most: usize) -> Result<Rows> {
-        perform::read_only_rows(&self.client, query, most).await
+        perform::read_only_rows(&self.client, query, most, None).await
+    }
+
+    async fn rows_within(&mut self, query: &str, most: usize, within: Duration) -> Result<Rows> {
+        perform::read_only_rows(&self.client, query, most, Some(within)).await
     }
 
     fn listen(&mut self, ticker: Ticker, stop: StopAsked) {
@@ -276,6 +311,10 @@ impl Session for PostgresSession {
 
     async fn vitals(&mut self, asked: &VitalsAsked) -> Result<Vitals> {
         vitals::vitals(&self.client, asked).await
+    }
+
+    async fn parked(&mut self) -> Result<Vec<Parked>> {
+        if self.installed().await? { parked::parked(&self.client).await } else { Ok(Vec::new()) }
     }
 
     async fn ask_back(&mut self, run: Uuid, why: &str) -> Result<()> {

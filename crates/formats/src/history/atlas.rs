@@ -21,6 +21,8 @@ pub static CODEC: HistoryCodec = HistoryCodec {
     undone: |applied, context| {
         Ok(cells::delete(&CODEC, context, applied.version.clone().unwrap_or_default()))
     },
+    amended,
+    mark: None,
     create,
     // FNV-1 of `atlas_migrate_execute`, 32 bits.
     lock: |_| Some(Lock { key: i64::from(fnv1("atlas_migrate_execute")), held: Held::Session }),
@@ -142,6 +144,16 @@ fn applied(applied: &Applied, context: &Context<'_>) -> Writes {
         // Who carried it out; Atlas shows it and goes by nothing in it.
         Some("Cofferdam".to_owned()),
     ])])
+}
+
+/// Atlas compares nothing with the sum; it is kept true all the same.
+fn amended(applied: &Applied, context: &Context<'_>) -> Writes {
+    let Some(version) = &applied.version else { return Ok(Vec::new()) };
+    let mut set = vec![("description", Some(applied.description.clone()))];
+    if let Some(Checksum::Atlas { sum, .. }) = &applied.checksum {
+        set.push(("hash", Some(sum.clone())));
+    }
+    Ok(cells::update(&CODEC, context, version.clone(), set))
 }
 
 fn create(table: &Name) -> Result<Vec<String>, cofferdam_core::ident::IdentError> {

@@ -19,6 +19,8 @@ pub static CODEC: HistoryCodec = HistoryCodec {
     undone: |applied, context| {
         Ok(cells::delete(&CODEC, context, applied.version.clone().unwrap_or_default()))
     },
+    amended: super::keeps_none,
+    mark: None,
     create,
     lock: |_| None,
 };

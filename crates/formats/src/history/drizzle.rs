@@ -21,6 +21,8 @@ pub static CODEC: HistoryCodec = HistoryCodec {
     undone: |applied, context| {
         Ok(cells::delete(&CODEC, context, cells::number(&CODEC, applied)?.to_string()))
     },
+    amended,
+    mark: None,
     create,
     lock: |_| None,
 };
@@ -63,6 +65,12 @@ fn row(when: &str, checksum: Option<&Checksum>) -> Result<Write, Box<Refusal>> {
         ));
     };
     Ok(Write::Insert(vec![None, Some(hash.clone()), Some(when.to_owned())]))
+}
+
+fn amended(applied: &Applied, context: &Context<'_>) -> Writes {
+    let Some(Checksum::Sha256(hash)) = &applied.checksum else { return Ok(Vec::new()) };
+    let when = cells::number(&CODEC, applied)?.to_string();
+    Ok(cells::update(&CODEC, context, when, vec![("hash", Some(hash.clone()))]))
 }
 
 fn create(table: &Name) -> Result<Vec<String>, cofferdam_core::ident::IdentError> {

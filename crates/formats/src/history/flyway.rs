@@ -22,6 +22,8 @@ pub static CODEC: HistoryCodec = HistoryCodec {
     read,
     applied,
     undone,
+    amended,
+    mark: None,
     create,
     lock: |place| {
         let mut hash = 0_i32;
@@ -147,16 +149,33 @@ fn applied(applied: &Applied, context: &Context<'_>) -> Writes {
 /// A row that takes back the last one about the migration. What Flyway never heard of needs none. Ranks are each
 /// history's own, so that the row is found by what it is about.
 fn undone(applied: &Applied, context: &Context<'_>) -> Writes {
+    match last_about(applied, context).filter(is_applied) {
+        Some(row) => Ok(vec![insert(applied, "DELETE", &row.word("script"), None, context)?]),
+        None => Ok(Vec::new()),
+    }
+}
+
+/// As `flyway repair` aligns a row: in place, the script's name left as it is.
+fn amended(applied: &Applied, context: &Context<'_>) -> Writes {
+    let Some(row) = last_about(applied, context).filter(is_applied) else { return Ok(Vec::new()) };
+    let mut set = vec![("description", Some(cut(&applied.description, 200)))];
+    if let Some(Checksum::FlywayCrc32(crc)) = &applied.checksum {
+        set.push(("checksum", Some(crc.to_string())));
+    }
+    Ok(vec![Write::Update { key: vec![row.text("installed_rank").map(str::to_owned)], set }])
+}
+
+fn is_applied(row: &Row<'_>) -> bool {
+    row.text("type").is_some_and(|kind| APPLIED.contains(&kind))
+}
+
+fn last_about<'a>(applied: &Applied, context: &Context<'a>) -> Option<Row<'a>> {
     let about = |row: &Row<'_>| match &applied.version {
         Some(version) => row.text("version") == Some(version),
         None => row.text("version").is_none() && row.text("description") == Some(&applied.description),
     };
     let rows = context.rows.iter().map(|cells| Row::new(&CODEC, cells)).filter(about);
-    let last = rows.max_by_key(|row| row.text("installed_rank").and_then(|rank| rank.parse::<i64>().ok()));
-    match last.filter(|row| row.text("type").is_some_and(|kind| APPLIED.contains(&kind))) {
-        Some(row) => Ok(vec![insert(applied, "DELETE", &row.word("script"), None, context)?]),
-        None => Ok(Vec::new()),
-    }
+    rows.max_by_key(|row| row.text("installed_rank").and_then(|rank| rank.parse::<i64>().ok()))
 }
 
 fn insert(

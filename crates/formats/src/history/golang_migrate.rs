@@ -4,7 +4,9 @@ use cofferdam_core::bundle::Version;
 use cofferdam_core::history::{Applied, How, Unfinished};
 use cofferdam_core::{Bundle, Migration, Name};
 
-use super::{Cells, Column, Context, Held, History, HistoryCodec, Lock, Read, Write, Writes, column};
+use super::{
+    Cells, Column, Context, Held, History, HistoryCodec, Lock, Mark, Read, Way, Write, Writes, column,
+};
 use crate::cells::{self, Index, Row};
 
 /// The codec's line in the table.
@@ -18,6 +20,8 @@ pub static CODEC: HistoryCodec = HistoryCodec {
     read,
     applied,
     undone,
+    amended: super::keeps_none,
+    mark: Some(Mark { began, given_up }),
     create,
     lock: |place| {
         let name = [place.schema, place.table, place.database].join("\0");
@@ -67,9 +71,42 @@ fn applied(applied: &Applied, context: &Context<'_>) -> Writes {
     let number = cells::number(&CODEC, applied)?;
     let cells = vec![Some(number.to_string()), Some("false".to_owned())];
     let Some(row) = context.rows.first() else { return Ok(vec![Write::Insert(cells)]) };
-    match Row::new(&CODEC, row).number("version")? {
+    let row = Row::new(&CODEC, row);
+    match row.number("version")? {
+        reached if reached == number && row.flag("dirty")? => Ok(vec![moved(reached, number)]),
         reached if reached >= number => Ok(Vec::new()),
         reached => Ok(vec![moved(reached, number)]),
+    }
+}
+
+/// The mark stands at the version and is dirty while it is worked on, as golang-migrate has it.
+fn began(applied: &Applied, way: Way, context: &Context<'_>) -> Writes {
+    let number = cells::number(&CODEC, applied)?;
+    let dirty = || vec![Some(number.to_string()), Some("true".to_owned())];
+    let Some(row) = context.rows.first() else {
+        return Ok(if way == Way::Up { vec![Write::Insert(dirty())] } else { Vec::new() });
+    };
+    let reached = Row::new(&CODEC, row).number("version")?;
+    let is_next = match way {
+        Way::Up => reached < number,
+        Way::Down => reached == number,
+    };
+    let set = vec![("version", Some(number.to_string())), ("dirty", Some("true".to_owned()))];
+    Ok(match is_next {
+        true => vec![Write::Update { key: vec![Some(reached.to_string())], set }],
+        false => Vec::new(),
+    })
+}
+
+/// What is dirty at the version is so no more: upwards the mark goes back, downwards it stays.
+fn given_up(applied: &Applied, way: Way, context: &Context<'_>) -> Writes {
+    let number = cells::number(&CODEC, applied)?;
+    let Some(row) = context.rows.first() else { return Ok(Vec::new()) };
+    let row = Row::new(&CODEC, row);
+    match row.number("version")? == number && row.flag("dirty")? {
+        true if way == Way::Up => undone(applied, context),
+        true => Ok(vec![moved(number, number)]),
+        false => Ok(Vec::new()),
     }
 }
 

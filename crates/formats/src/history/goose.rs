@@ -21,6 +21,8 @@ pub static CODEC: HistoryCodec = HistoryCodec {
     undone: |applied, context| {
         Ok(cells::delete(&CODEC, context, cells::number(&CODEC, applied)?.to_string()))
     },
+    amended: super::keeps_none,
+    mark: None,
     create,
     // goose takes one only where its caller gives it a locker.
     lock: |_| None,

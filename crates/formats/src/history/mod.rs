@@ -79,11 +79,34 @@ pub struct HistoryCodec {
     pub applied: fn(&Applied, &Context<'_>) -> Writes,
     /// What is written when this was taken back; its `undone_at` is set.
     pub undone: fn(&Applied, &Context<'_>) -> Writes,
+    /// What is written when the file of this, which is applied, is accepted as it is now: checksum and description are
+    /// those of the file.
+    pub amended: fn(&Applied, &Context<'_>) -> Writes,
+    /// The mark of what is begun, for what takes more than one transaction; `None` where the tool has none.
+    pub mark: Option<Mark>,
     /// The statements that make the table as the tool makes it, where the first record is ours. Empty for
     /// Cofferdam's own, which the engine makes.
     pub create: fn(&Name) -> Result<Vec<String>, IdentError>,
     /// The lock that keeps the tool away; `None` where it takes none.
     pub lock: fn(&Place<'_>) -> Option<Lock>,
+}
+
+/// Which way a migration goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// It is applied.
+    Up,
+    /// It is taken back.
+    Down,
+}
+
+/// How a tool marks what is begun, so that it does not begin itself before that has ended.
+#[derive(Clone, Copy)]
+pub struct Mark {
+    /// What is written before the first transaction.
+    pub began: fn(&Applied, Way, &Context<'_>) -> Writes,
+    /// What is written when it came to nothing, and everything is as it was.
+    pub given_up: fn(&Applied, Way, &Context<'_>) -> Writes,
 }
 
 /// Where a history lies.
@@ -158,6 +181,11 @@ pub static HISTORIES: &[&HistoryCodec] = &[
     &own::CODEC,
     &sqlx::CODEC,
 ];
+
+/// For a tool that keeps nothing of what is amended.
+pub(crate) fn keeps_none(_: &Applied, _: &Context<'_>) -> Writes {
+    Ok(Vec::new())
+}
 
 pub(crate) const fn column(name: &'static str, sql_type: &'static str) -> Column {
     Column { name, sql_type, generated: false }

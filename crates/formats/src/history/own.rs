@@ -21,6 +21,8 @@ pub static CODEC: HistoryCodec = HistoryCodec {
             set: vec![("undone_at", applied.undone_at.clone())],
         }])
     },
+    amended: |applied, _| Ok(amended(applied)),
+    mark: None,
     create: |_| Ok(Vec::new()),
     lock: |_| None,
 };
@@ -102,6 +104,13 @@ pub fn decode(row: &[Option<String>]) -> Result<Applied, Box<Refusal>> {
         bundle: cells.read("bundle", |text| serde_json::from_str::<RollbackBundle>(text).ok())?,
         undone_at: cells.text("undone_at").map(str::to_owned),
     })
+}
+
+/// The row as it would be written anew, in place of the one of the same rank.
+fn amended(applied: &Applied) -> Vec<Write> {
+    let cells = COLUMNS.iter().map(|column| column.name).zip(encode(applied));
+    let set = cells.filter(|(name, _)| *name != "rank").collect();
+    vec![Write::Update { key: vec![Some(applied.rank.to_string())], set }]
 }
 
 fn read(rows: &[Cells], _: &Bundle) -> Read {

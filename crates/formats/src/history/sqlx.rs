@@ -21,6 +21,8 @@ pub static CODEC: HistoryCodec = HistoryCodec {
     undone: |applied, context| {
         Ok(cells::delete(&CODEC, context, cells::number(&CODEC, applied)?.to_string()))
     },
+    amended,
+    mark: None,
     create,
     lock: |place| {
         let key = 0x3d32_ad9e * i64::from(crc32fast::hash(place.database.as_bytes()));
@@ -113,6 +115,14 @@ fn row(
         Some(format!("\\x{hex}")),
         Some(ms.saturating_mul(1_000_000).to_string()),
     ]))
+}
+
+fn amended(applied: &Applied, context: &Context<'_>) -> Writes {
+    let mut set = vec![("description", Some(applied.description.clone()))];
+    if let Some(Checksum::Sha384(hex)) = &applied.checksum {
+        set.push(("checksum", Some(format!("\\x{hex}"))));
+    }
+    Ok(cells::update(&CODEC, context, cells::number(&CODEC, applied)?.to_string(), set))
 }
 
 fn create(table: &Name) -> Result<Vec<String>, cofferdam_core::ident::IdentError> {

@@ -1,6 +1,8 @@
 use cofferdam_core::change::ConstraintKind;
 use cofferdam_core::{Action, Change, Finding, Findings, Name, Severity, TableChange};
 
+use cofferdam_dialects::postgres::locks::bounds_proved;
+
 use crate::{Rule, Scene};
 
 /// `ATTACH PARTITION` of a table without a matching check.
@@ -23,9 +25,7 @@ fn check(scene: &Scene, findings: &mut Findings) {
     let Action::AlterTable { changes, .. } = scene.action() else { return };
     for (clause, change) in changes.iter().enumerate() {
         let TableChange::AttachPartition { partition, .. } = change else { continue };
-        let checked = scene.table(partition).is_some_and(|facts| {
-            facts.constraints.iter().any(|constraint| constraint.kind == "check" && constraint.validated)
-        });
+        let checked = scene.table(partition).is_some_and(|facts| bounds_proved(&scene.change().text, facts));
         if scene.is_new(partition) || checked || scene.earlier().iter().any(|c| validates(c, partition)) {
             continue;
         }

@@ -29,6 +29,11 @@ fn check(scene: &Scene, findings: &mut Findings) {
     if scene.table(table).is_some_and(|facts| facts.kind == "partitioned table") {
         return;
     }
+    // IF NOT EXISTS of one that is there does nothing.
+    let there = |name: &String| scene.table(table).is_some_and(|facts| facts.index(name).is_some());
+    if index.if_not_exists && index.name.as_ref().is_some_and(there) {
+        return;
+    }
     let what = if index.unique { "a unique index" } else { "an index" };
     let busy = scene.blocking(table) == Severity::Error;
     let kind = if busy { "a large or busy table" } else { "the table" };

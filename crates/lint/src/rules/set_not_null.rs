@@ -1,7 +1,8 @@
 use cofferdam_core::change::ConstraintKind;
+use cofferdam_core::facts::DataAnswer;
 use cofferdam_core::{Action, Change, Finding, Findings, Name, Severity, TableChange};
 
-use crate::{Rule, Scene};
+use crate::{Rule, Scene, questions};
 
 /// `SET NOT NULL`, or a validated NOT NULL constraint.
 pub(crate) static RULE: Rule = Rule {
@@ -53,11 +54,33 @@ fn check(scene: &Scene, findings: &mut Findings) {
         let suspected = known.and_then(|known| known.null_fraction).filter(|share| *share > 0.0);
         // What the facts saw may be gone by the time of this statement.
         let filled = scene.earlier().iter().any(|change| fills(change, table, column));
+        let looked = scene.answer(&questions::nulls(table, column));
+        let (nulls, suspected) = match looked {
+            // A look says more than statistics, which may be old.
+            Some(DataAnswer::Yes) => (Some(true), None),
+            Some(DataAnswer::No) => (Some(false), None),
+            Some(DataAnswer::NotKnown(_)) | None => (nulls, suspected),
+        };
+        let finding = match looked {
+            Some(DataAnswer::No) => {
+                Finding { notes: vec![format!("no row with NULL in {column} is there now")], ..finding }
+            }
+            Some(DataAnswer::NotKnown(why)) => Finding {
+                notes: vec![format!("whether {column} holds NULLs is not known: {why}")],
+                ..finding
+            },
+            _ => finding,
+        };
         findings.push(match (nulls, suspected) {
             (Some(true), _) if !filled => Finding {
                 severity: Severity::Error,
                 message: format!("{table}.{column} holds NULLs, so making it NOT NULL fails"),
-                notes: vec!["fails with SQLSTATE 23502".into()],
+                notes: match looked {
+                    Some(DataAnswer::Yes) => {
+                        vec!["a NULL was seen".into(), "fails with SQLSTATE 23502".into()]
+                    }
+                    _ => vec!["by the server's statistics; fails with SQLSTATE 23502".into()],
+                },
                 help: Some(format!("fill the NULLs of {column} first")),
                 ..finding
             },

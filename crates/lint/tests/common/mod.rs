@@ -92,6 +92,9 @@ fn facts(json: &str) -> Facts {
     if let Some(objects) = given.get("objects") {
         facts.objects = serde_json::from_value(objects.clone()).unwrap();
     }
+    if let Some(answers) = given.get("answers") {
+        facts.answers = serde_json::from_value(answers.clone()).unwrap();
+    }
     for (name, table) in given["tables"].as_object().unwrap_or(&Map::new()) {
         let resolved = match name.split_once('.') {
             Some((schema, name)) => Name::qualified(schema, name),

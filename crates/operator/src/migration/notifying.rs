@@ -44,7 +44,7 @@ pub(super) fn notifying(migration: &DatabaseMigration, settings: &RunnerSettings
     if let (Some(_), Some(smtp)) = (&asked.email, &settings.smtp) {
         all.environment.extend(serde_json::to_string(smtp).ok().map(|text| (contract::SMTP, text)));
         if let Some(secret) = &smtp.existing_secret {
-            let keys = [("username", "username"), ("password", "password")];
+            let keys = [("username", "username"), ("password", "password"), ("ca.crt", "ca.crt")];
             all.add("notify-smtp", contract::SMTP_LOGIN, secret, &keys);
         }
     }

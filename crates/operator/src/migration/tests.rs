@@ -25,7 +25,7 @@ use crate::settings::RunnerSettings;
 
 const PLAN: &str = "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 
-pub(super) fn migration(change: impl FnOnce(&mut Value)) -> DatabaseMigration {
+pub(crate) fn migration(change: impl FnOnce(&mut Value)) -> DatabaseMigration {
     let mut value = json!({
         "apiVersion": "cofferdam.dev/v1alpha1",
         "kind": "DatabaseMigration",

@@ -43,7 +43,7 @@ fn reject(mut word: Word) -> Word {
 }
 
 fn terms(two_persons: bool) -> Terms {
-    Terms { required: true, two_persons, command: "cofferdam approve".into(), as_planned: false }
+    Terms { required: true, two_persons, command: "cofferdam approve".into(), ..Terms::default() }
 }
 
 #[test]

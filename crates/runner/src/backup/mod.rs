@@ -4,6 +4,7 @@
 //! and the journal gets a row of it. Until then nothing is changed, so a place that is down, full or closed refuses the
 //! run and no more.
 
+pub(crate) mod back;
 mod need;
 mod restore;
 mod take;
@@ -16,6 +17,7 @@ use cofferdam_core::{Code, Fault, Limits, Name, Phase, Plan, Refusal, failpoint}
 use cofferdam_engines::{Line, Session};
 use uuid::Uuid;
 
+pub use back::Restoring;
 pub use need::destroyed;
 pub use restore::{Restored, protected, restore, verify_backup};
 pub use take::{Made, Order, take};
@@ -50,6 +52,8 @@ pub struct Backups {
     pub tables: Vec<Name>,
     /// Why one that is taken and cannot be verified will do.
     pub unverified: Option<String>,
+    /// A rollback may restore what was dropped; `None`: it may not.
+    pub restore: Option<Restoring>,
 }
 
 impl Backups {

@@ -3,6 +3,7 @@
 use cofferdam_core::change::{Action, Change, TableChange};
 use cofferdam_core::fault::Result;
 use cofferdam_core::journal::{State, StepState};
+use cofferdam_core::park::Deed;
 use cofferdam_core::plan::{Act, Step, Undo};
 use cofferdam_core::{Code, Fault, Name, Plan, Refusal, Script};
 use cofferdam_dialects::dialect;
@@ -73,6 +74,12 @@ impl<'a> Found<'a> {
             Act::Online { change, .. } => {
                 if all || change.allow_loss.is_some() {
                     self.table(&change.table, Reach::Itself, step);
+                }
+            }
+            Act::Park { parking, deed } => {
+                // What is put aside is there; what is dropped for good is named by where it is.
+                if all || *deed == Deed::Discard {
+                    self.tables(parking.object.tables(), Reach::Itself, step);
                 }
             }
             Act::BuildIndex { .. } | Act::Check { .. } => {}

@@ -26,6 +26,7 @@ pub(crate) fn affected(plan: &Plan) -> Vec<Name> {
                 named.extend(parsed.changes.iter().flat_map(|change| change.action.relations()));
                 created.extend(cofferdam_lint::created_tables(&parsed));
             }
+            Act::Park { parking, .. } => named.extend(parking.object.tables().iter().cloned()),
             Act::Check { .. } => {}
         }
     }

@@ -2,6 +2,7 @@
 
 use cofferdam_core::fault::Result;
 use cofferdam_core::journal::What;
+use cofferdam_core::notice::{STOPPED, TAKEN_BACK};
 use cofferdam_core::plan::Unit;
 use cofferdam_core::{Code, Fault, Limits, Phase, Refusal, failpoint};
 use cofferdam_engines::Line;
@@ -108,7 +109,7 @@ impl Driver<'_> {
     async fn left_to_a_person(&mut self, breach: &Breach, losses: &[String]) -> Fault {
         let sentence = breach.sentence();
         if self.opened {
-            let row = What::Noted { text: format!("stopped for a person: {sentence}") };
+            let row = What::Noted { text: format!("{STOPPED}{sentence}") };
             let phase = self.run.phase;
             if let Err(fault) = self.commit(phase, vec![Line::Write(row)], Limits::default(), false).await {
                 return fault;
@@ -129,7 +130,7 @@ impl Driver<'_> {
 
     /// The rows that say why the run is taken back.
     pub(crate) fn reason_rows(&self) -> Vec<Line<'static>> {
-        let text = self.breach.as_ref().map(|breach| format!("to be taken back: {}", breach.sentence()));
+        let text = self.breach.as_ref().map(|breach| format!("{TAKEN_BACK}{}", breach.sentence()));
         text.map(|text| Line::Write(What::Noted { text })).into_iter().collect()
     }
 

@@ -31,6 +31,8 @@ const CHECK: Duration = Duration::from_secs(1);
 const JUDGE: Duration = Duration::from_millis(50);
 /// For one answer of the database, but for touches and checks, which have their own bounds.
 const ANSWER: Duration = Duration::from_secs(5);
+/// For one query of a check: one that gives no answer for so long counts as breached.
+const CHECKED: Duration = super::signals::PATIENCE;
 /// For one answer from outside of it.
 const GAUGE: Duration = Duration::from_secs(10);
 
@@ -198,7 +200,7 @@ impl Shared {
 /// The first check that returned rows, with the first of them.
 async fn run_checks(session: &mut dyn Session, checks: &[String]) -> Result<Option<String>> {
     for query in checks {
-        let found = session.rows(query, 1).await?;
+        let found = session.rows_within(query, 1, CHECKED).await?;
         if let Some(row) = found.rows.first() {
             let cells: Vec<&str> = row.iter().map(|cell| cell.as_deref().unwrap_or("NULL")).collect();
             let query = query.split_whitespace().collect::<Vec<_>>().join(" ");

@@ -28,7 +28,7 @@ fn checked(checks: &[&str]) -> Policy {
 
 fn required(who: &str, two_persons: bool) -> Policy {
     let command = "cofferdam approve".to_owned();
-    let approval = Terms { required: true, two_persons, command, as_planned: false };
+    let approval = Terms { required: true, two_persons, command, ..Terms::default() };
     Policy { approval, who: who.into(), ..policy() }
 }
 

@@ -72,6 +72,7 @@ impl Case {
             ("settings", "without transaction") => self.migration.no_transaction = true,
             ("strategy", id) => self.strategy = id.into(),
             ("manual", "") => self.wishes.gate = Gate::Manual,
+            ("park", seconds) => self.wishes.park = seconds.parse().ok(),
             ("agreed", why) => self.wishes.allow_loss = Some(why.into()),
             ("rewrites", "") => self.examined().rewrites = true,
             ("no", "rewrite") => self.examined().rewrites = false,

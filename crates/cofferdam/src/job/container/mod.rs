@@ -188,8 +188,16 @@ async fn start(
             account.judge(ConditionType::Planned, State::True, Reason::MigrationInProgress, text, now);
             account.begins(&[&order.plan], now);
         }),
-        consent::Word::Awaited(outcome) => return Ok(*outcome),
-        consent::Word::Lost(refusal) => return Err(Halted::Because(Reason::PlanChanged, refusal)),
+        consent::Word::Awaited(outcome) => {
+            let why = (Code::ApprovalNeeded, "nobody has approved this plan");
+            consent::announce(job, session, (&plans, &digest), why).await;
+            return Ok(*outcome);
+        }
+        consent::Word::Lost(refusal) => {
+            let why = (Code::ApprovalOther, refusal.what.as_str());
+            consent::announce(job, session, (&plans, &digest), why).await;
+            return Err(Halted::Because(Reason::PlanChanged, refusal));
+        }
     }
     if let Some(mut open) = found.own {
         session.claim(order.policy.lock_wait).await?;

@@ -4,15 +4,17 @@ use cofferdam_core::change::{Column, Constraint, ConstraintKind, TableChange};
 use cofferdam_core::facts::{ConstraintFacts, Table};
 use cofferdam_core::{Facts, Name};
 
-use super::expression::volatile_call;
+use super::expression::volatile_call_but;
 use super::types::type_change_rewrites;
-use super::{Effect, Lock};
+use super::{Effect, Lock, bounds};
 use crate::postgres::sequence::known;
 
 /// The table that is altered, and what is known of it.
 pub(super) struct Scene<'a> {
     pub(super) table: &'a Name,
     pub(super) facts: Option<&'a Facts>,
+    /// The whole statement.
+    pub(super) text: &'a str,
 }
 
 impl Scene<'_> {
@@ -33,6 +35,20 @@ impl Scene<'_> {
     /// No row holds NULL in the column, and the server can tell without looking.
     fn not_null(&self, column: &str) -> bool {
         self.known().is_some_and(|t| known::proves_not_null(t, column))
+    }
+
+    /// Every function of this name was declared not to be volatile.
+    fn steady(&self, function: &str) -> bool {
+        let of_name = |object: &&String, kind: &str| {
+            object
+                .strip_prefix(kind)
+                .and_then(|name| name.split_once('.'))
+                .is_some_and(|(_, n)| n == function)
+        };
+        let objects = self.facts.map(|f| f.objects.as_slice()).unwrap_or_default();
+        let number = |kind: &str| objects.iter().filter(|object| of_name(object, kind)).count();
+        let steady = number("steady function ");
+        steady > 0 && steady == number("function ")
     }
 
     fn parent_of(&self, constraint: &ConstraintFacts) -> Option<Name> {
@@ -81,7 +97,13 @@ pub(super) fn clause(scene: &Scene<'_>, change: &TableChange) -> Effect {
             }
         }
         TableChange::AttachPartition { partition, .. } => {
-            Effect::taking(ShareUpdateExclusive).scanning().also(partition.clone(), AccessExclusive)
+            let effect = Effect::taking(ShareUpdateExclusive).also(partition.clone(), AccessExclusive);
+            let known = scene.facts.and_then(|f| f.table(partition));
+            if known.is_some_and(|table| bounds::proved(scene.text, table)) {
+                effect
+            } else {
+                effect.scanning()
+            }
         }
         TableChange::DetachPartition { partition, concurrently: true } => {
             Effect::taking(ShareUpdateExclusive).also(partition.clone(), ShareUpdateExclusive)
@@ -128,7 +150,8 @@ fn add_column(scene: &Scene<'_>, column: &Column) -> Effect {
             name == column.ty || name.rsplit('.').next() == Some(column.ty.as_str())
         })
     });
-    let volatile = column.default.as_ref().is_some_and(|d| volatile_call(d).is_some());
+    let volatile =
+        column.default.as_ref().is_some_and(|d| volatile_call_but(d, &|name| scene.steady(name)).is_some());
     let mut effect = if column.serial() || column.identity || column.generated_stored || domain || volatile {
         scene.rewritten()
     } else {

@@ -240,11 +240,20 @@ const READING: &[&str] = &[
     "to_regtype",
 ];
 
-/// The first function that an expression calls and that is not known to give one value for the whole statement:
+/// [`volatile_call_but`] where nothing is known of any: the first function that an expression calls and that is not known to give one value for the whole statement:
 /// `gen_random_uuid`, or any that is not PostgreSQL's own. A function is volatile unless it was declared not to
 /// be, which the text does not say.
+#[cfg(test)]
 pub(in crate::postgres) fn volatile_call(expression: &str) -> Option<String> {
-    calls(expression).into_iter().find(|name| !STEADY.contains(&name.as_str()))
+    volatile_call_but(expression, &|_| false)
+}
+
+/// As [`volatile_call`], but for functions of which it is known that they were declared not to be volatile.
+pub(in crate::postgres) fn volatile_call_but(
+    expression: &str,
+    steady: &dyn Fn(&str) -> bool,
+) -> Option<String> {
+    calls(expression).into_iter().find(|name| !STEADY.contains(&name.as_str()) && !steady(name))
 }
 
 /// The first function of a query that may change the database. `set_config` changes the session.

@@ -94,6 +94,7 @@ pub(in crate::postgres) fn facts() -> Facts {
             time_zone: "UTC".into(),
             ..Server::default()
         },
+        answers: Vec::new(),
         tables: tables.into_iter().map(|(name, table)| (name.to_owned(), table)).collect(),
         objects: [
             "schema public",

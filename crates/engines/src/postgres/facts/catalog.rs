@@ -83,7 +83,9 @@ impl ServerRow {
     }
 }
 
-/// Databases, and what is in this one, as `kind name`. Functions of extensions are left out: there may be thousands,
+/// Databases, and what is in this one, as `kind name`. A domain is a type, and stands as `domain` too where it refuses
+/// values: a new column of such a one is written into every row. A function of which no form is volatile stands as
+/// `steady function` too: a default that calls it is one value for all rows. Functions of extensions are left out: there may be thousands,
 /// and they come and go with their extension.
 pub(super) const OBJECTS: &str = "
     SELECT pg_catalog.concat('database ', d.datname) FROM pg_catalog.pg_database d
@@ -98,6 +100,12 @@ pub(super) const OBJECTS: &str = "
     WHERE n.nspname !~ '^pg_'::pg_catalog.text AND n.nspname <> 'information_schema' AND t.typcategory <> 'A'
       AND (t.typtype <> 'c' OR EXISTS (
           SELECT FROM pg_catalog.pg_class c WHERE c.oid = t.typrelid AND c.relkind = 'c'))
+    UNION ALL
+    SELECT pg_catalog.concat('domain ', n.nspname, '.', t.typname)
+    FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
+    WHERE t.typtype = 'd' AND (t.typnotnull OR EXISTS (
+        SELECT FROM pg_catalog.pg_constraint k WHERE k.contypid = t.oid))
+      AND n.nspname !~ '^pg_'::pg_catalog.text AND n.nspname <> 'information_schema'
     UNION ALL
     SELECT pg_catalog.concat('sequence ', n.nspname, '.', c.relname)
     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -114,12 +122,16 @@ pub(super) const OBJECTS: &str = "
     FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_namespace n ON n.oid = k.connamespace
     WHERE n.nspname !~ '^pg_'::pg_catalog.text AND n.nspname <> 'information_schema'
     UNION ALL
-    SELECT DISTINCT pg_catalog.concat('function ', n.nspname, '.', p.proname)
-    FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
-    WHERE n.nspname !~ '^pg_'::pg_catalog.text AND n.nspname <> 'information_schema' AND NOT EXISTS (
-        SELECT FROM pg_catalog.pg_depend x
-        WHERE x.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass::pg_catalog.oid
-          AND x.objid = p.oid AND x.deptype = 'e')";
+    SELECT pg_catalog.concat(kind, f.nspname, '.', f.proname)
+    FROM (
+        SELECT n.nspname, p.proname, pg_catalog.bool_and(p.provolatile <> 'v') AS steady
+        FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+        WHERE n.nspname !~ '^pg_'::pg_catalog.text AND n.nspname <> 'information_schema' AND NOT EXISTS (
+            SELECT FROM pg_catalog.pg_depend x
+            WHERE x.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass::pg_catalog.oid
+              AND x.objid = p.oid AND x.deptype = 'e')
+        GROUP BY n.nspname, p.proname) f
+    JOIN (VALUES ('function ', false), ('steady function ', true)) AS kinds (kind, asks) ON f.steady OR NOT asks";
 
 /// One row for each table that is there: its place among those asked for, from 1, and what is known of it. `$1` their
 /// schemas (NULL: the path's), `$2` their names (an index stands for its table), `$3` the schemas of the path in order. What is counted and measured
@@ -159,6 +171,7 @@ pub(super) const TABLES: &str = "
                 'inserted', pg_catalog.pg_stat_get_tuples_inserted(l.oid),
                 'updated', pg_catalog.pg_stat_get_tuples_updated(l.oid),
                 'deleted', pg_catalog.pg_stat_get_tuples_deleted(l.oid),
+                'written_since', pg_catalog.pg_stat_get_mod_since_analyze(l.oid),
                 'analysed', extract(epoch FROM GREATEST(pg_catalog.pg_stat_get_last_analyze_time(l.oid),
                     pg_catalog.pg_stat_get_last_autoanalyze_time(l.oid)))::pg_catalog.float8)
                 ORDER BY ln.nspname, l.relname)
@@ -241,6 +254,8 @@ struct Leaf {
     inserted: f64,
     updated: f64,
     deleted: f64,
+    /// Rows written since the last ANALYZE.
+    written_since: Option<f64>,
     analysed: Option<f64>,
 }
 
@@ -301,6 +316,7 @@ impl TableRow {
             index_bytes: sum(|l| l.index_bytes),
             writes_per_second: writes_per_second(leaves, server),
             analysed_seconds_ago: analysed_seconds_ago(leaves, server.now),
+            written_since_analysed: leaves.iter().map(|l| l.written_since.map(|n| n as u64)).sum(),
             columns: self.columns.iter().flatten().map(Column::facts).collect(),
             constraints: self.constraints.iter().flatten().map(Constraint::facts).collect(),
             indexes: self.indexes.iter().flatten().map(Index::facts).collect(),
@@ -434,6 +450,7 @@ mod tests {
             inserted: 0.0,
             updated: 0.0,
             deleted: 0.0,
+            written_since: None,
             analysed: None,
         }
     }

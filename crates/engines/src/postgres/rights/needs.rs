@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use cofferdam_core::park::Deed;
 use cofferdam_core::plan::{Act, Plan, Probe};
 use cofferdam_core::{Name, Undo};
 
@@ -43,6 +44,10 @@ pub(super) fn needs(plan: &Plan) -> BTreeSet<Need> {
         for act in std::iter::once(&step.act).chain(undo) {
             if let Act::Sql { sql, .. } | Act::BuildIndex { sql, .. } = act {
                 needs.extend(reading.statement(sql));
+            }
+            if let Act::Park { parking, deed: Deed::Park } = act {
+                needs.extend(reading.statement(&parking.sql));
+                needs.insert(Need::CreateSchema);
             }
         }
         if reading.somebody_else {

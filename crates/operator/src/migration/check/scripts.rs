@@ -18,4 +18,7 @@ pub(super) fn problems(scripts: &[Script], found: &mut Vec<Problem>) {
     if let Err(left) = source::in_order(scripts) {
         found.push(Problem::new("spec.migration.scripts", source::knotted(&left)));
     }
+    if let Err(why) = source::validations(scripts) {
+        found.push(Problem::new("spec.migration.scripts", why));
+    }
 }

@@ -1,8 +1,9 @@
-# A mail server that wants TLS and a login, and keeps each message as a file: python3 mail_server.py FOLDER CERT KEY.
+# A mail server that wants TLS and a login, and keeps each message as a file: python3 mail_server.py FOLDER CERT KEY
+# ADDRESS PORT, where PORT is that of STARTTLS and 0 means any.
 import asyncio, ssl, sys
 from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
 
-folder, cert, key = sys.argv[1:4]
+folder, cert, key, address, port = sys.argv[1:6]
 context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
 context.load_cert_chain(cert, key)
 
@@ -29,8 +30,8 @@ async def main():
     implicit = lambda: SMTP(Keep(), auth_require_tls=False, **common)
     plain = lambda: SMTP(Keep())
     ports = []
-    for factory, tls in ((starttls, None), (implicit, context), (plain, None)):
-        server = await loop.create_server(factory, "127.0.0.1", 0, ssl=tls)
+    for factory, tls, wanted in ((starttls, None, int(port)), (implicit, context, 0), (plain, None, 0)):
+        server = await loop.create_server(factory, address, wanted, ssl=tls)
         ports.append(str(server.sockets[0].getsockname()[1]))
     print(" ".join(ports), flush=True)
     # Ends with whoever started it.

@@ -1,0 +1,75 @@
+//! The histories of other tools, kept beside Cofferdam's own or in its place.
+
+use std::sync::Arc;
+
+use cofferdam_core::{Bundle, Name, Refusal};
+use cofferdam_formats::beside::{Difference, problems};
+use cofferdam_formats::history::{History, HistoryCodec};
+
+/// Where it is kept what is applied. Runs and journal are always Cofferdam's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// In Cofferdam's own history.
+    Own,
+    /// In the tool's table.
+    Tool,
+    /// In both, in one transaction.
+    Both,
+}
+
+/// What is known of the directory, and what the user wants. See [`crate::Session::keep`].
+#[derive(Debug, Clone)]
+pub struct Keeping {
+    /// `None`: in both where the tool's table is there, or the directory can only be that tool's; else in our own.
+    pub kept: Option<Kept>,
+    /// The tool, where the user names it.
+    pub tool: Option<String>,
+    /// Its table, where the user names it.
+    pub table: Option<Name>,
+    /// The directory; one without a format: there is none at hand.
+    pub bundle: Arc<Bundle>,
+    /// Its path, as in the paths of its scripts.
+    pub root: String,
+}
+
+impl Default for Keeping {
+    fn default() -> Self {
+        let bundle = Bundle { format: "", migrations: Vec::new(), skipped: Vec::new() };
+        Self { kept: None, tool: None, table: None, bundle: Arc::new(bundle), root: String::new() }
+    }
+}
+
+/// What the last reading of the history found in the table of a tool.
+#[derive(Clone)]
+pub struct Beside {
+    /// The tool.
+    pub codec: &'static HistoryCodec,
+    /// Its table.
+    pub table: Name,
+    /// The table is there; else it is made when the first record is written.
+    pub there: bool,
+    /// Where the history is kept.
+    pub kept: Kept,
+    /// What the table says.
+    pub theirs: History,
+    /// What differs from Cofferdam's own.
+    pub difference: Difference,
+    /// The directory.
+    pub bundle: Arc<Bundle>,
+}
+
+impl std::fmt::Debug for Beside {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Beside").field("tool", &self.codec.id).field("difference", &self.difference).finish()
+    }
+}
+
+impl Beside {
+    /// What has to be settled before anything is applied. What a run of ours is at work on (its keys are given) is
+    /// marked as unfinished by ourselves.
+    pub fn problems(&self, ours: &[&str]) -> Vec<Refusal> {
+        let mut difference = self.difference.clone();
+        difference.unfinished.retain(|what| !ours.contains(&what.key.as_str()));
+        problems(self.codec, &self.table, &difference, &self.bundle)
+    }
+}

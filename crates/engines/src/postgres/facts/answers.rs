@@ -1,0 +1,166 @@
+//! Questions about rows: a look that is never felt, or no answer.
+
+use std::time::{Duration, Instant};
+
+use tokio_postgres::Client;
+use tokio_postgres::error::SqlState;
+
+use cofferdam_core::facts::{DataAnswer, DataQuestion, Facts, Table};
+use cofferdam_core::fault::Result;
+use cofferdam_core::{Name, QuotedIdent};
+
+use super::super::errors;
+use super::{DOING, LOOK};
+
+/// What all looks of one command may take together; what is asked after that is not known.
+const ALL_LOOKS: Duration = Duration::from_secs(10);
+
+/// Of a table that cannot be read in the time of a look, this share of its pages is, in percent.
+const SAMPLE: &str = "1";
+
+/// Operators are the server's own: one that somebody planted in a schema of the path is never run by us.
+const OWN_OPERATORS: &str = "SET LOCAL search_path = pg_catalog";
+
+/// One answer for each question, in order. Reads only, in transactions of its own; each query is given up after two
+/// seconds. `facts`: those of the tables that are asked about.
+pub async fn answers(client: &Client, facts: &Facts, questions: &[DataQuestion]) -> Result<Vec<DataAnswer>> {
+    let began = Instant::now();
+    let mut answers = Vec::with_capacity(questions.len());
+    for question in questions {
+        answers.push(match proved(facts, question) {
+            Some(answer) => answer,
+            None if began.elapsed() > ALL_LOOKS => {
+                DataAnswer::NotKnown("the looks into other tables took all the time".to_owned())
+            }
+            None => asked(client, facts, question).await?,
+        });
+    }
+    Ok(answers)
+}
+
+/// What is known without a look: the catalog proves it, or there is nothing to look at.
+fn proved(facts: &Facts, question: &DataQuestion) -> Option<DataAnswer> {
+    let not_known = |why: &str| Some(DataAnswer::NotKnown(why.to_owned()));
+    let Some(table) = facts.table(question.table()).filter(|table| table.exists) else {
+        return not_known("the table is not there yet");
+    };
+    if table.has_rows == Some(false) {
+        return Some(DataAnswer::No);
+    }
+    if !matches!(table.kind.as_str(), "table" | "partitioned table" | "materialized view") {
+        return not_known("it is no table");
+    }
+    match question {
+        DataQuestion::Nulls { column, .. } => match table.column(column) {
+            None => not_known("the column is not there yet"),
+            // A share of NULLs is what ANALYZE saw: they may be filled by now.
+            Some(known) => (known.has_nulls == Some(false)).then_some(DataAnswer::No),
+        },
+        DataQuestion::Duplicates { columns, .. } => match columns.iter().all(|c| table.column(c).is_some()) {
+            false => not_known("a column is not there yet"),
+            true => unique(table, columns).then_some(DataAnswer::No),
+        },
+        DataQuestion::Orphans { columns, parent, .. } => {
+            if !columns.iter().all(|c| table.column(c).is_some()) {
+                return not_known("a column is not there yet");
+            }
+            match facts.table(parent).is_some_and(|parent| parent.exists) {
+                true => None,
+                false => not_known("the parent is not there yet"),
+            }
+        }
+    }
+}
+
+/// A valid unique index over these columns, or some of them, is there.
+fn unique(table: &Table, columns: &[String]) -> bool {
+    table.indexes.iter().any(|index| {
+        let fits = !index.columns.is_empty() && index.columns.iter().all(|c| columns.contains(c));
+        index.unique && index.valid && !index.partial && fits
+    })
+}
+
+async fn asked(client: &Client, facts: &Facts, question: &DataQuestion) -> Result<DataAnswer> {
+    let Some(resolved) = facts.table(question.table()).and_then(|table| table.resolved.as_ref()) else {
+        return Ok(DataAnswer::NotKnown("the table is not there yet".to_owned()));
+    };
+    let table = resolved.to_sql()?;
+    match question {
+        DataQuestion::Nulls { column, .. } => {
+            let column = QuotedIdent::new(column)?;
+            look(client, &format!("SELECT EXISTS (SELECT FROM {table} WHERE {column} IS NULL)")).await
+        }
+        DataQuestion::Duplicates { columns, .. } => {
+            let from = |sample: &str| duplicates(resolved, sample, columns);
+            let whole = look(client, &from("")?).await?;
+            if !matches!(whole, DataAnswer::NotKnown(_)) {
+                return Ok(whole);
+            }
+            // Two rows of a sample that are the same are the same; that there are none in it says nothing.
+            let sample = format!(" TABLESAMPLE system ({SAMPLE})");
+            let seen = look(client, &from(&sample)?).await?;
+            Ok(if seen == DataAnswer::Yes { seen } else { whole })
+        }
+        DataQuestion::Orphans { columns, parent, parent_columns, .. } => {
+            let known = facts.table(parent);
+            let key = known.and_then(|p| p.constraints.iter().find(|c| c.kind == "primary key"));
+            let theirs = match (parent_columns.is_empty(), key) {
+                (true, Some(key)) => &key.columns,
+                _ => parent_columns,
+            };
+            let parent = known.and_then(|p| p.resolved.clone()).unwrap_or_else(|| parent.clone()).to_sql()?;
+            if theirs.len() != columns.len() {
+                return Ok(DataAnswer::NotKnown("the parent's key is not known".to_owned()));
+            }
+            let (mut there, mut same) = (Vec::new(), Vec::new());
+            for (own, other) in columns.iter().zip(theirs) {
+                let (own, other) = (QuotedIdent::new(own)?, QuotedIdent::new(other)?);
+                there.push(format!("c.{own} IS NOT NULL"));
+                same.push(format!("p.{other} = c.{own}"));
+            }
+            let (there, same) = (there.join(" AND "), same.join(" AND "));
+            let query = format!(
+                "SELECT EXISTS (SELECT FROM {table} c WHERE {there} \
+                 AND NOT EXISTS (SELECT FROM {parent} p WHERE {same}))"
+            );
+            look(client, &query).await
+        }
+    }
+}
+
+/// NULLs are no duplicates of each other. An index over the columns, where there is one, gives the rows in order, so
+/// that the first two that are the same end the look.
+fn duplicates(table: &Name, sample: &str, columns: &[String]) -> Result<String> {
+    let quoted = columns.iter().map(|c| Ok(QuotedIdent::new(c)?.to_string())).collect::<Result<Vec<_>>>()?;
+    let there: Vec<String> = quoted.iter().map(|c| format!("{c} IS NOT NULL")).collect();
+    Ok(format!(
+        "SELECT EXISTS (SELECT FROM {}{sample} WHERE {} GROUP BY {} HAVING count(*) > 1)",
+        table.to_sql()?,
+        there.join(" AND "),
+        quoted.join(", "),
+    ))
+}
+
+/// Runs a query of one truth. That it fails is an answer; only a lost connection is a fault.
+async fn look(client: &Client, query: &str) -> Result<DataAnswer> {
+    let begin = format!("{LOOK}; {OWN_OPERATORS}");
+    let (begun, rows, ended) = futures::join!(
+        client.batch_execute(&begin),
+        client.query_typed(query, &[]),
+        client.batch_execute("ROLLBACK")
+    );
+    begun.and(ended).map_err(|e| errors::fault(e, DOING))?;
+    Ok(match rows {
+        Ok(rows) => match rows.first().map(|row| row.get::<_, bool>(0)) {
+            Some(true) => DataAnswer::Yes,
+            _ => DataAnswer::No,
+        },
+        Err(error) => DataAnswer::NotKnown(match error.code() {
+            Some(&SqlState::QUERY_CANCELED) => "it takes longer than 2 s to find out".to_owned(),
+            Some(&SqlState::LOCK_NOT_AVAILABLE) => "somebody holds the table locked".to_owned(),
+            Some(&SqlState::INSUFFICIENT_PRIVILEGE) => "its rows may not be read".to_owned(),
+            Some(code) => format!("the server answers with SQLSTATE {}", code.code()),
+            None => "the server gave no answer".to_owned(),
+        }),
+    })
+}

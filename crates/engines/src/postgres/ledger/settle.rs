@@ -1,0 +1,147 @@
+//! One of the two histories is made to say what the other says.
+
+use tokio_postgres::types::Type;
+use uuid::Uuid;
+
+use cofferdam_core::fault::Result;
+use cofferdam_core::history::Applied;
+use cofferdam_core::journal::What;
+use cofferdam_core::{Fault, Name, QuotedIdent};
+use cofferdam_formats::beside::{self, Files};
+use cofferdam_formats::history::{Cells, Context, own};
+
+use super::super::claim::Claim;
+use super::super::errors;
+use super::super::history::{self, Book};
+use super::super::record::{self, Writing};
+use super::super::session::PostgresSession;
+use crate::{Kept, Missing};
+
+/// Takes over into our own history what the tool did since, in one transaction with a row of the journal. Nothing of
+/// the data is touched, and nothing of the tool's table.
+pub(super) async fn adopt(session: &mut PostgresSession) -> Result<()> {
+    if session.ledger.as_ref().is_none_or(|ledger| ledger.kept == Kept::Tool) {
+        return Ok(());
+    }
+    let own = history::read_without_bundles(&session.client).await?;
+    let last = own.iter().map(|row| row.rank).max().unwrap_or(0);
+    let Some(ledger) = &session.ledger else { return Ok(()) };
+    let theirs = ledger.theirs(&session.client, &own).await?;
+    let mut seen = ledger.seen(theirs, &own);
+    let (theirs, back) = (&seen.difference.theirs, &seen.difference.taken_back);
+    if !theirs.is_empty() || !back.is_empty() {
+        let codec = ledger.book.codec;
+        let now = record::now();
+        let files = Files::of(&ledger.bundle);
+        let at = now.to_string();
+        let rows: Vec<Cells> = (last + 1..)
+            .zip(theirs)
+            .map(|(rank, row)| own::encode(&beside::taken_over(codec, row, files.about(row), rank, &at)))
+            .collect();
+        let note = note(theirs, back, codec.id, &ledger.book.table);
+        let mut claim =
+            session.claim.clone().ok_or_else(|| Fault::Bug("adopting without the lock".into()))?;
+        let mut writing = Writing::default();
+        let noted = vec![What::Noted { text: note }];
+        writing.journal(record::chain(&mut claim, Uuid::nil(), &session.who, now, noted))?;
+        if !rows.is_empty() {
+            writing.adopt(rows)?;
+        }
+        let undone = back.iter().flat_map(|(row, moment)| {
+            let moment = if moment.is_empty() { at.clone() } else { moment.clone() };
+            (own::CODEC.undone)(&Applied { undone_at: Some(moment), ..row.clone() }, &Context::nothing())
+        });
+        writing.history(&Book::own(), undone.flatten().collect())?;
+        let written = session.client.query_typed(&writing.sql(), &writing.parameters()).await;
+        written.map(drop).map_err(record::fault)?;
+        session.claim = Some(claim);
+        seen.difference.theirs.clear();
+        seen.difference.taken_back.clear();
+    }
+    if let Some(ledger) = &mut session.ledger {
+        ledger.seen = Some(seen);
+    }
+    Ok(())
+}
+
+fn note(theirs: &[Applied], back: &[(Applied, String)], tool: &str, table: &Name) -> String {
+    let keys = |rows: Vec<&str>| match rows.as_slice() {
+        [first, .., last] if rows.len() > 3 => format!("{first} to {last}, {} in all", rows.len()),
+        few => few.join(", "),
+    };
+    let mut said = Vec::new();
+    if !theirs.is_empty() {
+        said.push(format!("taken over: {}", keys(theirs.iter().map(|row| row.key.as_str()).collect())));
+    }
+    if !back.is_empty() {
+        said.push(format!(
+            "taken back there: {}",
+            keys(back.iter().map(|(row, _)| row.key.as_str()).collect())
+        ));
+    }
+    format!("from {table} of {tool}: {}", said.join("; "))
+}
+
+/// See [`crate::Session::tell_tool`].
+pub(in super::super) async fn tell(
+    session: &mut PostgresSession,
+    rows: &[Applied],
+    note: &str,
+) -> Result<()> {
+    if session.ledger.is_none() {
+        return Ok(());
+    }
+    let doing = "writing the history of another tool";
+    session.client.batch_execute("BEGIN").await.map_err(|e| errors::fault(e, doing))?;
+    let result = tell_open(session, rows, note).await;
+    if result.is_err() {
+        let _ = session.client.batch_execute("ROLLBACK").await;
+    }
+    let claim = result?;
+    session.client.batch_execute("COMMIT").await.map_err(|e| errors::fault(e, doing))?;
+    session.claim = Some(claim);
+    Ok(())
+}
+
+async fn tell_open(session: &PostgresSession, rows: &[Applied], note: &str) -> Result<Claim> {
+    let (Some(ledger), Some(mut claim)) = (&session.ledger, session.claim.clone()) else {
+        return Err(Fault::Bug("the history of a tool was to be written without the run lock".into()));
+    };
+    for row in rows {
+        // One by one: where the tool numbers its rows, each depends on the one before.
+        ledger.write(session, ledger.applied(session, row).await?).await?;
+    }
+    let noted = vec![What::Noted { text: note.to_owned() }];
+    let mut writing = Writing::default();
+    writing.journal(record::chain(&mut claim, Uuid::nil(), &session.who, record::now(), noted))?;
+    let written = session.client.query_typed(&writing.sql(), &writing.parameters()).await;
+    written.map(drop).map_err(record::fault)?;
+    Ok(claim)
+}
+
+/// What the role may not do with the tool's table, where it is there. The row number of some tools comes from a
+/// sequence.
+pub(in super::super) async fn missing_rights(session: &PostgresSession) -> Result<Vec<Missing>> {
+    let Some(ledger) = session.ledger.as_ref().filter(|ledger| ledger.there) else { return Ok(Vec::new()) };
+    let doing = "looking for missing rights";
+    let sql = ledger.book.table.to_sql()?;
+    let rows = session
+        .client
+        .query_typed(
+            "SELECT w.wanted, current_user::pg_catalog.text FROM pg_catalog.unnest(
+                 ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS w (wanted)
+             WHERE NOT pg_catalog.has_table_privilege(pg_catalog.to_regclass($1)::pg_catalog.oid, w.wanted)",
+            &[(&sql, Type::TEXT)],
+        )
+        .await
+        .map_err(|e| errors::fault(e, doing))?;
+    let mut missing = Vec::new();
+    for row in rows {
+        let (right, role): (String, String) = (row.get(0), row.get(1));
+        missing.push(Missing {
+            what: format!("{right} on {} of {}", ledger.book.table, ledger.book.codec.id),
+            grant: format!("GRANT {right} ON {sql} TO {};", QuotedIdent::new(&role)?),
+        });
+    }
+    Ok(missing)
+}

@@ -1,0 +1,2 @@
+-- case: park 3600
+ALTER TABLE orders DROP COLUMN legacy;

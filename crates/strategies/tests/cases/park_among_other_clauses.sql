@@ -1,0 +1,2 @@
+-- case: park 3600
+ALTER TABLE small DROP COLUMN a, ADD COLUMN b int;

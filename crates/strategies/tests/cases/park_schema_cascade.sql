@@ -1,0 +1,2 @@
+-- case: park 3600
+DROP SCHEMA app CASCADE;
