@@ -11,8 +11,8 @@ use super::guard::GuardKeys;
 use super::notifications::Notifications;
 use crate::args::backup::BackupSettings;
 use crate::args::duration;
-use crate::args::park::DropPolicy;
 use crate::args::ledger::{self, Where};
+use crate::args::park::DropPolicy;
 use crate::linting::levels::LintKeys;
 
 /// Names under which the file is looked for; the first that is there is read.

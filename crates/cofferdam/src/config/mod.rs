@@ -19,8 +19,8 @@ use cofferdam_engines::{Keeping, Target};
 
 use crate::args::Common;
 use crate::args::backup::BackupSettings;
-use crate::args::park::DropPolicy;
 use crate::args::ledger::Where;
+use crate::args::park::DropPolicy;
 use crate::linting::levels::LintKeys;
 use crate::wiring;
 pub(crate) use file::ApprovalRule;

@@ -45,11 +45,14 @@ fn of_spec(spec: &DatabaseMigrationSpec) -> Result<Guarding> {
             Err(why) => return Err(wrong("maxSlowdown", why.to_string())),
         },
     };
-    let bake = spec.validation.bake.as_ref().map(|text| {
-        text.parse().map_err(|why| Refusal::new(Code::Usage, format!("spec.validation.bake: {why}")))
-    });
+    let bake = match &spec.validation.bake {
+        None => Duration::ZERO,
+        Some(text) => text.parse().map_err(|why| -> Fault {
+            Refusal::new(Code::Usage, format!("spec.validation.bake: {why}")).into()
+        })?,
+    };
     Ok(Guarding {
-        bake: bake.transpose()?.unwrap_or_default(),
+        bake,
         thresholds: Thresholds {
             max_time: span("maxMigrationTime", &limits.max_migration_time)?,
             max_downtime: span("maxDowntime", &limits.max_downtime)?,

@@ -24,8 +24,8 @@ use super::ledger::Ledger;
 use super::options::{ConnectOptions, RealEnv};
 use super::statements::Statements;
 use super::{
-    claim, commit, connect, copy, errors, facts, history, ledger, online, options, outbox, parked, perform, probe,
-    reading, recall, rights, schema, touch, vitals,
+    claim, commit, connect, copy, errors, facts, history, ledger, online, options, outbox, parked, perform,
+    probe, reading, recall, rights, schema, touch, vitals,
 };
 use crate::{
     Asked, Batch, Beside, Copier, Holder, Keeping, Kept, Line, Mark, Missing, OnlineState, Overview, Rows,
