@@ -38,9 +38,9 @@ fn write() -> Outcome {
         fs::write(&path, (page.text)()).map_err(|e| format!("cannot write {}: {e}", path.display()))?;
         println!("docs: {}", page.path);
     }
-    // The rules' pages, those of the kinds in Kubernetes with their CustomResourceDefinitions, and what is printed from
-    // the charts are checked by tests of the crates that have them; asked so, the tests write them.
-    let of_tests = ["cofferdam-lint", "cofferdam-api", "cofferdam-operator"];
+    // The rules' pages, those of the kinds in Kubernetes with their CustomResourceDefinitions, the schema of
+    // project-config.yaml, and what is printed from the charts are checked by tests of the crates that have them; asked so, the tests write them.
+    let of_tests = ["cofferdam-lint", "cofferdam-api", "cofferdam-operator", "cofferdam-project"];
     let packages = of_tests.iter().flat_map(|package| ["--package", package]);
     stream(cargo().args(["test", "--quiet"]).args(packages).arg("docs").env("UPDATE_DOCS", "1"))
 }

@@ -31,9 +31,10 @@ struct Task {
 static TASKS: &[Task] = &[
     Task {
         name: "test",
-        arguments: "[--require-all] [e2e] [WORD..]",
+        arguments: "[--require-all] [e2e | interop] [WORD..]",
         about: "Sets up what is needed and runs every test (or those whose name contains a WORD; with e2e only those \
-                in a Kubernetes cluster, which is brought up for them and taken down). A test that \
+                in a Kubernetes cluster, which is brought up for them and taken down; with interop only those \
+                with the tools of others, which are fetched or built for them). A test that \
                 lacks something is skipped and listed at the end; with --require-all or CI=true it fails",
         run: test::run,
     },
@@ -82,7 +83,7 @@ static TASKS: &[Task] = &[
     Task {
         name: "peers",
         arguments: "[NAME..]",
-        about: "Fetches or builds the tools that the bench compares with, into the test cache",
+        about: "Fetches or builds the tools that the bench and the tests compare with, into the test cache",
         run: peers::run,
     },
 ];

@@ -56,6 +56,18 @@ static NEEDS: &[Need] = &[
         packages: &["python3-aiosmtpd"],
         without: "tests of mail to a real server are skipped",
     },
+    Need {
+        what: "Maven",
+        here: || has_program("mvn") && has_program("java"),
+        packages: &["maven"],
+        without: "tests that ask Flyway itself are skipped",
+    },
+    Need {
+        what: "npm",
+        here: || has_program("npm") && has_program("node"),
+        packages: &["npm"],
+        without: "tests that ask Drizzle itself are skipped",
+    },
 ];
 
 /// Only the setting up.

@@ -6,10 +6,16 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::machine::{cargo, on_build_server, root, stream, user_cache};
-use crate::{Outcome, cluster, setup};
+use crate::{Outcome, cluster, peers, setup};
 
 /// Failpoints are compiled in, because the crash tests are made of them; a release never has them.
 pub(crate) const FEATURES: &str = "cofferdam/failpoints";
+
+/// The suite that needs a cluster.
+const E2E: &str = "e2e";
+
+/// The suite that needs the tools of others.
+const INTEROP: &str = "interop";
 
 /// Runs it.
 pub(crate) fn run(arguments: &[String]) -> Outcome {
@@ -22,8 +28,8 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
     let _ = fs::remove_file(&skips);
 
     let mut command = tests(&target);
-    if asked.only_cluster {
-        command.args(["--package", "cofferdam", "--test", "e2e"]);
+    if let Some(suite) = asked.suite {
+        command.args(["--package", "cofferdam", "--test", suite]);
     }
     command.args((!asked.words.is_empty()).then_some("--")).args(&asked.words).env("COFFERDAM_SKIPS", &skips);
     if asked.require_all || on_build_server() {
@@ -35,7 +41,10 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
     if code != 0 {
         return Ok(code);
     }
-    let cluster = match asked.only_cluster || asked.words.is_empty() {
+    if asked.wants(INTEROP) {
+        command.envs(peers::judges());
+    }
+    let cluster = match asked.wants(E2E) {
         true => {
             cluster::for_tests(&target.join("debug/cofferdam")).map_err(|why| println!("cluster: {why}")).ok()
         }
@@ -68,23 +77,32 @@ fn tests(target: &Path) -> Command {
 #[derive(Debug, PartialEq)]
 struct Asked {
     require_all: bool,
-    /// The word `e2e`: of the tests that need a cluster.
-    only_cluster: bool,
+    /// The word `e2e` or `interop`: only that suite.
+    suite: Option<&'static str>,
     words: Vec<String>,
 }
 
 impl Asked {
     fn read(arguments: &[String]) -> Result<Self, String> {
-        let mut asked = Self { require_all: false, only_cluster: false, words: Vec::new() };
+        let mut asked = Self { require_all: false, suite: None, words: Vec::new() };
         for argument in arguments {
             match argument.as_str() {
                 "--require-all" => asked.require_all = true,
-                "e2e" => asked.only_cluster = true,
+                E2E => asked.suite = Some(E2E),
+                INTEROP => asked.suite = Some(INTEROP),
                 flag if flag.starts_with('-') => return Err(format!("does not take `{flag}`")),
                 word => asked.words.push(word.to_owned()),
             }
         }
         Ok(asked)
+    }
+
+    /// Whether tests of a suite run that needs more than the rest; one that a word chooses among all does without.
+    fn wants(&self, suite: &str) -> bool {
+        match self.suite {
+            Some(only) => only == suite,
+            None => self.words.is_empty(),
+        }
     }
 }
 
@@ -119,10 +137,16 @@ mod tests {
         let read =
             |arguments: &[&str]| Asked::read(&arguments.iter().map(|a| (*a).to_owned()).collect::<Vec<_>>());
         let words = vec!["crash".to_owned(), "lint".to_owned()];
-        let expected = Asked { require_all: true, only_cluster: false, words };
+        let expected = Asked { require_all: true, suite: None, words };
         assert_eq!(read(&["crash", "--require-all", "lint"]), Ok(expected));
-        let expected = Asked { require_all: false, only_cluster: true, words: vec!["quota".into()] };
+        let expected = Asked { require_all: false, suite: Some(E2E), words: vec!["quota".into()] };
         assert_eq!(read(&["e2e", "quota"]), Ok(expected));
+        let wants =
+            |arguments: &[&str]| read(arguments).map(|asked| (asked.wants(E2E), asked.wants(INTEROP)));
+        assert_eq!(wants(&[]), Ok((true, true)));
+        assert_eq!(wants(&["lint"]), Ok((false, false)));
+        assert_eq!(wants(&["e2e", "quota"]), Ok((true, false)));
+        assert_eq!(wants(&["interop", "flyway"]), Ok((false, true)));
         assert!(read(&["--requireall"]).is_err());
     }
 

@@ -322,6 +322,20 @@ impl From<Code> for Reason {
             | C::ToolDirective
             | C::ToolNotRead
             | C::NotParkable
+            | C::BadProjectConfig
+            | C::BadProjectVersion
+            | C::MatrixOpen
+            | C::MatrixCycle
+            | C::MatrixBackwards
+            | C::DeadEnd
+            | C::MissingUpgrade
+            | C::MissingRollback
+            | C::MissingValidation
+            | C::BadScriptName
+            | C::ScriptOrder
+            | C::StrayFile
+            | C::FileDiffers
+            | C::GateFailed
             | C::ParkTakesMore => Reason::SourceRefused,
             C::ChecksumChanged | C::FileGone | C::Drift | C::SumMismatch | C::HistoriesDiffer => {
                 Reason::ChecksumDrift
@@ -348,7 +362,13 @@ impl From<Code> for Reason {
             | C::NotRecordable
             | C::SeveralTools
             | C::NoSuchTool
-            | C::Undecided => Reason::SpecInvalid,
+            | C::Undecided
+            | C::NoSuchProject
+            | C::NoSuchProjectVersion
+            | C::NoUpgradePath
+            | C::NoRollbackPath
+            | C::NoInstallPath
+            | C::WrongDatabaseType => Reason::SpecInvalid,
             C::ConnectFailed
             | C::AuthFailed
             | C::DatabaseMissing

@@ -14,6 +14,7 @@ mod linting;
 mod logins;
 mod output;
 mod plugin;
+mod projects;
 mod runs;
 mod signals;
 mod spans;

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use cofferdam_core::{Bundle, Name, Refusal};
+use cofferdam_core::{Bundle, Code, Name, Refusal};
 use cofferdam_formats::beside::{Difference, problems};
 use cofferdam_formats::history::{History, HistoryCodec};
+
+use crate::Holder;
 
 /// Where it is kept what is applied. Runs and journal are always Cofferdam's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +58,8 @@ pub struct Beside {
     pub difference: Difference,
     /// The directory.
     pub bundle: Arc<Bundle>,
+    /// Who holds the tool's lock, where the table says that something is unfinished: then it is being done.
+    pub at_work: Option<Holder>,
 }
 
 impl std::fmt::Debug for Beside {
@@ -65,11 +69,33 @@ impl std::fmt::Debug for Beside {
 }
 
 impl Beside {
+    /// For who does not wait: the tool is at work on what its table says is unfinished.
+    pub fn busy(&self) -> Option<Refusal> {
+        self.at_work.as_ref().map(|holder| tool_at_work(self.codec.id, "", Some(holder)))
+    }
+
     /// What has to be settled before anything is applied. What a run of ours is at work on (its keys are given) is
     /// marked as unfinished by ourselves.
     pub fn problems(&self, ours: &[&str]) -> Vec<Refusal> {
         let mut difference = self.difference.clone();
+        // Who goes on waits for the tool's lock, and looks again under it.
+        if self.at_work.is_some() {
+            difference.unfinished.clear();
+        }
         difference.unfinished.retain(|what| !ours.contains(&what.key.as_str()));
         problems(self.codec, &self.table, &difference, &self.bundle)
+    }
+}
+
+/// The tool holds its lock; `how` it does, where that is to be said.
+pub(crate) fn tool_at_work(tool: &str, how: &str, holder: Option<&Holder>) -> Refusal {
+    let refusal = Refusal::new(Code::ToolAtWork, format!("{tool} is at work on this database"));
+    match holder {
+        Some(holder) => refusal.cause(format!("its lock is held{how} by {holder}")).help(format!(
+            "wait for it (--lock-wait 10m), or, if its process is gone for good, end its session: \
+             SELECT pg_terminate_backend({})",
+            holder.pid
+        )),
+        None => refusal.cause("its lock was held until a moment ago").help("run the same command again"),
     }
 }

@@ -36,6 +36,9 @@ pub fn standing(
 /// or to have changed its history. `unfinished_only`: what is taken back needs no agreement of the two.
 pub(crate) fn refuse(session: &dyn Session, unfinished: &[Run], unfinished_only: bool) -> Result<()> {
     let Some(beside) = session.beside() else { return Ok(()) };
+    if let Some(refusal) = beside.busy() {
+        return Err(refusal.into());
+    }
     let keys: Vec<&str> = unfinished.iter().map(|run| run.plan.key.as_str()).collect();
     let problems = beside.problems(&keys);
     let first = problems.into_iter().find(|problem| !unfinished_only || problem.code == Code::Unfinished);
@@ -140,6 +143,9 @@ pub async fn import(
             .help("cofferdam apply begins with Cofferdam's own history; cofferdam baseline VERSION says what is there")
             .into());
     };
+    if let Some(refusal) = before.busy() {
+        return Err(refusal.into());
+    }
     let files = Files::of(bundle);
     let mut ours = Vec::new();
     for row in &before.difference.ours {

@@ -87,11 +87,11 @@ pub(super) static TOOLS: &[Tool] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::peers::PEERS;
+    use crate::peers::{Use, of};
 
     #[test]
-    fn every_peer_is_a_tool_and_files_sort_by_number() {
-        for peer in PEERS {
+    fn every_measured_peer_is_a_tool_and_files_sort_by_number() {
+        for peer in of(Use::Measured) {
             assert!(TOOLS.iter().any(|tool| tool.name == peer.name), "{}", peer.name);
         }
         for tool in TOOLS.iter().filter(|tool| tool.name != "flyway") {

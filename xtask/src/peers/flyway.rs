@@ -1,11 +1,10 @@
 //! Flyway, from the registry of Java artefacts.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
-use super::Peer;
+use super::{Peer, Use, executable};
 use crate::machine::output;
 
 pub(super) static FLYWAY: Peer = Peer {
@@ -13,12 +12,26 @@ pub(super) static FLYWAY: Peer = Peer {
     version: "11.20.3",
     variable: "FLYWAY",
     note: "its library behind a small launcher, which starts with less than its own command line",
+    uses: &[Use::Measured],
     needs: &["mvn", "javac", "java"],
-    make,
+    make: make_library,
+};
+
+pub(super) static COMMAND_LINE: Peer = Peer {
+    name: "flyway-cli",
+    version: "11.20.3",
+    variable: "FLYWAY_CLI",
+    note: "its command line with PostgreSQL only",
+    uses: &[Use::Judge],
+    needs: &["mvn", "java"],
+    make: make_command_line,
 };
 
 /// The PostgreSQL driver for Java that goes with it.
 const DRIVER: &str = "42.7.7";
+
+/// What its command line reads TOML and writes JSON with, at the version that goes with the rest.
+const JACKSON: &str = "2.19.1";
 
 /// Pinned, so that a cache that was made once stays enough.
 const DEPENDENCY_PLUGIN: &str = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1";
@@ -40,36 +53,66 @@ public final class Launcher {
 }
 "#;
 
-fn make(peer: &Peer, folder: &Path) -> Result<(), String> {
-    let write =
-        |name: &str, text: &str| fs::write(folder.join(name), text).map_err(|e| format!("{name}: {e}"));
-    write("pom.xml", &project(peer.version))?;
-    write("Launcher.java", LAUNCHER)?;
+fn make_library(peer: &Peer, folder: &Path) -> Result<(), String> {
+    fetch(folder, &needed(peer.version))?;
+    write(folder, "Launcher.java", LAUNCHER)?;
+    output(Command::new("javac").args(["-cp", "lib/*", "Launcher.java"]).current_dir(folder))?;
+    program(peer, folder, "Launcher")
+}
+
+fn make_command_line(peer: &Peer, folder: &Path) -> Result<(), String> {
+    // Without what it is published with, all databases and their drivers: that is a hundred times as much.
+    let alone = tag("exclusions", &tag("exclusion", &(tag("groupId", "*") + &tag("artifactId", "*"))));
+    let own = artefact("org.flywaydb", "flyway-commandline", peer.version, &alone);
+    // Without it a migration that fails ends with 0.
+    let reports = artefact("org.flywaydb", "flyway-reports", peer.version, "");
+    let jackson = "com.fasterxml.jackson";
+    let toml = artefact(&format!("{jackson}.dataformat"), "jackson-dataformat-toml", JACKSON, "");
+    let times = artefact(&format!("{jackson}.datatype"), "jackson-datatype-jsr310", JACKSON, "");
+    fetch(folder, &(own + &reports + &toml + &times + &needed(peer.version)))?;
+    program(peer, folder, "org.flywaydb.commandline.Main")
+}
+
+/// Fetches libraries and what they need.
+fn fetch(folder: &Path, dependencies: &str) -> Result<(), String> {
+    let own = tag("groupId", "peers") + &tag("artifactId", "peers") + &tag("version", "1");
+    let inner = tag("modelVersion", "4.0.0") + &own + &tag("dependencies", dependencies);
+    write(folder, "pom.xml", &tag("project", &inner))?;
     output(
         Command::new("mvn")
             .args(["--quiet", "--batch-mode", &format!("{DEPENDENCY_PLUGIN}:copy-dependencies")])
             .args(["-DincludeScope=runtime", "-DoutputDirectory=lib"])
             .current_dir(folder),
     )?;
-    output(Command::new("javac").args(["-cp", "lib/*", "Launcher.java"]).current_dir(folder))?;
-    // By the place of the script, because the folder is renamed once all is in it.
-    write(peer.name, "#!/bin/sh\nhere=${0%/*}\nexec java -cp \"$here:$here/lib/*\" Launcher \"$@\"\n")?;
-    fs::set_permissions(folder.join(peer.name), fs::Permissions::from_mode(0o755)).map_err(|e| e.to_string())
+    Ok(())
 }
 
-/// A Maven project that needs the library, its half for PostgreSQL and the driver.
-fn project(version: &str) -> String {
-    let needed = [
-        ("org.flywaydb", "flyway-core", version),
-        ("org.flywaydb", "flyway-database-postgresql", version),
-        ("org.postgresql", "postgresql", DRIVER),
-    ];
-    let needed = needed.map(|(group, artefact, version)| {
-        let dependency = tag("groupId", group) + &tag("artifactId", artefact) + &tag("version", version);
-        tag("dependency", &dependency)
-    });
-    let own = tag("groupId", "peers") + &tag("artifactId", "peers") + &tag("version", "1");
-    tag("project", &(tag("modelVersion", "4.0.0") + &own + &tag("dependencies", &needed.concat())))
+/// Writes the script that starts a class. By the place of the script, because the folder is renamed once all is in
+/// it; with what makes a short life shorter.
+fn program(peer: &Peer, folder: &Path, class: &str) -> Result<(), String> {
+    let java = if peer.uses.contains(&Use::Measured) { "java" } else { QUICK };
+    let text = format!("#!/bin/sh\nhere=${{0%/*}}\nexec {java} -cp \"$here:$here/lib/*\" {class} \"$@\"\n");
+    write(folder, peer.name, &text)?;
+    executable(&folder.join(peer.name))
+}
+
+/// For a program that lives for a second and is not measured.
+const QUICK: &str = "java -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xshare:auto";
+
+fn write(folder: &Path, name: &str, text: &str) -> Result<(), String> {
+    fs::write(folder.join(name), text).map_err(|e| format!("{name}: {e}"))
+}
+
+/// The library, its half for PostgreSQL and the driver.
+fn needed(version: &str) -> String {
+    let flyway = |name: &str| artefact("org.flywaydb", name, version, "");
+    let driver = artefact("org.postgresql", "postgresql", DRIVER, "");
+    flyway("flyway-core") + &flyway("flyway-database-postgresql") + &driver
+}
+
+fn artefact(group: &str, name: &str, version: &str, more: &str) -> String {
+    let named = tag("groupId", group) + &tag("artifactId", name) + &tag("version", version);
+    tag("dependency", &(named + more))
 }
 
 fn tag(name: &str, inner: &str) -> String {

@@ -4,14 +4,15 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use super::Peer;
-use crate::machine::{output, stream};
+use super::{Peer, Use, succeed};
+use crate::machine::output;
 
 pub(super) static GOOSE: Peer = Peer {
     name: "goose",
     version: "v3.29.0",
     variable: "GOOSE",
     note: "built with PostgreSQL only, which makes it smaller than the published one",
+    uses: &[Use::Measured, Use::Judge],
     needs: &["go"],
     make: |peer, folder| {
         install(peer, folder, "github.com/pressly/goose/v3/cmd/goose", GOOSE_WITHOUT)?;
@@ -28,6 +29,7 @@ pub(super) static MIGRATE: Peer = Peer {
     version: "v4.20.1",
     variable: "MIGRATE",
     note: "built with PostgreSQL only, as its documentation has it",
+    uses: &[Use::Measured, Use::Judge],
     needs: &["go"],
     make: |peer, folder| {
         install(peer, folder, "github.com/golang-migrate/migrate/v4/cmd/migrate", "postgres")?;
@@ -40,8 +42,23 @@ pub(super) static DBMATE: Peer = Peer {
     version: "v2.28.0",
     variable: "DBMATE",
     note: "built without cgo, thus without SQLite",
+    uses: &[Use::Measured, Use::Judge],
     needs: &["go"],
-    make: build_dbmate,
+    make: |peer, folder| build(peer, folder, "github.com/amacneil/dbmate/v2", &[]),
+};
+
+pub(super) static ATLAS: Peer = Peer {
+    name: "atlas",
+    // The latest of its community command that every mirror has.
+    version: "v0.13.1",
+    variable: "ATLAS",
+    note: "its community command, built without cgo, thus without SQLite",
+    uses: &[Use::Judge],
+    needs: &["go"],
+    // What it pins itself does not build with today's Go.
+    make: |peer, folder| {
+        build(peer, folder, "ariga.io/atlas/cmd/atlas", &[("golang.org/x/tools", "v0.35.0")])
+    },
 };
 
 /// Where it builds, cgo would need a C compiler.
@@ -61,16 +78,17 @@ fn install(peer: &Peer, folder: &Path, command: &str, tags: &str) -> Result<(), 
     )
 }
 
-/// It is pinned in a module of our own: `go install` asks for the list of its versions, which not every mirror
-/// has, and a `require` does not.
-fn build_dbmate(peer: &Peer, folder: &Path) -> Result<(), String> {
+/// Builds a command that is a module's root, pinned in a module of our own, with newer releases of what it needs:
+/// `go install` asks for the list of its versions, which not every mirror has, and a `require` does not.
+fn build(peer: &Peer, folder: &Path, import: &str, newer: &[(&str, &str)]) -> Result<(), String> {
     let source = folder.join("source");
     fs::create_dir(&source).map_err(|e| e.to_string())?;
     let go_version = output(go(folder).args(["env", "GOVERSION"]))?;
     let go_version = go_version.trim().trim_start_matches("go");
-    let import = "github.com/amacneil/dbmate/v2";
+    let require = |module: &str, version: &str| format!("require {module} {version}\n");
+    let required = newer.iter().fold(require(import, peer.version), |text, (m, v)| text + &require(m, v));
     let files = [
-        ("go.mod", format!("module peers\n\ngo {go_version}\n\nrequire {import} {}\n", peer.version)),
+        ("go.mod", format!("module peers\n\ngo {go_version}\n\n{required}")),
         ("tools.go", format!("//go:build tools\n\npackage peers\n\nimport _ \"{import}\"\n")),
     ];
     for (name, text) in files {
@@ -79,13 +97,4 @@ fn build_dbmate(peer: &Peer, folder: &Path) -> Result<(), String> {
     let mut build = go(&source);
     build.args(["build", "-trimpath", "-ldflags", "-s -w", "-o"]).arg(folder.join(peer.name)).arg(import);
     succeed(build.env("GOFLAGS", "-mod=mod"))
-}
-
-fn succeed(command: &mut Command) -> Result<(), String> {
-    match stream(command)? {
-        0 => Ok(()),
-        code => {
-            Err(format!("{} ended with {code}; what it said stands above", command.get_program().display()))
-        }
-    }
 }

@@ -1,17 +1,32 @@
-//! `cargo xtask peers`: the tools that Cofferdam is measured against.
+//! `cargo xtask peers`: the tools that Cofferdam is measured against, and those that judge what it wrote.
 //!
 //! A peer is fetched or built once by the client of its own registry, at a pinned version, into the test cache.
 //! Nothing of it lies in the repository.
 
+mod crates;
 mod flyway;
 mod go;
+mod npm;
 
 use std::env;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
+use crate::machine::stream;
 use crate::{Outcome, shelf};
 
-/// A tool that Cofferdam is measured against.
+/// What a peer is for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Use {
+    /// Cofferdam is measured against it.
+    Measured,
+    /// It says in tests/interop whether it agrees with what Cofferdam left.
+    Judge,
+}
+
+/// A tool that does what Cofferdam does.
 pub(crate) struct Peer {
     /// What it is called.
     pub(crate) name: &'static str,
@@ -21,6 +36,8 @@ pub(crate) struct Peer {
     pub(crate) variable: &'static str,
     /// How it was made, where that differs from what its users have.
     pub(crate) note: &'static str,
+    /// What it is for.
+    pub(crate) uses: &'static [Use],
     /// What has to be on the machine to make it.
     needs: &'static [&'static str],
     /// Makes it in an empty folder, as a program with the peer's name.
@@ -28,7 +45,34 @@ pub(crate) struct Peer {
 }
 
 /// Every peer.
-pub(crate) static PEERS: &[&Peer] = &[&go::GOOSE, &go::MIGRATE, &go::DBMATE, &flyway::FLYWAY];
+pub(crate) static PEERS: &[&Peer] = &[
+    &go::GOOSE,
+    &go::MIGRATE,
+    &go::DBMATE,
+    &go::ATLAS,
+    &flyway::FLYWAY,
+    &flyway::COMMAND_LINE,
+    &npm::DRIZZLE,
+    &crates::SQLX,
+];
+
+/// Those for one use.
+pub(crate) fn of(wanted: Use) -> impl Iterator<Item = &'static Peer> {
+    PEERS.iter().copied().filter(move |peer| peer.uses.contains(&wanted))
+}
+
+/// The programs of the judges, each under its variable. One that cannot be made is left out and said to be: the
+/// tests that need it say so, too.
+pub(crate) fn judges() -> Vec<(&'static str, PathBuf)> {
+    let ready = |peer: &'static Peer| match peer.ready() {
+        Ok(ready) => Some((peer.variable, ready.program)),
+        Err(why) => {
+            println!("peers: {} {} is not here: {why}", peer.name, peer.version);
+            None
+        }
+    };
+    of(Use::Judge).filter_map(ready).collect()
+}
 
 /// A peer that can be run.
 pub(crate) struct Ready {
@@ -80,13 +124,31 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
     Ok(u8::from(failed > 0))
 }
 
+fn succeed(command: &mut Command) -> Result<(), String> {
+    match stream(command)? {
+        0 => Ok(()),
+        code => {
+            Err(format!("{} ended with {code}; what it said stands above", command.get_program().display()))
+        }
+    }
+}
+
+fn executable(path: &Path) -> Result<(), String> {
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).map_err(|e| e.to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn every_peer_of_the_folder_is_in_the_table() {
-        let sources = [include_str!("go.rs"), include_str!("flyway.rs")];
+        let sources = [
+            include_str!("crates.rs"),
+            include_str!("flyway.rs"),
+            include_str!("go.rs"),
+            include_str!("npm.rs"),
+        ];
         let written: usize = sources.iter().map(|text| text.matches(": Peer =").count()).sum();
         assert_eq!(written, PEERS.len());
     }
@@ -94,7 +156,11 @@ mod tests {
     #[test]
     fn a_peer_has_names_of_its_own() {
         for (index, peer) in PEERS.iter().enumerate() {
-            assert!(!peer.version.is_empty() && !peer.needs.is_empty(), "{}", peer.name);
+            assert!(
+                !peer.version.is_empty() && !peer.needs.is_empty() && !peer.uses.is_empty(),
+                "{}",
+                peer.name
+            );
             for other in &PEERS[..index] {
                 assert!(other.name != peer.name && other.variable != peer.variable, "{}", peer.name);
             }

@@ -17,7 +17,9 @@ const FLOORS: &[(&str, u8)] = &[
     ("cofferdam-formats", 3),
     ("cofferdam-lint", 3),
     ("cofferdam-strategies", 3),
-    // These two do not know each other.
+    // It reads what the formats read, one floor up.
+    ("cofferdam-project", 4),
+    // These do not know each other.
     ("cofferdam-engines", 4),
     ("cofferdam-adapters", 4),
     ("cofferdam-runner", 5),
@@ -87,6 +89,9 @@ mod tests {
             ("cofferdam-core", "*cofferdam-lint", false),
             ("cofferdam-core", "*?cofferdam-dialects", false),
             ("cofferdam-engines", "*cofferdam-adapters", false),
+            ("cofferdam-project", "*cofferdam-formats", true),
+            ("cofferdam-project", "*cofferdam-adapters", false),
+            ("cofferdam-project", "*cofferdam-api", false),
             ("cofferdam-adapters", "*cofferdam-formats", true),
             ("cofferdam-engines", "*?cofferdam-scratch", true),
             ("cofferdam-engines", "*cofferdam-scratch", false),

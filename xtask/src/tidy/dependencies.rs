@@ -31,6 +31,7 @@ const PURE: &[&str] = &[
     "cofferdam-formats",
     "cofferdam-lint",
     "cofferdam-strategies",
+    "cofferdam-project",
 ];
 
 /// What a pure crate does not need, besides drivers.

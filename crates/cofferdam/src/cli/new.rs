@@ -10,31 +10,38 @@ use crate::args::policy;
 use crate::config::Settings;
 use crate::context::Context;
 use crate::files;
+use crate::projects::{self, NewFlags};
 
 #[derive(Debug, clap::Args)]
 struct Flags {
     /// What the migration is for: create_users, "add plan to users"
-    #[arg(value_name = "NAME")]
-    name: String,
+    #[arg(value_name = "NAME", required_unless_present = "template")]
+    name: Option<String>,
     /// Its version [default: the one after the newest]
     #[arg(long, value_name = "VERSION")]
     version: Option<String>,
     /// Write a check script, too: queries that must return no row afterwards
     #[arg(long)]
     with_check: bool,
+    #[command(flatten)]
+    of_project: NewFlags,
 }
 
 pub(crate) static COMMAND: Command = Command {
     name: "new",
     aliases: &["create"],
     about: "Write the files of a new migration: the change and the way back",
-    more: "The files are named as the others in the directory.",
+    more: "The files are named as the others in the directory. With --project they are those of a version in \
+           projects/PROJECT, with a validation beside the rollback, and --template writes files around it. Nothing that \
+           is there is overwritten.",
     examples: &[
         ("cofferdam new create_users", "the version after the newest"),
         (
             "cofferdam new 'add plan to users' --version 1.6.0 --with-check",
             "this version, with a check script",
         ),
+        ("cofferdam new --project shop --version v1.1.0 add_orders", "a script of a project"),
+        ("cofferdam new --project shop --template docker --ci github", "its image and its pipeline"),
     ],
     arguments: <Flags as clap::Args>::augment_args,
     run: |context, matches| Box::pin(async move { new(&context, &flags(&matches)?) }),
@@ -48,6 +55,10 @@ const DOWN: &str = "-- The way back. Without this file Cofferdam derives it wher
 const CHECK: &str = "-- Queries that must return no row once the change is made.\n";
 
 fn new(context: &Context, flags: &Flags) -> Result<Exit> {
+    let (name, version) = (flags.name.as_deref(), flags.version.as_deref());
+    if let Some(project) = &flags.of_project.project {
+        return projects::new(context, project, version, name, &flags.of_project);
+    }
     let settings = context.settings()?;
     let (format, newest) = directory(&settings)?;
     let version = match &flags.version {
@@ -55,7 +66,7 @@ fn new(context: &Context, flags: &Flags) -> Result<Exit> {
         None => next(newest.as_deref(), format.id),
     };
     let Some(name_new) = format.name_new else { return Err(by_its_tool(format).into()) };
-    let names = name_new(&version, &flags.name);
+    let names = name_new(&version, name.unwrap_or_default());
     let up = if names.text.is_empty() { UP } else { names.text };
     let mut wanted = vec![(names.up, up)];
     wanted.extend(names.down.map(|down| (down, DOWN)));

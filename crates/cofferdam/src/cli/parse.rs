@@ -84,8 +84,9 @@ pub(crate) fn with_variable(argument: Arg) -> Arg {
     if switch { argument.value_parser(FalseyValueParser::new()) } else { argument }
 }
 
-/// Flags without a variable: pipelines set COFFERDAM_VERSION to the release that they install.
-const KEPT: &[&str] = &["version"];
+/// Flags without a variable: pipelines set COFFERDAM_VERSION to the release that they install, and `verify` of a
+/// database must not become one of files because the shell of somebody names a project.
+const KEPT: &[&str] = &["version", "project", "from-version", "stage", "database-type", "template"];
 
 pub(crate) fn examples(more: &str, examples: &[(&str, &str)]) -> String {
     let wide = examples.iter().map(|(line, _)| line.len()).max().unwrap_or_default();

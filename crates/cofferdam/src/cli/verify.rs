@@ -1,12 +1,24 @@
-//! `verify`: whether the database is what its records say.
+//! `verify`: whether the database is what its records say; with `--project`, whether projects may be deployed.
 
-use cofferdam_core::{Code, Result};
+use clap::parser::ValueSource;
+use cofferdam_core::{Code, Refusal, Result};
 use cofferdam_runner::Audit;
 use serde::Serialize;
 
-use super::{Command, Exit};
+use super::{Command, Exit, flags};
 use crate::context::Context;
 use crate::output::words::{count, cut};
+use crate::projects;
+
+#[derive(Debug, clap::Args)]
+struct Flags {
+    /// Judge the files of these projects instead, without a database; without a name, of all projects of --dir
+    #[arg(long, value_name = "NAME", num_args = 0..)]
+    project: Option<Vec<String>>,
+    /// With --project: exit with 4 for warnings, too
+    #[arg(long)]
+    deny_warnings: bool,
+}
 
 pub(crate) static COMMAND: Command = Command {
     name: "verify",
@@ -14,14 +26,35 @@ pub(crate) static COMMAND: Command = Command {
     about: "Prove that the records are whole and that the database is what they say",
     more: "Follows the hash chain of the journal, runs the check scripts that were stored with what is applied, and \
            looks for invalid indexes. Reads only. Exits with 7 when the journal was tampered with, with 9 when the \
-           database has drifted.",
+           database has drifted. With --project it is the quality gate of projects/: every script has its rollback \
+           and its validation, names, numbers and the compatibility matrix are right. It then reads files only, and \
+           exits with 4 when there are errors.",
     examples: &[
         ("cofferdam verify --env prod", "look at everything"),
         ("cofferdam verify --env prod -o json", "for a scheduled job"),
+        ("cofferdam verify --project e-commerce-api", "the quality gate of a project, for CI"),
+        ("cofferdam verify --project --dir migrations", "of all projects"),
     ],
-    arguments: |command| command,
-    run: |context, _| Box::pin(async move { verify(&context).await }),
+    arguments: <Flags as clap::Args>::augment_args,
+    run: |context, matches| {
+        Box::pin(async move {
+            let flags: Flags = flags(&matches)?;
+            // Its variable is that of `lint`, too, and must not get in the way here.
+            let typed = matches.value_source("deny_warnings") == Some(ValueSource::CommandLine);
+            match flags.project {
+                Some(names) => projects::verify(&context, &names, flags.deny_warnings),
+                None if typed => Err(only_of_projects().into()),
+                None => verify(&context).await,
+            }
+        })
+    },
 };
+
+fn only_of_projects() -> Refusal {
+    Refusal::new(Code::Usage, "--deny-warnings is for projects")
+        .cause("what is found in a database is no warning")
+        .help("cofferdam verify --project --deny-warnings")
+}
 
 /// The document of kind `Verification`.
 #[derive(Debug, Serialize)]

@@ -1,6 +1,7 @@
 //! What the spec wants watched beside a run.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 

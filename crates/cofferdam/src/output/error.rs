@@ -1,7 +1,7 @@
 //! Errors: `error[CF2301]: what`, the place, the cause, the next command.
 
 use annotate_snippets::Level;
-use cofferdam_core::{Code, Fault, Refusal};
+use cofferdam_core::{Code, Fault, Refusal, Severity};
 use serde::Serialize;
 
 use super::frame::Frame;
@@ -66,12 +66,21 @@ pub(crate) fn view(refusal: &Refusal) -> ErrorView {
 
 /// The refusal for people.
 pub(crate) fn text(refusal: &Refusal) -> String {
+    finding(refusal, Severity::Error)
+}
+
+/// The same for a finding that need not be an error.
+pub(crate) fn finding(refusal: &Refusal, severity: Severity) -> String {
     let mut lines: Vec<(&'static str, &str)> = Vec::new();
     lines.extend(refusal.cause.as_deref().map(|cause| ("cause", cause)));
     lines.extend(refusal.notes.iter().map(|note| ("note", note.as_str())));
     lines.extend(refusal.help.as_deref().map(|help| ("help", help)));
     Frame {
-        level: Level::ERROR,
+        level: match severity {
+            Severity::Error => Level::ERROR,
+            Severity::Warning => Level::WARNING,
+            Severity::Info => Level::INFO,
+        },
         id: refusal.code.id(),
         title: &refusal.what,
         place: refusal.place.as_ref().map(|p| (p.path.as_str(), p.source.as_deref(), p.at)),

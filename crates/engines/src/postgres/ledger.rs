@@ -21,6 +21,7 @@ use super::history::{self, Book};
 use super::record::{self, Writing};
 use super::session::PostgresSession;
 use super::{claim, errors, reading};
+use crate::ledger::tool_at_work;
 use crate::{Batch, Beside, Holder, Keeping, Kept, Phase, Record, Tick};
 
 /// The table of a tool.
@@ -137,6 +138,9 @@ pub(super) async fn history(
     let Some(ledger) = &session.ledger else { return Ok(own) };
     let theirs = ledger.theirs(&session.client, &own).await?;
     let mut seen = ledger.seen(theirs, &own);
+    if !seen.difference.unfinished.is_empty() {
+        seen.at_work = ledger.at_work(&session.client).await?;
+    }
     let merged = match ledger.kept {
         Kept::Tool => {
             let mut rows = seen.theirs.applied.clone();
@@ -200,7 +204,19 @@ impl Ledger {
             difference: beside::difference(codec, &self.bundle, own, &theirs),
             theirs,
             bundle: Arc::clone(&self.bundle),
+            at_work: None,
         }
+    }
+
+    /// Who holds the tool's lock, where we do not.
+    async fn at_work(&self, client: &Client) -> Result<Option<Holder>> {
+        let Some(lock) = self.lock().filter(|_| self.locked.is_none()) else { return Ok(None) };
+        for key in lock.keys {
+            if let Some(holder) = claim::holder(client, key).await? {
+                return Ok(Some(holder));
+            }
+        }
+        Ok(None)
     }
 
     fn context<'a>(&'a self, rows: &'a [Cells], bundle: &'a Bundle) -> Context<'a> {
@@ -291,16 +307,26 @@ async fn lock(session: &mut PostgresSession, wait: Duration) -> Result<()> {
     let Some(lock) = ledger.lock().filter(|_| ledger.locked.is_none()) else { return Ok(()) };
     let tool = ledger.book.codec.id;
     let began = Instant::now();
-    while !claim::try_lock(&session.client, lock.key).await? {
-        let holder = claim::holder(&session.client, lock.key).await?;
-        if began.elapsed() >= wait {
-            return Err(at_work(tool, lock, holder.as_ref()).into());
+    let mut taken = 0;
+    while let Some(key) = lock.keys.get(taken) {
+        if claim::try_lock(&session.client, *key).await? {
+            taken += 1;
+            continue;
+        }
+        let holder = claim::holder(&session.client, *key).await?;
+        let given_up = if began.elapsed() >= wait {
+            Some(at_work(tool, &lock, holder.as_ref()))
+        } else if (session.stop)().asked() {
+            Some(Refusal::new(Code::Interrupted, "stopped while waiting for another tool"))
+        } else {
+            None
+        };
+        if let Some(refusal) = given_up {
+            unlock(&session.client, &lock.keys[..taken]).await?;
+            return Err(refusal.into());
         }
         if let Some(holder) = holder {
             (session.ticker)(Tick::LockedBy(holder));
-        }
-        if (session.stop)().asked() {
-            return Err(Refusal::new(Code::Interrupted, "stopped while waiting for another tool").into());
         }
         tokio::time::sleep(claim::POLL).await;
     }
@@ -310,20 +336,12 @@ async fn lock(session: &mut PostgresSession, wait: Duration) -> Result<()> {
     Ok(())
 }
 
-fn at_work(tool: &str, lock: Lock, holder: Option<&Holder>) -> Refusal {
-    let refusal = Refusal::new(Code::ToolAtWork, format!("{tool} is at work on this database"));
+fn at_work(tool: &str, lock: &Lock, holder: Option<&Holder>) -> Refusal {
     let how = match lock.held {
         Held::Session => "",
         Held::Transaction => " in a transaction that stays open",
     };
-    match holder {
-        Some(holder) => refusal.cause(format!("its lock is held{how} by {holder}")).help(format!(
-            "wait for it (--lock-wait 10m), or, if its process is gone for good, end its session: \
-             SELECT pg_terminate_backend({})",
-            holder.pid
-        )),
-        None => refusal.cause("its lock was held until a moment ago").help("run the same command again"),
-    }
+    tool_at_work(tool, how, holder)
 }
 
 /// Makes the tool's table as the tool makes it.
@@ -358,10 +376,15 @@ async fn create(session: &mut PostgresSession) -> Result<()> {
 /// Gives back the tool's lock.
 pub(super) async fn end(session: &mut PostgresSession) -> Result<()> {
     let Some(lock) = session.ledger.as_mut().and_then(|ledger| ledger.locked.take()) else { return Ok(()) };
-    session
-        .client
-        .query_typed("SELECT pg_catalog.pg_advisory_unlock($1)", &[(&lock.key, Type::INT8)])
-        .await
-        .map(drop)
-        .map_err(|e| errors::fault(e, "giving back the lock of another tool"))
+    unlock(&session.client, &lock.keys).await
+}
+
+async fn unlock(client: &Client, keys: &[i64]) -> Result<()> {
+    for key in keys {
+        client
+            .query_typed("SELECT pg_catalog.pg_advisory_unlock($1)", &[(key, Type::INT8)])
+            .await
+            .map_err(|e| errors::fault(e, "giving back the lock of another tool"))?;
+    }
+    Ok(())
 }

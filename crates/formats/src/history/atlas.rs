@@ -25,7 +25,7 @@ pub static CODEC: HistoryCodec = HistoryCodec {
     mark: None,
     create,
     // FNV-1 of `atlas_migrate_execute`, 32 bits.
-    lock: |_| Some(Lock { key: i64::from(fnv1("atlas_migrate_execute")), held: Held::Session }),
+    lock: |_| Some(Lock { keys: vec![i64::from(fnv1("atlas_migrate_execute"))], held: Held::Session }),
 };
 
 const COLUMNS: &[Column] = &[

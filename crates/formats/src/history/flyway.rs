@@ -31,7 +31,7 @@ pub static CODEC: HistoryCodec = HistoryCodec {
             // As Java hashes a string.
             hash = hash.wrapping_mul(31).wrapping_add(i32::from(unit));
         }
-        Some(Lock { key: LOCK + i64::from(hash), held: Held::Transaction })
+        Some(Lock { keys: vec![LOCK + i64::from(hash)], held: Held::Transaction })
     },
 };
 

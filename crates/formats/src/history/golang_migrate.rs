@@ -24,9 +24,13 @@ pub static CODEC: HistoryCodec = HistoryCodec {
     mark: Some(Mark { began, given_up }),
     create,
     lock: |place| {
-        let name = [place.schema, place.table, place.database].join("\0");
-        let key = crc32fast::hash(name.as_bytes()).wrapping_mul(1_486_364_155);
-        Some(Lock { key: i64::from(key), held: Held::Session })
+        // The command line takes the path of the URL for the database's name; an application that uses the library gives
+        // it a connection, and then it is the name itself.
+        let key = |slash: &str| {
+            let name = format!("{}\0{}\0{slash}{}", place.schema, place.table, place.database);
+            i64::from(crc32fast::hash(name.as_bytes()).wrapping_mul(1_486_364_155))
+        };
+        Some(Lock { keys: vec![key("/"), key("")], held: Held::Session })
     },
 };
 

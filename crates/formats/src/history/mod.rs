@@ -120,13 +120,14 @@ pub struct Place<'a> {
     pub table: &'a str,
 }
 
-/// An advisory lock of PostgreSQL with one key of 64 bits. Whichever way the tool holds it, it is to be taken with
+/// Advisory locks of PostgreSQL with one key of 64 bits each. Whichever way the tool holds it, it is to be taken with
 /// `pg_try_advisory_lock`, on the session that works: no transaction may stay open while `CREATE INDEX CONCURRENTLY`
 /// waits for it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lock {
-    /// The key.
-    pub key: i64,
+    /// The keys, all of which are to be taken: a tool may make another one where it is a library than where it is a
+    /// program.
+    pub keys: Vec<i64>,
     /// How the tool itself holds it.
     pub held: Held,
 }

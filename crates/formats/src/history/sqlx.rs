@@ -26,7 +26,7 @@ pub static CODEC: HistoryCodec = HistoryCodec {
     create,
     lock: |place| {
         let key = 0x3d32_ad9e * i64::from(crc32fast::hash(place.database.as_bytes()));
-        Some(Lock { key, held: Held::Session })
+        Some(Lock { keys: vec![key], held: Held::Session })
     },
 };
 

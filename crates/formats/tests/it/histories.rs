@@ -397,12 +397,14 @@ fn locks_are_those_of_the_tools() {
     let place = Place { database: "app", schema: "public", table: "flyway_schema_history" };
     let lock = |codec: &HistoryCodec| (codec.lock)(&place);
     let flyway = lock(&flyway::CODEC).unwrap();
-    assert_eq!((flyway.key, flyway.held), (77_433_833_903_597, Held::Transaction), "seen in pg_locks");
-    assert_eq!(lock(&atlas::CODEC).unwrap().key, 2_686_470_616);
+    assert_eq!((flyway.keys, flyway.held), (vec![77_433_833_903_597], Held::Transaction), "seen in pg_locks");
+    assert_eq!(lock(&atlas::CODEC).unwrap().keys, [2_686_470_616]);
     // crc32("public\0schema_migrations\0app") and crc32("app"), by Python's zlib.
     let golang = Place { table: "schema_migrations", ..place };
-    assert_eq!((golang_migrate::CODEC.lock)(&golang).unwrap().key, 1_787_120_056);
-    assert_eq!(lock(&sqlx::CODEC).unwrap().key, 3_469_795_979_745_788_610);
+    assert_eq!((golang_migrate::CODEC.lock)(&golang).unwrap().keys[1], 1_787_120_056);
+    let seen = Place { database: "mil", ..golang };
+    assert_eq!((golang_migrate::CODEC.lock)(&seen).unwrap().keys[0], 3_085_817_426, "seen in pg_locks");
+    assert_eq!(lock(&sqlx::CODEC).unwrap().keys, [3_469_795_979_745_788_610]);
     let without: Vec<_> =
         HISTORIES.iter().filter(|codec| lock(codec).is_none()).map(|codec| codec.id).collect();
     assert_eq!(without, ["dbmate", "drizzle", "goose", "own"]);

@@ -1,0 +1,14 @@
+//! The tools whose histories Cofferdam keeps, themselves: each says of what Cofferdam left whether it agrees, and goes
+//! on from there. What they are and how they are made is in `cargo xtask peers`.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod back;
+mod forth;
+mod migrations;
+mod site;
+mod tools;
+mod trouble;
