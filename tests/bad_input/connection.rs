@@ -61,7 +61,7 @@ fn lint_judges_by_the_text_where_the_database_is_away_unless_it_must_not() {
     assert!(ended.stderr.contains("no live numbers") && ended.stdout.contains("\"findings\""), "{ended:?}");
     let ended = lint(&["--require-live"]);
     assert_eq!(ended.code, i32::from(Code::NoLiveNumbers.exit()), "{ended:?}");
-    assert!(ended.stderr.contains("CF3641"), "{ended:?}");
+    assert!(ended.stdout.contains("CF3641"), "{ended:?}");
 }
 
 #[test]

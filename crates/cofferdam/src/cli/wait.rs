@@ -127,8 +127,15 @@ async fn database(context: &Context, flags: &Flags, told: &mut Told) -> Result<(
             None => {
                 let mut open = context.open_patiently(&settings).await?;
                 let found = if bundle.is_none() { files::bundle(&settings).ok() } else { None };
-                open.keep(settings.keeping(bundle.as_ref().or(found.as_ref()))).await?;
-                open
+                match open.keep(settings.keeping(bundle.as_ref().or(found.as_ref()))).await {
+                    Ok(()) => open,
+                    Err(fault) if comes_back(&fault) => {
+                        told.tell(context, fault.to_string());
+                        tokio::time::sleep(PAUSE).await;
+                        continue;
+                    }
+                    Err(fault) => return Err(with_rights(fault)),
+                }
             }
         };
         match missing(&mut *open, flags.to.as_deref(), bundle.as_ref()).await {

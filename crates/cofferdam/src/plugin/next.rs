@@ -121,7 +121,10 @@ mod tests {
 
     #[test]
     fn whoever_must_act_is_told_a_command() {
-        for doc in REASONS {
+        // What a MigrationApproval says has no command of the migration.
+        for doc in
+            REASONS.iter().filter(|doc| !doc.word.starts_with("Approval") || doc.standing == Standing::Person)
+        {
             let next = next(&standing(doc.word), &Words::plain());
             let nothing = matches!(doc.reason, Reason::MigrationComplete | Reason::NamespaceTerminating);
             assert_eq!(next.is_empty(), nothing, "{}", doc.word);
