@@ -128,7 +128,7 @@ async fn database(context: &Context, flags: &Flags, told: &mut Told) -> Result<(
                 let mut open = context.open_patiently(&settings).await?;
                 let found = if bundle.is_none() { files::bundle(&settings).ok() } else { None };
                 match open.keep(settings.keeping(bundle.as_ref().or(found.as_ref()))).await {
-                    Ok(()) => open,
+                    Ok(_) => open,
                     Err(fault) if comes_back(&fault) => {
                         told.tell(context, fault.to_string());
                         tokio::time::sleep(PAUSE).await;
