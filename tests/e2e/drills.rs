@@ -214,7 +214,12 @@ fn a_drill_with_a_check_that_breaks_after_the_swap() {
         m["spec"]["migration"]["scripts"][1]["type"] = json!("validation");
         m["spec"]["validation"] = json!({ "bake": "150s" });
     });
-    here.until("it is swapped", || here.database.one(KIND) == "bigint");
+    let checked =
+        "SELECT 1 FROM cofferdam.journal WHERE entry::jsonb @> '{\"what\": \"ended\", \"step\": \"check\"}'";
+    here.until("it is watched", || {
+        here.database.server.query("shop", checked).is_ok_and(|rows| !rows.is_empty())
+    });
+    assert_eq!(here.database.one(KIND), "bigint");
     query(&here, "UPDATE t SET note = 'the check breaks' WHERE id = 20");
     drill.taken_back("RolledBack", "returned 20 | the check breaks", (FAILED, "the check breaks"));
     assert_eq!(here.database.one("SELECT note FROM t WHERE id = 20"), "the check breaks");

@@ -278,7 +278,9 @@ fn without_it_only_our_kinds_wait(here: &Release) {
     here.kubectl(&["wait", "--for=delete", "dbm/kept", "--timeout=30s"]);
     scale("1");
     here.kubectl(&["rollout", "status", "deployment/hook-cofferdam", "--timeout=90s"]);
-    here.always_taken_until("it is back", || true);
+    // That the Pod is ready is one thing, that the apiserver knows its address another.
+    crate::support::until("it is back", || here.make(&migration("back", |_| {}), &["--dry-run=server"]).0);
+    here.always_taken_until("it stays", || true);
 }
 
 /// A certificate that somebody else made, and the authority that signed it.

@@ -71,9 +71,10 @@ fn a_check_that_breaks_after_the_swap_is_heeded_as_the_spec_says() {
             json!("validation");
         let bench = pod.bench.database.clone();
         let breaker = std::thread::spawn(move || {
-            crate::support::until("it is swapped", || {
-                let swapped = "SELECT 1 FROM cofferdam.run WHERE phase = 'Watching'";
-                crate::support::server().query(&bench, swapped).is_ok_and(|rows| !rows.is_empty())
+            crate::support::until("it is watched", || {
+                let checked = "SELECT 1 FROM cofferdam.journal
+                               WHERE entry::jsonb @> '{\"what\": \"ended\", \"step\": \"check\"}'";
+                crate::support::server().query(&bench, checked).is_ok_and(|rows| !rows.is_empty())
             });
             crate::support::server().query(&bench, "CREATE TABLE broken (id int)").unwrap();
         });
