@@ -64,7 +64,7 @@ const DAMAGES: &[(&str, &str, &str)] = &[
         "SET session_replication_role = replica; DELETE FROM item WHERE id = (SELECT min(item) FROM child)",
         "refers to nothing",
     ),
-    ("a lost parent", "SET session_replication_role = replica; DELETE FROM parent WHERE id = 64", "parent: differs"),
+    ("a lost parent", "SET session_replication_role = replica; DELETE FROM parent WHERE id = (SELECT max(id) FROM parent)", "parent: differs"),
     (
         "an index without an entry",
         // The server is told that the index needs no entries, so that writing leaves it behind. Each value changes: of
