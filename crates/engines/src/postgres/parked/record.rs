@@ -16,7 +16,7 @@ use tokio_postgres::{Client, Row};
 use uuid::Uuid;
 
 use cofferdam_core::fault::Result;
-use cofferdam_core::park::{Object, Parked};
+use cofferdam_core::park::{Deed, Object, Parked};
 use cofferdam_core::{Code, Fault, Name, QuotedLiteral, Refusal};
 
 use super::super::{errors, reading};
@@ -139,8 +139,8 @@ pub(super) struct Found {
 /// The row of what is parked under the label of this deed, locked until the end of the transaction.
 ///
 /// # Errors
-/// `ParkedGone`: it was dropped for good, or never parked. `Ok(None)`: it came back before, or there was nothing to
-/// park.
+/// `ParkedGone`: it was dropped for good, or never parked. `Ok(None)`: it came back before, there was nothing to
+/// park, or it is to be dropped for good and was.
 pub(super) async fn live(work: &Work<'_>) -> Result<Option<Found>> {
     let label = &work.asked.parking.label;
     let sql = format!(
@@ -163,6 +163,8 @@ pub(super) async fn live(work: &Work<'_>) -> Result<Option<Found>> {
     let name: String = row.get(0);
     match row.get::<_, Option<String>>(2).as_deref() {
         None => Ok(Some(Found { kept: kept(row, 1, &name)?, name })),
+        // Who wants it gone has it.
+        Some("dropped") if work.asked.deed == Deed::Discard => Ok(None),
         Some("dropped") => {
             let at: Option<String> = row.get(3);
             gone(format!("{name} was dropped for good on {}", at.unwrap_or_default()))
