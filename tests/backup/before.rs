@@ -273,6 +273,55 @@ fn a_rollback_that_died_after_it_had_restored_is_repeated() {
     place.bench.assert_sound();
 }
 
+/// Between the restore and the first row of the run: whoever comes next finds the tables and goes on.
+#[test]
+fn a_rollback_that_is_disturbed_after_it_had_restored_is_repeated() {
+    for action in ["kill", "error"] {
+        let place = shop(
+            &format!("backup_cut_{action}"),
+            "ALTER TABLE kept ADD COLUMN more text;\nDROP TABLE items;",
+        );
+        let before = place.rows("items");
+        place.bench.must(&arguments(&place, &[]));
+        let mut command = place.bench.command(&["rollback", "--restore", "--yes"]);
+        let cut =
+            crate::support::ended(command.env("COFFERDAM_FAILPOINT", format!("backup.restored={action}")));
+        assert_ne!(cut.code, 0, "{action}: {}", cut.stderr);
+        assert_eq!(place.rows("items"), before, "{action}");
+        // Nothing says yet that anything was taken back.
+        assert_eq!(place.bench.one("SELECT count(*) FROM cofferdam.run"), "1", "{action}");
+        assert_eq!(place.bench.history().len(), 1, "{action}");
+        place.bench.must(&["rollback", "--restore", "--yes", "--lock-wait", "30s"]);
+        assert_eq!(place.rows("items"), before, "{action}");
+        assert_eq!(place.bench.history(), [], "{action}");
+        place.bench.assert_sound();
+    }
+}
+
+/// What its other steps would drop is shown beside what a backup does not have.
+#[test]
+fn what_the_other_steps_of_a_restoring_rollback_lose_is_shown_too() {
+    let place = shop("backup_others", "CREATE TABLE made (id int);\nDROP TABLE items;");
+    place.bench.must(&arguments(&place, &[]));
+    place.bench.query("INSERT INTO made VALUES (1)");
+    let asked = place.run(&["rollback", "--restore"]);
+    assert_eq!(asked.code, 8, "{}", asked.stderr);
+    assert!(asked.stderr.contains("the rows of made"), "{}", asked.stderr);
+    assert!(asked.stderr.contains("what was written to public.items after"), "{}", asked.stderr);
+    assert_eq!(place.rows("made"), ["(1)"]);
+    // Put aside instead of dropped, they are not lost.
+    let asked = place.run(&["rollback", "--restore", "--park"]);
+    assert!(asked.code == 8 && !asked.stderr.contains("the rows of made"), "{}", asked.stderr);
+    place.bench.must(&["rollback", "--restore", "--park", "--yes"]);
+    assert_eq!(
+        (place.rows("items").len(), place.bench.one("SELECT to_regclass('made')")),
+        (5000, "NULL".into())
+    );
+    place.bench.must(&["undrop", "made"]);
+    assert_eq!(place.rows("made"), ["(1)"]);
+    place.bench.assert_sound();
+}
+
 /// Rows that are there were perhaps written since: they are never replaced.
 #[test]
 fn a_rollback_does_not_replace_rows_that_are_there() {

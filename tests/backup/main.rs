@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
+#[path = "../support/store.rs"]
+#[allow(dead_code, unreachable_pub, reason = "every test binary uses a part of it")]
+mod store;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -9,3 +12,4 @@ mod before;
 mod disk;
 mod place;
 mod round;
+mod stores;

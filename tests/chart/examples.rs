@@ -28,6 +28,16 @@ fn the_librarys_hook_is_what_was_looked_at() {
         &[r#"migrate.migrations.configMap="there-already""#][..],
         &[r#"migrate.database={"envFromSecret":"shop-database","urlSecretRef":{"name":""}}"#][..],
         &[r#"migrate.hooks=["post-install","post-upgrade"]"#, "migrate.weight=5", "migrate.resources=null"][..],
+        &[
+            r#"migrate.command="upgrade""#,
+            r#"migrate.args=["--install"]"#,
+            r#"migrate.project="e-commerce-api""#,
+            r#"migrate.version="v1.1.0""#,
+            r#"migrate.fromVersion="v1.0.0""#,
+            r#"migrate.databaseType="postgresql""#,
+            r#"migrate.environment="staging""#,
+            r#"migrate.migrations.image={"reference":"registry.example.com/m:1","dir":"migrations"}"#,
+        ][..],
     ] {
         let text = render(set).unwrap();
         shown.push_str(&format!("---\n# With {}\n", set.join(" ")));
@@ -36,7 +46,7 @@ fn the_librarys_hook_is_what_was_looked_at() {
         }
     }
     let objects: Vec<Value> = documents(&shown).into_iter().filter(of_ours).collect();
-    assert_eq!(objects.iter().filter(|object| object["kind"] == "Job").count(), 6);
+    assert_eq!(objects.iter().filter(|object| object["kind"] == "Job").count(), 7);
     let problems: Vec<String> = objects.iter().flat_map(objects::problems).collect();
     assert!(problems.is_empty(), "{problems:#?}");
     // In this order, and before everything else of the release.
@@ -51,10 +61,51 @@ fn the_librarys_hook_is_what_was_looked_at() {
         (r#"migrate.migrations.glob="none/*""#, "no file of chart shop is none/*"),
         (r#"migrate.hooks=["before"]"#, "value must be one of"),
         ("migrate.backoff=1", "additional properties 'backoff' not allowed"),
+        (r#"migrate.command="upgrade""#, "write its name into project"),
+        (r#"migrate.project="shop""#, "apply is not for a project"),
+        (r#"migrate={"command":"install","project":"shop"}"#, "version: write which version"),
+        (r#"migrate={"command":"install","project":"shop","version":"latest"}"#, "does not match pattern"),
     ] {
         let said = render(&[set]).expect_err(set);
         assert!(said.contains(message), "{set}: {said}");
     }
+}
+
+/// The values that `cofferdam new --template helm` writes, with what the pipelines set, as a chart takes them that has
+/// the library under the name `migration`.
+#[test]
+fn the_values_of_a_project_make_its_job() {
+    let Some(helm) = Helm::find("the_values_of_a_project_make_its_job") else { return };
+    let folder = helm.hook();
+    let example = folder.path().join("examples/helm-hook");
+    let rename = |file: &str, from: &str, to: &str| {
+        let path = example.join(file);
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains(from), "{file}");
+        std::fs::write(path, text.replace(from, to)).unwrap();
+    };
+    rename("Chart.yaml", "alias: migrate", "alias: migration");
+    rename("templates/migrate.yaml", ".Values.migrate", ".Values.migration");
+    // What it deploys has other values.
+    std::fs::remove_file(example.join("templates/deployment.yaml")).unwrap();
+    let written = "examples/e-commerce-api/migrations/k8s/projects/e-commerce-api/values.yaml";
+    std::fs::write(example.join("values.yaml"), read(written)).unwrap();
+    let sets = [
+        r#"migration.version="v1.1.0""#,
+        r#"migration.fromVersion="v1.0.0""#,
+        r#"migration.environment="staging""#,
+    ];
+    let text = helm.template(&example, "e-commerce-api", "staging", &sets).unwrap();
+    let job = documents(&text).into_iter().find(|object| object["kind"] == "Job").unwrap();
+    let container = &job["spec"]["template"]["spec"]["containers"][0];
+    let arguments: Vec<&str> =
+        container["args"].as_array().unwrap().iter().map(|word| word.as_str().unwrap()).collect();
+    assert_eq!(
+        arguments.join(" "),
+        "upgrade --dir /cofferdam/migrations --url file:/cofferdam/database/url --project e-commerce-api \
+         --version v1.1.0 --from-version v1.0.0 --database-type postgresql --environment staging --install"
+    );
+    assert_eq!(job["metadata"]["annotations"]["helm.sh/hook"], "pre-install,pre-upgrade");
 }
 
 /// What a person is told after the installation is a migration that the types read.

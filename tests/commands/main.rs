@@ -1,6 +1,7 @@
 //! The commands of the README and of the examples, as a newcomer types them, with what they print.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
+mod compare;
 #[path = "../support/mod.rs"]
 mod support;
 mod wait;

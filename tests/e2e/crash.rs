@@ -89,6 +89,7 @@ const LOST_ANSWERS: &[&str] = &[
     "operator.job.expired",
     "operator.status.write",
     "operator.status.written",
+    "operator.approval.written",
 ];
 
 #[test]
@@ -133,7 +134,16 @@ fn case(here: &Namespace, folder: &Path, number: usize, failpoint: &str, action:
         here.apply(&object(here, number, "not-there.sql"));
         here.until("its Job is made", || !jobs().is_empty());
     }
-    here.apply(&object(here, number, &format!("{number}.sql")));
+    // A word of a person, so that there is an approval to say something in.
+    let asks = failpoint.starts_with("operator.approval.");
+    let mut wanted = object(here, number, &format!("{number}.sql"));
+    if asks {
+        wanted["spec"]["approval"] = json!({ "required": true });
+    }
+    here.apply(&wanted);
+    if asks {
+        approve(here, &log, &name);
+    }
     if failpoint == "operator.lease.given-back" {
         here.until("it leads", || !jobs().is_empty());
         operator.signal("-TERM");
@@ -147,16 +157,34 @@ fn case(here: &Namespace, folder: &Path, number: usize, failpoint: &str, action:
     until(here, &log, &asked, || state("{.status.conditions[?(@.type=='Ready')].status}") == "True");
     assert_eq!(state("{.status.phase}"), "Succeeded", "{asked}");
     assert_eq!(state("{.status.observedGeneration}"), state("{.metadata.generation}"), "{asked}");
-    assert_eq!(jobs().lines().count(), 1, "{asked}: {}", jobs());
+    // One that plans and one that carries out, where a person agrees in between.
+    assert_eq!(jobs().lines().count(), 1 + usize::from(asks), "{asked}: {}", jobs());
     let ledger = format!("SELECT count(*) FROM ledger WHERE what = '{number}'");
     assert_eq!(here.database.one(&ledger), "1", "{asked}");
     let runs = format!("SELECT count(*) FROM cofferdam.history WHERE version = '{name}/one'");
     assert_eq!(here.database.one(&runs), "1", "{asked}");
-    until(here, &log, &format!("{asked}: its Job has a time to live"), || {
+    until(here, &log, &format!("{asked}: its Jobs have a time to live"), || {
         let path = "jsonpath={.items[*].spec.ttlSecondsAfterFinished}";
-        here.kubectl(&["get", "jobs", "--selector", &of_it, "--output", path]) == "86400"
+        let said = here.kubectl(&["get", "jobs", "--selector", &of_it, "--output", path]);
+        said.split_whitespace().eq(vec!["86400"; 1 + usize::from(asks)])
     });
+    if asks {
+        until(here, &log, &format!("{asked}: the approval says that it was used"), || {
+            let path = "jsonpath={.status.conditions[?(@.type=='Ready')].reason}";
+            here.kubectl(&["get", "mapp", &name, "--output", path]) == "ApprovalUsed"
+        });
+    }
     drop(operator);
+}
+
+/// Agrees to the plan once there is one.
+fn approve(here: &Namespace, log: &Path, name: &str) {
+    let plan = || here.kubectl(&["get", "dbm", name, "--output", "jsonpath={.status.planDigest}"]);
+    until(here, log, &format!("{name} has a plan"), || !plan().is_empty());
+    here.apply(&json!({
+        "apiVersion": "cofferdam.dev/v1alpha1", "kind": "MigrationApproval", "metadata": { "name": name },
+        "spec": { "migrationRef": { "name": name }, "planDigest": plan() },
+    }));
 }
 
 /// With the log of the operators where it is in vain.

@@ -116,6 +116,37 @@ fn two_persons_a_rejection_an_end_and_a_second_use() {
     bench.assert_sound();
 }
 
+/// The second migration is about what the first one made or changed: once that is there more is known of it, and it is
+/// still what was agreed to. Where somebody else's hand was in it, it is not.
+#[test]
+fn a_migration_after_one_about_the_same_table_is_what_was_agreed_to() {
+    for (name, first, second) in [
+        ("made", "CREATE TABLE parcels (id int, weight int);", "CREATE INDEX heavy ON parcels (weight);"),
+        ("unnamed", "CREATE TABLE parcels (id int, weight int);", "CREATE INDEX ON parcels (weight);"),
+        ("column", "ALTER TABLE orders ADD COLUMN weight int;", "CREATE INDEX heavy ON orders (weight);"),
+        ("key", "CREATE TABLE parcels (id int, weight int);", "ALTER TABLE parcels ADD UNIQUE (weight);"),
+        (
+            "null",
+            "CREATE TABLE parcels (id int, weight int);",
+            "ALTER TABLE parcels ALTER weight SET NOT NULL;",
+        ),
+    ] {
+        let bench = bench(&format!("after_{name}"));
+        bench.file("V2__first.sql", first).file("V3__second.sql", second);
+        approve(&bench, "alice", &[]);
+        let done = as_user(&bench, "bob", REQUIRED);
+        assert_eq!(done.code, 0, "{name}: {}", done.stderr);
+        assert_eq!(
+            bench.one("SELECT count(*) FROM cofferdam.history WHERE undone_at IS NULL"),
+            "3",
+            "{name}"
+        );
+        // And back again.
+        bench.must(&["rollback", "--steps", "2", "--yes"]);
+        bench.assert_sound();
+    }
+}
+
 #[test]
 fn an_environment_that_asks_for_approval_asks_it_of_every_change() {
     let bench = bench("asks");

@@ -142,6 +142,7 @@ async fn findings(client: &Client, sql: &str) -> Vec<Finding> {
         no_transaction: false,
         today: jiff::civil::Date::default(),
         server_major: facts.server.major(),
+        naming: &[],
     };
     cofferdam_lint::lint(&script, &parsed, &options)
 }

@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 #![allow(unreachable_pub, dead_code, reason = "nothing of a test is seen from outside")]
 
+#[path = "../support/store.rs"]
+mod store;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -13,6 +15,8 @@ mod end;
 mod guard;
 mod images;
 mod online;
+mod park;
 mod pod;
+mod restore;
 mod scripts;
 mod waits;

@@ -112,6 +112,16 @@ impl Pod {
         std::fs::write(self.mounts().join("database").join(key), value).unwrap();
     }
 
+    /// A Secret that is mounted in a folder of its own, as it is from now on.
+    pub fn mounted(&self, folder: &str, keys: Vec<(String, String)>) {
+        let folder = self.mounts().join(folder);
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir_all(&folder).unwrap();
+        for (key, value) in keys {
+            std::fs::write(folder.join(key), value).unwrap();
+        }
+    }
+
     pub fn remove_secret(&self, key: &str) {
         std::fs::remove_file(self.mounts().join("database").join(key)).unwrap();
     }

@@ -231,3 +231,35 @@ fn that_a_plan_waits_for_an_approval_is_told_once() {
     assert_eq!(without_a_beginning(receiver.events())[2..], ["1 finished"]);
     assert_eq!(run(&bench, &["audit", "verify"], 0).code, 0);
 }
+
+/// The row is there and nobody was told: the next command tells it, once.
+#[test]
+fn a_death_after_it_is_written_that_a_plan_waits_tells_it_once() {
+    for action in ["kill", "error"] {
+        let receiver = Receiver::start();
+        let bench = bench(&format!("awaited_{action}"), &receiver);
+        let yaml = bench.folder.path().join("cofferdam.yaml");
+        let text = std::fs::read_to_string(&yaml).unwrap();
+        let required = text.replacen("notifications:", "    approval: {required: true}\nnotifications:", 1);
+        std::fs::write(&yaml, required).unwrap();
+        // The place is known: one that is new is told from then on.
+        run(&bench, &["apply", "1"], 8);
+        bench.file("V1__a.sql", "CREATE TABLE a (id bigint);\n");
+        let mut command = bench.command(&["apply", "1", "--env", "prod"]);
+        let cut = ended(
+            command
+                .env_remove("COFFERDAM_URL")
+                .env("HOOK_KEY", "k".repeat(32))
+                .env("COFFERDAM_FAILPOINT", format!("notify.awaited={action}")),
+        );
+        assert_ne!(cut.code, 0, "{action}");
+        let rows = "SELECT count(*) FROM cofferdam.journal WHERE entry->>'what' = 'awaited'";
+        assert_eq!(bench.one(rows), "2", "{action}");
+        // Its lock is not in anybody's way.
+        run(&bench, &["apply", "1", "--lock-wait", "30s"], 8);
+        run(&bench, &["notify", "flush"], 0);
+        assert_eq!(receiver.events(), ["1 waits", "1 waits"], "{action}");
+        assert_eq!(bench.one(rows), "2", "{action}");
+        assert_eq!(bench.one("SELECT to_regclass('a') IS NULL"), "t", "{action}");
+    }
+}

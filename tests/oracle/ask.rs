@@ -57,6 +57,7 @@ pub(crate) async fn ask_all(server: &Server, statements: &[Statement]) -> Vec<An
                 no_transaction: false,
                 today: jiff::civil::Date::default(),
                 server_major: facts.server.major(),
+                naming: &[],
             },
         );
         let truth = if statement.alone {

@@ -12,7 +12,9 @@ pub(crate) fn judge(answer: &Answer) -> Vec<String> {
     let mut wrong = Vec::new();
     let main = answer.truth.get(&answer.statement.on).cloned().unwrap_or_default();
     wrong.extend(lock(answer, &main));
-    if !answer.statement.alone {
+    if answer.statement.alone {
+        wrong.extend(rewrite(answer));
+    } else {
         wrong.extend(work(answer));
         wrong.extend(rules(answer));
     }
@@ -60,6 +62,12 @@ fn work(answer: &Answer) -> Vec<String> {
         }
     }
     wrong
+}
+
+/// Of a statement outside of a transaction the counters of rows are another session's; its files are everybody's.
+fn rewrite(answer: &Answer) -> Option<String> {
+    let is = answer.truth.values().any(|deed| deed.rewritten);
+    (answer.said.rewrites != is).then(|| format!("said rewrite: {}, and it is {is}", answer.said.rewrites))
 }
 
 fn said_nothing_of_others(answer: &Answer) -> bool {

@@ -6,6 +6,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod back;
 mod columns;
 mod crash;
 mod ends;

@@ -5,7 +5,9 @@
 mod bench;
 mod cluster;
 mod docs;
+mod lanes;
 mod machine;
+mod mysql;
 mod oracle;
 mod peers;
 mod setup;
@@ -31,10 +33,11 @@ struct Task {
 static TASKS: &[Task] = &[
     Task {
         name: "test",
-        arguments: "[--require-all] [e2e | interop] [WORD..]",
+        arguments: "[--require-all] [e2e | interop | backup] [WORD..]",
         about: "Sets up what is needed and runs every test (or those whose name contains a WORD; with e2e only those \
                 in a Kubernetes cluster, which is brought up for them and taken down; with interop only those \
-                with the tools of others, which are fetched or built for them). A test that \
+                with the tools of others, which are fetched or built for them; with backup only those of backups, with \
+                servers of object stores). A test that \
                 lacks something is skipped and listed at the end; with --require-all or CI=true it fails",
         run: test::run,
     },

@@ -3,8 +3,10 @@
 use std::path::Path;
 use std::process::Command;
 
+use cofferdam_scratch::mysql::{Kind, find};
+
 use crate::machine::{has_program, is_root, output, stream};
-use crate::{Outcome, no_arguments};
+use crate::{Outcome, mysql, no_arguments};
 
 /// Something that tests need.
 struct Need {
@@ -25,6 +27,19 @@ static NEEDS: &[Need] = &[
         // `postgresql` is whatever version the distribution carries.
         packages: &["postgresql-15", "postgresql"],
         without: "tests use the portable build, which is fetched once, or are skipped",
+    },
+    Need {
+        what: "MariaDB server",
+        here: || find(Kind::MariaDb).is_ok() && has_program("mariadb-install-db"),
+        // Without the service that the package above it would start.
+        packages: &["mariadb-server-core"],
+        without: "tests against MariaDB are skipped",
+    },
+    Need {
+        what: "programs of MariaDB",
+        here: || has_program("my_print_defaults"),
+        packages: &["mariadb-client-core"],
+        without: "tests against MariaDB are skipped",
     },
     Need {
         what: "Lua 5.1",
@@ -80,6 +95,9 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
 /// Installs what is missing where that can be done, and says what it does. A need that stays open is no error
 /// here: the tests that have it say so, each with its own reason.
 pub(crate) fn prepare() {
+    if let Err(why) = mysql::prepare() {
+        println!("setup: MySQL is not here: tests against it are skipped: {why}");
+    }
     let missing: Vec<&Need> = NEEDS.iter().filter(|need| !(need.here)()).collect();
     if missing.is_empty() {
         println!("setup: everything that tests need is here");

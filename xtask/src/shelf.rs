@@ -25,7 +25,8 @@ pub(crate) fn once(
     once_in(&test_cache()?.join(shelf), name, version, make)
 }
 
-fn once_in(
+/// See [`once`]; on a shelf that the caller names.
+pub(crate) fn once_in(
     shelf: &Path,
     name: &str,
     version: &str,

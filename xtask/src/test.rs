@@ -1,12 +1,13 @@
 //! `cargo xtask test`: every test of the workspace, against real databases.
 
 use std::env;
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::machine::{cargo, on_build_server, root, stream, user_cache};
-use crate::{Outcome, cluster, peers, setup};
+use crate::{Outcome, cluster, lanes, peers, setup};
 
 /// Failpoints are compiled in, because the crash tests are made of them; a release never has them.
 pub(crate) const FEATURES: &str = "cofferdam/failpoints";
@@ -16,6 +17,9 @@ const E2E: &str = "e2e";
 
 /// The suite that needs the tools of others.
 const INTEROP: &str = "interop";
+
+/// The suite that takes backups, to the servers of others too.
+const STORES: &str = "backup";
 
 /// Runs it.
 pub(crate) fn run(arguments: &[String]) -> Outcome {
@@ -27,22 +31,19 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
     let skips = target.join(format!("skips-{}.txt", std::process::id()));
     let _ = fs::remove_file(&skips);
 
-    let mut command = tests(&target);
-    if let Some(suite) = asked.suite {
-        command.args(["--package", "cofferdam", "--test", suite]);
-    }
-    command.args((!asked.words.is_empty()).then_some("--")).args(&asked.words).env("COFFERDAM_SKIPS", &skips);
+    let mut variables = vec![("COFFERDAM_SKIPS", OsString::from(&skips))];
     if asked.require_all || on_build_server() {
-        command.env("COFFERDAM_REQUIRE_ALL", "1");
+        variables.push(("COFFERDAM_REQUIRE_ALL", "1".into()));
     }
+    let programs_of =
+        |used| peers::programs(used).into_iter().map(|(name, program)| (name, OsString::from(program)));
     // The program that Pods run is the one that the tests run.
-    let mut build = tests(&target);
-    let code = stream(build.arg("--no-run"))?;
-    if code != 0 {
-        return Ok(code);
-    }
+    let programs = lanes::build(&mut tests(&target))?;
     if asked.wants(INTEROP) {
-        command.envs(peers::judges());
+        variables.extend(programs_of(peers::Use::Judge));
+    }
+    if asked.wants_stores() {
+        variables.extend(programs_of(peers::Use::Store));
     }
     let cluster = match asked.wants(E2E) {
         true => {
@@ -51,9 +52,25 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
         false => None,
     };
     if let Some(cluster) = &cluster {
-        command.envs(cluster.variables());
+        variables.extend(cluster.variables().into_iter().map(|(name, value)| (name, value.into())));
     }
-    let code = stream(&mut command)?;
+    let of_cargo = |arguments: &[&str]| {
+        let mut command = tests(&target);
+        stream(command.args(arguments).envs(variables.iter().cloned()))
+    };
+    let words = asked.words.iter().map(String::as_str);
+    let code = match asked.suite {
+        Some(suite) => of_cargo(
+            &["--package", "cofferdam", "--test", suite, "--"].into_iter().chain(words).collect::<Vec<_>>(),
+        )?,
+        None if !asked.words.is_empty() => of_cargo(&["--"].into_iter().chain(words).collect::<Vec<_>>())?,
+        None => {
+            let log = target.join(format!("{E2E}-{}.log", std::process::id()));
+            let code = lanes::run(&programs, E2E, &log, &variables)?;
+            let _ = fs::remove_file(&log);
+            code.max(of_cargo(&["--doc"])?)
+        }
+    };
     drop(cluster);
     let skipped = fs::read_to_string(&skips).unwrap_or_default();
     // After a failure an empty list says nothing: perhaps no test ran at all.
@@ -77,7 +94,7 @@ fn tests(target: &Path) -> Command {
 #[derive(Debug, PartialEq)]
 struct Asked {
     require_all: bool,
-    /// The word `e2e` or `interop`: only that suite.
+    /// The word `e2e`, `interop` or `backup`: only that suite.
     suite: Option<&'static str>,
     words: Vec<String>,
 }
@@ -90,11 +107,17 @@ impl Asked {
                 "--require-all" => asked.require_all = true,
                 E2E => asked.suite = Some(E2E),
                 INTEROP => asked.suite = Some(INTEROP),
+                STORES => asked.suite = Some(STORES),
                 flag if flag.starts_with('-') => return Err(format!("does not take `{flag}`")),
                 word => asked.words.push(word.to_owned()),
             }
         }
         Ok(asked)
+    }
+
+    /// Whether tests run that take backups to the servers of object stores.
+    fn wants_stores(&self) -> bool {
+        self.suite == Some(STORES) || self.wants(E2E)
     }
 
     /// Whether tests of a suite run that needs more than the rest; one that a word chooses among all does without.
@@ -148,6 +171,12 @@ mod tests {
         assert_eq!(wants(&["e2e", "quota"]), Ok((true, false)));
         assert_eq!(wants(&["interop", "flyway"]), Ok((false, true)));
         assert!(read(&["--requireall"]).is_err());
+        let stores = |arguments: &[&str]| read(arguments).map(|asked| asked.wants_stores());
+        assert_eq!(stores(&[]), Ok(true));
+        assert_eq!(stores(&["lint"]), Ok(false));
+        assert_eq!(stores(&["backup", "stores"]), Ok(true));
+        assert_eq!(stores(&["e2e"]), Ok(true));
+        assert_eq!(stores(&["interop"]), Ok(false));
     }
 
     #[test]

@@ -85,6 +85,27 @@ envFrom:
 {{- if .values.database.urlSecretRef.name }}, --url, "file:/cofferdam/database/url"{{- end -}}
 {{- end -}}
 
+{{/* What `project` and the values beside it add to the arguments of the command. */}}
+{{- define "cofferdam-hook.project" -}}
+{{- $of := list "install" "upgrade" "rollback" "status" -}}
+{{- if .values.project -}}
+{{- if not (has .values.command $of) -}}
+{{- fail (printf "command: %s is not for a project: write install, upgrade, rollback or status" .values.command) -}}
+{{- end -}}
+{{- $status := eq .values.command "status" -}}
+{{- if not (or $status .values.version) -}}
+{{- fail "version: write which version the databases of the project are to have" -}}
+{{- end -}}
+, --project, {{ .values.project }}
+{{- if not $status }}, --version, {{ .values.version | quote }}{{ end }}
+{{- if and .values.fromVersion (eq .values.command "upgrade") }}, --from-version, {{ .values.fromVersion | quote }}{{ end }}
+{{- with .values.databaseType }}, --database-type, {{ . }}{{ end }}
+{{- with .values.environment }}, --environment, {{ . | quote }}{{ end }}
+{{- else if has .values.command (list "install" "upgrade") -}}
+{{- fail (printf "command: %s is for a project: write its name into project" .values.command) -}}
+{{- end -}}
+{{- end -}}
+
 {{- define "cofferdam-hook.job" -}}
 {{- $database := .values.database -}}
 {{- if and $database.urlSecretRef.name $database.envFromSecret -}}
@@ -171,7 +192,7 @@ spec:
       containers:
         - name: {{ .values.command }}
           {{- if $works }}
-          args: [{{ .values.command }}, --dir, /cofferdam/migrations{{ include "cofferdam-hook.url" . }}{{ range .values.args }}, {{ . | quote }}{{ end }}]
+          args: [{{ .values.command }}, --dir, /cofferdam/migrations{{ include "cofferdam-hook.url" . }}{{ include "cofferdam-hook.project" . }}{{ range .values.args }}, {{ . | quote }}{{ end }}]
           {{- else }}
           args: [wait, --timeout, {{ .values.waitTimeout }}{{ include "cofferdam-hook.url" . }}{{ range .values.args }}, {{ . | quote }}{{ end }}]
           {{- end }}

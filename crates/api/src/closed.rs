@@ -86,6 +86,7 @@ pub static CLOSED: &[Closed] = &[
     rollback::RollbackStrategy::CLOSED,
     rollback::RollbackTrigger::CLOSED,
     runner::TaintEffect::CLOSED,
+    source::DropPolicy::CLOSED,
     source::Format::CLOSED,
     source::HintType::CLOSED,
     source::ScriptType::CLOSED,

@@ -336,11 +336,19 @@ impl From<Code> for Reason {
             | C::StrayFile
             | C::FileDiffers
             | C::GateFailed
-            | C::ParkTakesMore => Reason::SourceRefused,
-            C::ChecksumChanged | C::FileGone | C::Drift | C::SumMismatch | C::HistoriesDiffer => {
-                Reason::ChecksumDrift
-            }
-            C::MixedTransaction | C::LintBlocked => Reason::LintBlocked,
+            | C::ParkTakesMore
+            | C::ClientCommand
+            | C::BadDelimiter
+            | C::BodyCut
+            | C::ModeDependent
+            | C::VersionDependent => Reason::SourceRefused,
+            C::ChecksumChanged
+            | C::FileGone
+            | C::Drift
+            | C::SumMismatch
+            | C::HistoriesDiffer
+            | C::VersionDisagrees => Reason::ChecksumDrift,
+            C::MixedTransaction | C::LintBlocked | C::MoreThanPlanned => Reason::LintBlocked,
             C::OutOfOrder
             | C::BadUrl
             | C::NoUrl
@@ -368,7 +376,16 @@ impl From<Code> for Reason {
             | C::NoUpgradePath
             | C::NoRollbackPath
             | C::NoInstallPath
-            | C::WrongDatabaseType => Reason::SpecInvalid,
+            | C::WrongDatabaseType
+            | C::ProjectNotInstalled
+            | C::StaleFromVersion
+            | C::DatabaseTypeNotRun
+            | C::NoProjectUrl
+            | C::ProjectThere
+            | C::NotAppliedHere
+            | C::MetadataUnusable
+            | C::ProjectHalfWay
+            | C::NotRehearsable => Reason::SpecInvalid,
             C::ConnectFailed
             | C::AuthFailed
             | C::DatabaseMissing
@@ -379,7 +396,7 @@ impl From<Code> for Reason {
             C::ServerTooOld | C::PreCheckFailed | C::PreCheckUnread => Reason::PreCheckFailed,
             C::PermissionMissing => Reason::PermissionMissing,
             C::PoolerNotSupported => Reason::PoolerNotSupported,
-            C::LockHeldByOther | C::RunUnfinished | C::ChangeInProgress | C::ToolAtWork => {
+            C::LockHeldByOther | C::RunUnfinished | C::ChangeInProgress | C::ToolAtWork | C::ProjectMoved => {
                 Reason::LockHeldByOther
             }
             C::LockNotObtained | C::BlockedOthers => Reason::WaitingForBlocker,
@@ -406,7 +423,9 @@ impl From<Code> for Reason {
             | C::BackupNotTaken
             | C::BackupDamaged
             | C::BackupNotVerified
-            | C::BackupBlind => Reason::BackupFailed,
+            | C::BackupBlind
+            | C::BackupPolicy
+            | C::BackupLocked => Reason::BackupFailed,
             C::NoWayBack
             | C::WouldLose
             | C::RollbackUnsafe
@@ -428,7 +447,6 @@ impl From<Code> for Reason {
             | C::NotAgreed
             | C::NotAsClaimed
             | C::NoSuchBackup
-            | C::BackupLocked
             | C::RestoreRefused
             | C::WouldDestroy
             | C::NothingParked
@@ -446,6 +464,12 @@ impl From<Code> for Reason {
             | C::HeadMissing
             | C::NoLiveNumbers
             | C::NoGitBase
+            | C::RehearsalFailed
+            | C::CopyDiffers
+            | C::NoSuchSource
+            | C::NotThrowAway
+            | C::SourceNotApplied
+            | C::NothingExpected
             | C::Bug => Reason::JobFailed,
         }
     }

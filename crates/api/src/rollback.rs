@@ -1,9 +1,11 @@
 //! `spec.rollback` and `spec.backup`: how a change is taken back, and what is kept for it.
 
+use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::closed::closed;
+use crate::reference::SecretKeyRef;
 use crate::value::{AgeRecipient, BackupUrl, ObjectName, Span};
 
 /// How a change is taken back.
@@ -61,8 +63,11 @@ fn all_triggers() -> Vec<RollbackTrigger> {
 }
 
 /// Where a backup goes that is made before the change.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("!has(self.identitySecretRef) || (has(self.restoreOnRollback) && self.restoreOnRollback)")
+    .message("spec.backup.identitySecretRef: opens the backup for a rollback that restores, and none does; set restoreOnRollback to true")
+    .field_path(".identitySecretRef"))]
 pub struct Backup {
     /// The bucket and a prefix: `s3://`, `gs://` or `az://`. Example: `s3://backups/`.
     pub to: BackupUrl,
@@ -74,6 +79,15 @@ pub struct Backup {
     /// variables (`AWS_ACCESS_KEY_ID` and so on). Default: those that the runner's Pod has from its service account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials_secret: Option<ObjectName>,
+    /// Taking the change back restores the tables that it dropped and that nothing else brings back, from this backup.
+    /// Whoever sets it agrees to what a backup does not have: what was written after it was taken, and of each table
+    /// all but rows, columns and the primary key. Default: `false`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub restore_on_rollback: bool,
+    /// The private key of age that opens the backup, where it is encrypted. It is mounted only where the change is taken
+    /// back. Default: none, and an encrypted backup is not restored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity_secret_ref: Option<SecretKeyRef>,
 }
 
 closed! {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::closed::closed;
 use crate::reference::{LocalRef, SecretKeyRef};
-use crate::value::{ConfigMapSource, EnvName, ImageReference, ObjectName, ScriptName, Sha256};
+use crate::value::{ConfigMapSource, EnvName, ImageReference, ObjectName, ScriptName, Sha256, Span};
 
 /// What is carried out, and from where it comes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
@@ -35,6 +35,12 @@ use crate::value::{ConfigMapSource, EnvName, ImageReference, ObjectName, ScriptN
          change use scripts, image or configMaps",
     )
     .field_path(".strategy"))]
+#[x_kube(validation = Rule::new("!has(self.container) || !has(self.drop) || self.drop == 'drop'")
+    .message("spec.migration.drop: what a container drops cannot be parked; leave it out, or use scripts, image or configMaps")
+    .field_path(".drop"))]
+#[x_kube(validation = Rule::new("!has(self.parkFor) || (has(self.drop) && self.drop == 'park')")
+    .message("spec.migration.parkFor: says how long what is parked is kept, and nothing is parked; set drop to park")
+    .field_path(".parkFor"))]
 #[x_kube(validation = Rule::new(
     "!has(self.scripts) || self.scripts.all(s, !has(s.dependsOn) || s.dependsOn.all(d, d != s.name \
      && self.scripts.exists(o, o.name == d)))",
@@ -81,6 +87,14 @@ pub struct Migration {
     /// none. Example: `orders-2025-05`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<ObjectName>,
+    /// What becomes of the tables and columns that a statement drops, also where the change is taken back. Default:
+    /// `drop`.
+    #[serde(default, skip_serializing_if = "DropPolicy::is_default")]
+    pub drop: DropPolicy,
+    /// How long what is parked is kept at least; nothing but `cofferdam finalize` ever drops it for good. Default:
+    /// `7d`. Example: `14d`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub park_for: Option<Span>,
 }
 
 /// One script.
@@ -316,6 +330,24 @@ closed! {
         BlueGreen = "blue-green",
     }
     default Auto
+}
+
+closed! {
+    /// What becomes of what a statement drops.
+    pub enum DropPolicy {
+        /// It is dropped, and its rows and values are gone.
+        Drop = "drop",
+        /// It is put aside under a dated name: gone for the application, and `cofferdam undrop` or taking the change
+        /// back brings it back.
+        Park = "park",
+    }
+    default Drop
+}
+
+impl DropPolicy {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 closed! {

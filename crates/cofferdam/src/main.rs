@@ -3,7 +3,9 @@
 mod args;
 mod asking;
 mod beside;
+mod carry;
 mod cli;
+mod comparing;
 mod config;
 mod context;
 mod demo;
@@ -15,6 +17,7 @@ mod logins;
 mod output;
 mod plugin;
 mod projects;
+mod rehearsing;
 mod runs;
 mod signals;
 mod spans;

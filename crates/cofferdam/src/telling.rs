@@ -16,11 +16,11 @@ use crate::output::Console;
 const AT_THE_END: Duration = Duration::from_secs(15);
 
 /// The verbs that tell: those that carry something out.
-const VERBS: &[&str] = &["apply", "alter", "rollback", "finalize", "abort", "repair"];
+const VERBS: &[&str] = &["apply", "install", "upgrade", "alter", "rollback", "finalize", "abort", "repair"];
 
-/// What tells beside a command, if anything does.
+/// What tells beside a command, if anything does: one for each database that it changes, by its URL.
 #[derive(Default)]
-pub(crate) struct Telling(RefCell<Option<Courier>>);
+pub(crate) struct Telling(RefCell<Vec<(Option<String>, Courier)>>);
 
 impl std::fmt::Debug for Telling {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -29,7 +29,7 @@ impl std::fmt::Debug for Telling {
 }
 
 impl Telling {
-    /// Begins, once, where something is configured. What is wrong with that is said and holds nothing.
+    /// Begins, once for each database, where something is configured. What is wrong with that is said and holds nothing.
     pub(crate) fn begin(
         &self,
         verb: &str,
@@ -37,7 +37,7 @@ impl Telling {
         (engine, target): (&'static dyn Engine, &Target),
         console: &Console,
     ) {
-        if !VERBS.contains(&verb) || self.0.borrow().is_some() {
+        if !VERBS.contains(&verb) || self.0.borrow().iter().any(|(url, _)| *url == target.url) {
             return;
         }
         let Some(configured) = &settings.notifications else { return };
@@ -51,16 +51,19 @@ impl Telling {
             ));
         }
         if !sinks.is_empty() {
-            *self.0.borrow_mut() = Some(Courier::start(opener(engine, target), sinks, Scope::all()));
+            let courier = Courier::start(opener(engine, target), sinks, Scope::all());
+            self.0.borrow_mut().push((target.url.clone(), courier));
         }
     }
 
     /// Tells what is left, for a while. What could not be told is said, and changes nothing else.
     pub(crate) async fn finish(&self, console: &Console) {
-        let Some(courier) = self.0.borrow_mut().take() else { return };
-        for account in courier.finish(AT_THE_END).await {
-            if let Some(line) = complaint(&account) {
-                console.note(&line);
+        let couriers = std::mem::take(&mut *self.0.borrow_mut());
+        for (_, courier) in couriers {
+            for account in courier.finish(AT_THE_END).await {
+                if let Some(line) = complaint(&account) {
+                    console.note(&line);
+                }
             }
         }
     }

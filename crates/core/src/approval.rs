@@ -10,6 +10,7 @@ use crate::facts::{Facts, Table};
 use crate::ident::Name;
 use crate::online::Gate;
 use crate::plan::{Act, Plan, Probe, Undo, sha256_hex};
+use crate::run::Phase;
 
 /// A word about one or several plans, which are carried out in their order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -109,6 +110,25 @@ pub fn essence(plan: &Plan) -> Plan {
     plan
 }
 
+/// Whether a plan that was made anew is the one that somebody agreed to: the same statements in the same order and
+/// transactions with the same limits, and of each step a way back that loses no more. What an earlier migration of the
+/// same command has made is known better by then (in which schema its table lies), and that shows in the ways back.
+pub fn stands(agreed: &Plan, now: &Plan) -> bool {
+    let (mut agreed, mut now) = (essence(agreed), essence(now));
+    let no_worse = agreed.steps().zip(now.steps()).all(|(agreed, now)| match (&agreed.undo, &now.undo) {
+        (Undo::Impossible { .. }, _) => true,
+        (Undo::Acts { loses: agreed, .. }, Undo::Acts { loses: now, .. }) => now.is_none() || now == agreed,
+        (agreed, now) => agreed == now,
+    });
+    for plan in [&mut agreed, &mut now] {
+        for step in plan.units.iter_mut().flat_map(|unit| &mut unit.steps) {
+            // Where there is no way back any more follows from the ways back.
+            (step.undo, step.phase) = (Undo::Nothing, Phase::Expanding);
+        }
+    }
+    no_worse && agreed == now
+}
+
 /// What identifies how a table is made, and not what is in it: 16 digits of a SHA-256.
 fn definition(table: Option<&Table>) -> String {
     let Some(table) = table.filter(|table| table.exists) else { return "absent".into() };
@@ -125,6 +145,8 @@ fn definition(table: Option<&Table>) -> String {
 mod tests {
     use super::*;
     use crate::facts::ColumnFacts;
+    use crate::plan::{Intent, Step, Unit};
+    use crate::{Limits, Span};
 
     #[test]
     fn a_definition_follows_how_a_table_is_made_and_not_what_is_in_it() {
@@ -139,6 +161,63 @@ mod tests {
         assert_eq!(definition(Some(&table("int", 1))), definition(Some(&table("int", 1_000_000))));
         assert_ne!(definition(Some(&table("int", 1))), definition(Some(&table("bigint", 1))));
         assert_eq!(definition(None), definition(Some(&Table::default())));
+    }
+
+    /// How a way back may differ from the one that was agreed to.
+    #[test]
+    fn a_plan_stands_where_only_its_way_back_is_known_better() {
+        let plan = |sql: &str, undo: Undo| Plan {
+            strategy: "direct".into(),
+            key: "2".into(),
+            description: "index".into(),
+            intent: Intent::Apply,
+            units: vec![Unit {
+                atomic: true,
+                steps: vec![Step {
+                    id: "1".into(),
+                    phase: match undo {
+                        Undo::Impossible { .. } => Phase::Contracting,
+                        _ => Phase::Expanding,
+                    },
+                    title: "create index i".into(),
+                    act: Act::sql(sql),
+                    probe: Probe::Nothing,
+                    undo,
+                    limits: Limits::default(),
+                    lock: "SHARE".into(),
+                    blocks: "writes".into(),
+                    estimate: "1 s".into(),
+                    path: "2.sql".into(),
+                    at: Span::default(),
+                }],
+            }],
+            losses: vec![],
+        };
+        let drop = |sql: &str, loses: Option<&str>| Undo::Acts {
+            acts: vec![Act::sql(sql)],
+            atomic: true,
+            loses: loses.map(str::to_owned),
+        };
+        let none = || Undo::Impossible { why: "nobody knows".into() };
+        let agreed = || drop("DROP INDEX i", Some("a"));
+        for (before, after, stands_so) in [
+            (agreed(), drop("DROP INDEX public.i", Some("a")), true),
+            (agreed(), drop("DROP INDEX public.i", None), true),
+            (none(), drop("DROP INDEX i", Some("a")), true),
+            (drop("DROP INDEX i", None), drop("DROP INDEX i", Some("a")), false),
+            (agreed(), drop("DROP INDEX i", Some("b")), false),
+            (agreed(), none(), false),
+            (agreed(), Undo::Nothing, false),
+            (Undo::Nothing, agreed(), false),
+        ] {
+            let sql = "CREATE INDEX i ON a (x)";
+            assert_eq!(
+                stands(&plan(sql, before.clone()), &plan(sql, after.clone())),
+                stands_so,
+                "{before:?} {after:?}"
+            );
+            assert!(!stands(&plan(sql, before), &plan("CREATE INDEX i ON a (y)", after)));
+        }
     }
 
     #[test]

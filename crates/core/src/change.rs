@@ -8,8 +8,10 @@ use serde::{Deserialize, Serialize};
 use crate::ident::Name;
 use crate::text::Text;
 
+mod mysql;
 mod table;
 
+pub use mysql::{MySqlClause, PartitionAction, Position};
 pub use table::{Column, Constraint, ConstraintKind, CreateIndex, CreateTable, TableChange};
 
 /// A place in a script: bytes, and where a person looks.
@@ -179,6 +181,23 @@ pub enum Action {
     CreateStatistics {
         name: Option<Name>,
     },
+    /// MySQL's `RENAME TABLE a TO b, c TO d`: all of them at once, from the first to the last.
+    RenameTables {
+        renames: Vec<(Name, Name)>,
+    },
+    /// An object of which nothing but its kind and name matters, in capitals: MySQL's `EVENT`.
+    CreateObject {
+        kind: String,
+        name: Name,
+        or_replace: bool,
+        if_not_exists: bool,
+    },
+    /// As `CreateObject`: MySQL's `EVENT`, and its `TRIGGER`, which is dropped without its table's name.
+    DropObject {
+        kind: String,
+        names: Vec<Name>,
+        if_exists: bool,
+    },
     Insert {
         table: Name,
     },
@@ -193,6 +212,15 @@ pub enum Action {
     },
     Merge {
         table: Name,
+    },
+    /// MySQL's `REPLACE`: rows with the same key are deleted first.
+    Replace {
+        table: Name,
+    },
+    /// MySQL's `LOAD DATA` and `LOAD XML`; `local`: from a file of the client.
+    LoadData {
+        table: Name,
+        local: bool,
     },
     Truncate {
         tables: Vec<Name>,
@@ -212,6 +240,10 @@ pub enum Action {
         tables: Vec<Name>,
     },
     Analyze,
+    /// MySQL's `OPTIMIZE TABLE`: InnoDB writes the table anew.
+    Optimize {
+        tables: Vec<Name>,
+    },
     Cluster {
         table: Option<Name>,
     },
@@ -279,11 +311,15 @@ impl Action {
             | Action::Insert { table }
             | Action::Update { table, .. }
             | Action::Delete { table, .. }
-            | Action::Merge { table } => vec![table],
+            | Action::Merge { table }
+            | Action::Replace { table }
+            | Action::LoadData { table, .. } => vec![table],
+            Action::RenameTables { renames } => renames.iter().map(|(from, _)| from).collect(),
             Action::CreateIndex(index) => vec![&index.table],
             Action::DropTable { names, .. } => names.iter().collect(),
             Action::Truncate { tables, .. }
             | Action::Vacuum { tables, .. }
+            | Action::Optimize { tables }
             | Action::LockTable { tables } => tables.iter().collect(),
             Action::Cluster { table } | Action::CopyFrom { table, .. } => table.iter().collect(),
             Action::RefreshView { name, .. } => vec![name],
@@ -312,6 +348,7 @@ impl Action {
                         }
                         TableChange::AttachPartition { partition, .. }
                         | TableChange::DetachPartition { partition, .. } => all.push(partition.clone()),
+                        TableChange::MySql(MySqlClause::Partition { table, .. }) => all.extend(table.clone()),
                         _ => {}
                     }
                 }

@@ -49,6 +49,13 @@ pub enum DataQuestion {
         /// Its columns, in order; as many as there are in `columns`.
         parent_columns: Vec<String>,
     },
+    /// How many rows does the statement change, as the server plans it?
+    Changed {
+        /// The table, as the statement names it.
+        table: Name,
+        /// An UPDATE, DELETE or MERGE. It is planned and not executed.
+        statement: String,
+    },
 }
 
 /// What was found.
@@ -59,6 +66,8 @@ pub enum DataAnswer {
     Yes,
     /// There is none: all rows were looked at, or the catalog proves it.
     No,
+    /// About so many rows, by the server's own estimate.
+    About(u64),
     /// Nobody knows, for this reason: the table is too large to be read in the time that a look may take, its rows may
     /// not be read by us, or somebody holds it locked.
     NotKnown(String),
@@ -68,7 +77,10 @@ impl DataQuestion {
     /// The table whose rows are meant.
     pub fn table(&self) -> &Name {
         match self {
-            Self::Nulls { table, .. } | Self::Duplicates { table, .. } | Self::Orphans { table, .. } => table,
+            Self::Nulls { table, .. }
+            | Self::Duplicates { table, .. }
+            | Self::Orphans { table, .. }
+            | Self::Changed { table, .. } => table,
         }
     }
 }
@@ -165,6 +177,18 @@ pub struct ColumnFacts {
     pub null_fraction: Option<f64>,
     /// At least one NULL was seen (`Some(true)`), or none is there (`Some(false)`); `None`: not known.
     pub has_nulls: Option<bool>,
+    /// The sequence that gives it its numbers.
+    #[serde(default)]
+    pub counter: Option<Counter>,
+}
+
+/// A sequence that belongs to a column.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Counter {
+    /// The last number that it gave. `None`: none yet, or it may not be read.
+    pub last: Option<i64>,
+    /// The highest that it gives.
+    pub most: i64,
 }
 
 /// What is known of one constraint.

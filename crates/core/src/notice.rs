@@ -141,7 +141,7 @@ pub fn notice(rows: &[Entry], plan: &Plan, digest: &str, database: &str) -> Opti
         Told::Waits if stopped.is_some() => stopped.map(str::to_owned),
         Told::Waits => question.map(|q| format!("{} (look at {})", q.what, q.look_at)),
         Told::Failed => state.failure,
-        Told::RolledBack => gave_way,
+        Told::RolledBack => gave_way.or_else(|| found_before(rows, plan)),
         _ => None,
     };
     let next = match (kind, state.phase) {
@@ -225,6 +225,15 @@ fn gave_way(rows: &[Entry]) -> Option<String> {
         true => why,
         false => Some(why.unwrap_or_else(|| "a step failed".to_owned())),
     }
+}
+
+/// What was found because of which a migration that had ended was taken back; `None`: a person asked for it.
+fn found_before(rows: &[Entry], plan: &Plan) -> Option<String> {
+    let found = |row: &Entry| match &row.what {
+        What::Noted { text } => text.strip_prefix(TAKEN_BACK).map(str::to_owned),
+        _ => None,
+    };
+    rows.iter().rev().filter(|_| plan.intent == Intent::Undo).find_map(found)
 }
 
 /// The last event of a row that moves, and where to.
@@ -415,5 +424,12 @@ mod tests {
             (undone.kind, undone.title.as_str()),
             (Told::RolledBack, "shop: taking back 1.5.0 is finished")
         );
+        assert_eq!(undone.why, None);
+        // Somebody else's watch asked for it.
+        let found = What::Noted { text: format!("{TAKEN_BACK}metric errors is 40") };
+        let on = Phase::Requested.way_to(Phase::Done).unwrap();
+        let all = rows(vec![found, What::Passed { from: Phase::Requested, on, to: Phase::Done }]);
+        let undone = notice(&all, &plan(Intent::Undo), "", "shop").unwrap();
+        assert_eq!(undone.why.as_deref(), Some("metric errors is 40"));
     }
 }

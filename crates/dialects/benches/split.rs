@@ -5,6 +5,7 @@
 use std::hint::black_box;
 
 use cofferdam_core::Script;
+use cofferdam_dialects::mysql::MYSQL;
 use cofferdam_dialects::postgres::POSTGRES;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
@@ -22,6 +23,22 @@ END
 $body$;
 ALTER TABLE \"odd;name\" ADD COLUMN total numeric(12, 2);
 CREATE INDEX CONCURRENTLY orders_note ON orders (note);
+";
+
+/// The same for MySQL: delimiters, comments for some versions, backslashes.
+const AWKWARD_MYSQL: &str = "\
+-- one; comment
+# another; one
+/*!40101 SET NAMES utf8mb4 */;
+CREATE TABLE `orders` (`id` bigint NOT NULL AUTO_INCREMENT PRIMARY KEY, note varchar(20) DEFAULT 'it\\'s; here');
+INSERT INTO orders VALUES (1, \"a;b\"), (2, 'c''d;');
+DELIMITER //
+CREATE TRIGGER touch BEFORE INSERT ON orders FOR EACH ROW
+BEGIN
+    SET NEW.note = 'a; b';
+END//
+DELIMITER ;
+ALTER TABLE `odd;name` ADD COLUMN total decimal(12, 2) AFTER id, ADD INDEX (total), ALGORITHM=INPLACE, LOCK=NONE;
 ";
 
 /// A large file of the kind that a dump has.
@@ -50,5 +67,25 @@ fn benches(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(all, benches);
+fn mysql(criterion: &mut Criterion) {
+    let scripts = [
+        ("awkward", Script::new("awkward.sql", AWKWARD_MYSQL)),
+        ("1 MB", Script::new("bulk.sql", inserts(1_000_000))),
+    ];
+    let mut group = criterion.benchmark_group("split MySQL");
+    for (name, script) in &scripts {
+        assert!((MYSQL.read)(script).is_ok(), "{name}");
+        group.throughput(Throughput::Bytes(script.text.len() as u64));
+        group.bench_function(*name, |bencher| bencher.iter(|| (MYSQL.split)(black_box(script))));
+    }
+    group.finish();
+    let mut group = criterion.benchmark_group("read MySQL");
+    for (name, script) in &scripts {
+        group.throughput(Throughput::Bytes(script.text.len() as u64));
+        group.bench_function(*name, |bencher| bencher.iter(|| (MYSQL.read)(black_box(script))));
+    }
+    group.finish();
+}
+
+criterion_group!(all, benches, mysql);
 criterion_main!(all);

@@ -81,7 +81,7 @@ fn directive_text(text: &str, at: Range<usize>) -> Result<Option<&str>, String> 
     let comment = &text[at];
     let body = match comment.strip_prefix("/*") {
         Some(rest) => rest.strip_suffix("*/").unwrap_or(rest),
-        None => comment.strip_prefix("--").unwrap_or(comment),
+        None => comment.strip_prefix("--").or_else(|| comment.strip_prefix('#')).unwrap_or(comment),
     };
     let directives =
         body.split(['\n', '\r']).filter_map(|l| l.trim_matches([' ', '\t', '*']).strip_prefix(MARK));

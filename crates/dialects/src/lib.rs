@@ -5,6 +5,7 @@
 
 mod comment;
 mod directive;
+pub mod mysql;
 mod place;
 pub mod postgres;
 
@@ -18,6 +19,8 @@ pub struct Parsed {
     pub changes: Vec<Change>,
     /// What its comments ask of Cofferdam.
     pub directives: Directives,
+    /// The id of the engine whose SQL it was read as: `postgresql`, `mysql`, `mariadb`.
+    pub engine: &'static str,
 }
 
 /// What the comments of a script ask of Cofferdam.
@@ -56,7 +59,7 @@ pub struct Dialect {
 }
 
 /// All dialects.
-pub static DIALECTS: &[&Dialect] = &[&postgres::POSTGRES];
+pub static DIALECTS: &[&Dialect] = &[&postgres::POSTGRES, &mysql::MYSQL, &mysql::MARIADB];
 
 /// The dialect of an engine, by its id.
 pub fn dialect(engine_id: &str) -> Option<&'static Dialect> {
@@ -85,7 +88,8 @@ mod tests {
         let source = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
         let entries = std::fs::read_dir(source).unwrap().map(Result::unwrap);
         let folders = entries.filter(|e| e.path().is_dir()).count();
-        assert_eq!(DIALECTS.len(), folders);
+        // Those of MySQL and MariaDB are two in one.
+        assert_eq!(DIALECTS.len(), folders + 1);
         for one in DIALECTS {
             assert!(std::ptr::eq(dialect(one.id).unwrap(), *one), "{}", one.id);
         }

@@ -20,21 +20,26 @@ use cofferdam_core::park::Parked;
 use cofferdam_core::plan::{Act, Plan, Probe, Seen, Step};
 use cofferdam_core::{Code, Facts, Limits, Name, Phase, Refusal};
 use cofferdam_formats::tables::Table;
+use cofferdam_schema::Schema;
 
 pub mod contract;
 pub mod copy;
 pub mod fake;
+mod holder;
 pub mod ledger;
 pub mod online;
 pub mod outbox;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+pub mod rehearsal;
 pub mod vitals;
 
 pub use copy::Copier;
+pub use holder::{Holder, held_by_other};
 pub use ledger::{Beside, Keeping, Kept};
 pub use online::{Asked, OnlineState, Progress};
 pub use outbox::{Mark, Sent};
+pub use rehearsal::{Deed, Difference, NotCarried, Object, Round, Stage, Trial, differences};
 pub use vitals::{Stopping, Touch, TouchEnd, Vitals, VitalsAsked};
 
 /// How a database is reached. What an engine makes of the text is its own matter.
@@ -76,6 +81,13 @@ pub trait Engine: Send + Sync {
     fn schemes(&self) -> &'static [&'static str];
     /// Connects. Refuses servers that are too old, and says why a server cannot be reached.
     async fn open(&self, target: &Target) -> Result<Box<dyn Session>>;
+
+    /// Makes an empty database of its own on this server, for a rehearsal, and drops those that a killed process left.
+    /// Refuses (`NotRehearsable`) where the engine has no such thing, or the role may not make databases.
+    async fn stage(&self, target: &Target) -> Result<Box<dyn Stage>> {
+        let _ = target;
+        Err(Refusal::new(Code::NotRehearsable, format!("{} has no rehearsals", self.id())).into())
+    }
 }
 
 /// Every engine that was compiled in.
@@ -132,55 +144,6 @@ pub enum Record {
     Nothing,
 }
 
-/// Who holds the run lock.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Holder {
-    /// The server's number of the session.
-    pub pid: i32,
-    /// Its user.
-    pub user: String,
-    /// Its application name.
-    pub application: String,
-    /// Where its client is; empty for a local socket.
-    pub client: String,
-    /// `active`, `idle`, `idle in transaction`.
-    pub state: String,
-    /// Since when it is in this state, in seconds.
-    pub seconds: u64,
-    /// Its statement, cut to one line.
-    pub statement: String,
-}
-
-impl std::fmt::Display for Holder {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "pid {} ({}", self.pid, self.user)?;
-        if !self.application.is_empty() {
-            write!(f, ", {}", self.application)?;
-        }
-        if !self.client.is_empty() {
-            write!(f, ", from {}", self.client)?;
-        }
-        write!(f, "), {} for {} s", self.state, self.seconds)?;
-        if !self.statement.is_empty() {
-            write!(f, ": {}", self.statement)?;
-        }
-        Ok(())
-    }
-}
-
-/// The refusal for a database that another runner is changing.
-pub fn held_by_other(holder: Option<&Holder>) -> Refusal {
-    let refusal = Refusal::new(Code::LockHeldByOther, "another runner is changing this database");
-    match holder {
-        Some(holder) => refusal.cause(format!("the run lock is held by {holder}")).help(format!(
-            "wait for it (--lock-wait 10m), or, if its process is gone for good, end its session: \
-             SELECT pg_terminate_backend({})",
-            holder.pid
-        )),
-        None => refusal.cause("the run lock was held until a moment ago").help("run the same command again"),
-    }
-}
-
 /// What happens while a statement runs, for progress and for guards.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Tick {
@@ -207,6 +170,8 @@ pub enum Tick {
     Locked(u64),
     /// The server said something: a NOTICE or WARNING of a statement.
     Notice(String),
+    /// What a step was seen to do, by its id. Only of a session that is observed.
+    Deed(String, Box<Deed>),
 }
 
 /// Where ticks go. Called from within the engine; must return at once.
@@ -458,6 +423,14 @@ pub trait Session: Send {
     /// The vital signs that are asked for. Reads only; what cannot be told says why.
     async fn vitals(&mut self, asked: &VitalsAsked) -> Result<Vitals>;
 
+    /// All that the database is made of, at one moment, in a fixed number of queries. Reads only. Left out are what
+    /// belongs to an extension, Cofferdam's own schemas, and the tables in which tools keep their histories.
+    async fn inspect(&mut self) -> Result<Schema>;
+
+    /// Runs statements with neither lock, journal nor look-out, each by itself where the engine can. For throw-away
+    /// databases only: nothing of it can be proved or taken back.
+    async fn run_unrecorded(&mut self, sql: &str) -> Result<()>;
+
     /// What was put aside in place of being dropped, the newest first; what ended too, which is known by its end.
     /// Reads only.
     async fn parked(&mut self) -> Result<Vec<Parked>>;
@@ -471,4 +444,17 @@ pub trait Session: Send {
 
     /// That it was asked back counts no more: it was done, or a person decided otherwise.
     async fn answer_back(&mut self, run: Uuid) -> Result<()>;
+
+    /// What people made, in an order in which it can mostly be made anew. Reads only.
+    async fn schema(&mut self) -> Result<Vec<Object>>;
+
+    /// From now on what each step does is told as [`Tick::Deed`]. For a database in which nobody else is: a statement
+    /// outside of a transaction is held up for a moment, so that its locks are seen.
+    async fn observe(&mut self) -> Result<()>;
+
+    /// Performs steps in one transaction that is taken back, whatever happens. Needs no run lock and writes no journal.
+    ///
+    /// # Errors
+    /// `NotRehearsable` for a step that is more than a statement; and whatever a statement fails with.
+    async fn try_out(&mut self, trial: &Trial<'_>) -> Result<Vec<Round>>;
 }

@@ -42,6 +42,7 @@ fn benches(criterion: &mut Criterion) {
             no_transaction: false,
             today: jiff::civil::date(2026, 1, 1),
             server_major: 15,
+            naming: &[],
         };
         // A bench over a text in which nothing is found any more would measure something else.
         assert_eq!(lint(&script, &parsed, &options).is_empty(), name == "harmless");

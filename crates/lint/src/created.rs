@@ -42,6 +42,15 @@ pub(crate) fn follow(action: &Action, facts: Option<&Facts>, created: &mut BTree
                 created.remove(&key(name));
             }
         }
+        Action::RenameTables { renames } => {
+            for (from, to) in renames {
+                let new = created.remove(&key(from));
+                created.remove(&key(to));
+                if new {
+                    created.insert(key(to));
+                }
+            }
+        }
         Action::AlterTable { table, changes, .. } => {
             for change in changes {
                 let renamed = match change {

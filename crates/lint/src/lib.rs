@@ -10,6 +10,9 @@ mod catalogue;
 mod clauses;
 mod created;
 mod fix;
+mod levels;
+mod mysql;
+mod naming;
 mod outputs;
 mod page;
 mod questions;
@@ -26,6 +29,8 @@ use cofferdam_dialects::Parsed;
 pub use catalogue::{goes_by, rule, suggest};
 pub use created::created_tables;
 pub use fix::{Fixed, fix};
+pub use levels::{Level, Levels, grade};
+pub use naming::{Convention, Kind};
 pub use outputs::{OUTPUTS, Output, Report};
 pub use page::page;
 pub use questions::questions;
@@ -93,8 +98,11 @@ pub struct Options<'a> {
     pub no_transaction: bool,
     /// The day on which `until` of an allow is judged.
     pub today: jiff::civil::Date,
-    /// The major version of the server, 15; used where no facts say it.
+    /// The major version of a PostgreSQL, 15; used where no facts say it. Of MySQL and MariaDB the oldest that is still
+    /// maintained is taken then.
     pub server_major: u32,
+    /// How names are to be; empty: as they like.
+    pub naming: &'a [Convention],
 }
 
 /// All that the rules find in a script, sorted by place, without what the script allows.
@@ -106,9 +114,10 @@ pub fn lint(script: &Script, parsed: &Parsed, options: &Options) -> Findings {
         .map(|facts| facts.server.major())
         .filter(|major| *major > 0)
         .unwrap_or(options.server_major);
-    let in_transaction = transaction::in_transaction(changes, transaction_none, server_major);
+    let in_transaction = transaction::in_transaction(parsed, transaction_none, server_major);
     let rules: Vec<&Rule> =
-        RULES.iter().copied().filter(|rule| catalogue::chosen(rule, options.only)).collect();
+        RULES.iter().copied().filter(|rule| rule.engines.contains(&parsed.engine)).collect();
+    let rules: Vec<&Rule> = rules.into_iter().filter(|rule| catalogue::chosen(rule, options.only)).collect();
 
     let mut created = options.created.clone();
     let mut found: Vec<(usize, Findings)> = Vec::with_capacity(changes.len());
@@ -122,6 +131,8 @@ pub fn lint(script: &Script, parsed: &Parsed, options: &Options) -> Findings {
             facts: options.facts,
             created: &created,
             server_major,
+            naming: options.naming,
+            engine: parsed.engine,
         };
         let mut findings = Findings::new();
         for rule in &rules {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use cofferdam_core::change::{Constraint, ConstraintKind};
+use cofferdam_core::change::{Constraint, ConstraintKind, MySqlClause};
 use cofferdam_core::facts::DataQuestion;
 use cofferdam_core::{Action, Change, Facts, Name, TableChange};
 use cofferdam_dialects::Parsed;
@@ -32,11 +32,27 @@ fn of(change: &Change) -> Vec<DataQuestion> {
     if let Action::AlterTable { table, changes, .. } = &change.action {
         all.extend(changes.iter().filter_map(|clause| match clause {
             TableChange::SetNotNull { column } => Some(nulls(table, column)),
+            TableChange::MySql(MySqlClause::ModifyColumn { column }) if column.not_null => {
+                Some(nulls(table, &column.name))
+            }
             TableChange::AddConstraint(constraint) => of_constraint(table, constraint),
             _ => None,
         }));
     }
+    all.extend(changed(change));
     all
+}
+
+/// How many rows a statement changes that says which: one that says nothing changes all.
+pub(crate) fn changed(change: &Change) -> Option<DataQuestion> {
+    match &change.action {
+        Action::Update { table, filtered: true }
+        | Action::Delete { table, filtered: true }
+        | Action::Merge { table } => {
+            Some(DataQuestion::Changed { table: table.clone(), statement: change.text.to_string() })
+        }
+        _ => None,
+    }
 }
 
 /// Whether the column holds a NULL.
@@ -77,7 +93,14 @@ pub(crate) fn unique(change: &Change) -> Vec<(Name, Vec<String>, Option<usize>)>
             .iter()
             .enumerate()
             .filter_map(|(clause, change)| {
-                let TableChange::AddConstraint(constraint) = change else { return None };
+                let constraint = match change {
+                    TableChange::AddConstraint(constraint) => constraint,
+                    TableChange::MySql(MySqlClause::AddIndex(index)) if index.unique => {
+                        let columns: Option<Vec<String>> = index.columns.iter().cloned().collect();
+                        return columns.map(|columns| (table.clone(), columns, Some(clause)));
+                    }
+                    _ => return None,
+                };
                 match &constraint.kind {
                     ConstraintKind::Unique { columns, using_index: None }
                     | ConstraintKind::PrimaryKey { columns, using_index: None } => {

@@ -6,7 +6,7 @@ use cofferdam_core::facts::{DataAnswer, DataQuestion, Table};
 use cofferdam_core::{Action, Change, Facts, Finding, Name, Script, Severity, Span, TableChange};
 use cofferdam_dialects::postgres::locks::{Effect, effect, words};
 
-use crate::{Rule, clauses, created, rewrite};
+use crate::{Convention, Rule, clauses, created, mysql, rewrite};
 
 /// One statement, the statements around it, and what is known of the database.
 pub struct Scene<'a> {
@@ -24,8 +24,12 @@ pub struct Scene<'a> {
     pub facts: Option<&'a Facts>,
     /// Tables created earlier in this script or in pending ones before it: nobody uses them yet.
     pub created: &'a BTreeSet<Name>,
-    /// The server's major version.
+    /// The server's major version, of PostgreSQL.
     pub server_major: u32,
+    /// How names are to be.
+    pub naming: &'a [Convention],
+    /// The id of the engine whose SQL it is.
+    pub engine: &'static str,
 }
 
 impl<'a> Scene<'a> {
@@ -83,7 +87,11 @@ impl<'a> Scene<'a> {
     pub fn clause(&self, clause: usize) -> Span {
         let change = self.change();
         let Action::AlterTable { changes, .. } = &change.action else { return change.at };
-        match clauses::clauses(&change.text) {
+        let places = match self.engine {
+            "postgresql" => clauses::clauses(&change.text),
+            engine => mysql::clauses(engine, &change.text),
+        };
+        match places {
             Some(ranges) if ranges.len() == changes.len() => {
                 let (start, end) = ranges[clause];
                 inside(change, start, end)
@@ -98,6 +106,15 @@ impl<'a> Scene<'a> {
         let open = change.text.find('(').unwrap_or(0);
         match clauses::word(&change.text[open..], name) {
             Some(at) => inside(change, open + at, open + at + name.len()),
+            None => change.at,
+        }
+    }
+
+    /// Where a name first stands in the statement; the whole statement where it does not.
+    pub fn word(&self, name: &str) -> Span {
+        let change = self.change();
+        match clauses::word(&change.text, name) {
+            Some(at) => inside(change, at, at + name.len()),
             None => change.at,
         }
     }
@@ -173,6 +190,10 @@ impl<'a> Scene<'a> {
     /// The lock of the statement and what it blocks for how long, in a line: `takes SHARE on users and reads all of it:
     /// blocks writes for about 40 s`. `None` where nothing is known of the table, or it blocks nobody.
     pub fn lock_words(&self) -> Option<String> {
+        if let Some(server) = mysql::server(self) {
+            let class = mysql::effect(self, self.change(), server).class.filter(|class| !class.online())?;
+            return mysql::words(self, class, self.action().tables().first()?);
+        }
         let effect = effect(self.change(), self.facts);
         let tables = self.action().tables();
         let name = tables.first()?;

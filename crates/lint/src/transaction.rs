@@ -2,15 +2,18 @@
 
 use cofferdam_core::change::TransactionControl;
 use cofferdam_core::{Action, Change};
+use cofferdam_dialects::Parsed;
 use cofferdam_dialects::postgres::refuses_transaction;
 
 /// For each statement: it runs inside a transaction.
 ///
 /// A script runs in one transaction, unless it says `-- cofferdam:transaction none` or holds nothing but
 /// statements that refuse one (then each of them runs by itself). Between `BEGIN` and `COMMIT` there is one in
-/// any case.
-pub(crate) fn in_transaction(changes: &[Change], transaction_none: bool, server_major: u32) -> Vec<bool> {
+/// any case. On MySQL and MariaDB there is one there only, because each statement that changes a definition commits.
+pub(crate) fn in_transaction(parsed: &Parsed, transaction_none: bool, server_major: u32) -> Vec<bool> {
+    let changes = &parsed.changes;
     let whole_file = !transaction_none
+        && parsed.engine == "postgresql"
         && changes.iter().any(|change| needs_or_joins(&change.action, &change.text, server_major));
     let mut block = false;
     changes

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use cofferdam_core::{Action, Finding, Script};
 use cofferdam_lint::{RULES, created_tables, fix};
-use common::{Fixture, fixtures, parsed};
+use common::{Fixture, fixtures};
 
 /// Findings as text, for a person who judges the snapshot.
 fn render(script: &Script, findings: &[Finding]) -> String {
@@ -133,13 +133,13 @@ fn after_a_fix_the_text_is_read_and_its_findings_are_gone() {
         let script = Script::new(&place, text);
         let own = Script::new(format!("{place} moved"), own_file(&moved));
         let mut created = fixture.created.clone();
-        created.extend(created_tables(&parsed(&script)));
+        created.extend(created_tables(&fixture.parsed(&script)));
         let mut scripts = vec![(&script, fixture.created.clone())];
         if !moved.is_empty() {
             scripts.push((&own, created));
         }
         let unreadable = |s: &Script| {
-            parsed(s).changes.iter().any(|change| matches!(change.action, Action::Unparsed { .. }))
+            fixture.parsed(s).changes.iter().any(|change| matches!(change.action, Action::Unparsed { .. }))
         };
         let mut after = Vec::new();
         for (script, created) in scripts {

@@ -22,6 +22,7 @@ fn found(text: &str, only: &[&str], no_transaction: bool) -> Findings {
         no_transaction,
         today: jiff::civil::date(2026, 11, 21),
         server_major: 15,
+        naming: &[],
     };
     lint(&script, &parsed(&script), &options)
 }

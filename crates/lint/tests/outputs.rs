@@ -22,6 +22,7 @@ fn findings(path: &str) -> Findings {
         no_transaction: false,
         today: jiff::civil::date(2026, 11, 21),
         server_major: 15,
+        naming: &[],
     };
     lint(&script, &read(&script).unwrap(), &options)
 }
@@ -112,6 +113,7 @@ fn a_fingerprint_stays_when_lines_move() {
             no_transaction: false,
             today: jiff::civil::date(2026, 11, 21),
             server_major: 15,
+            naming: &[],
         };
         let found = lint(&script, &read(&script).unwrap(), &options);
         let files = BTreeMap::from([("a.sql".to_owned(), text.to_owned())]);

@@ -26,6 +26,8 @@ pub const MEMORY_QUERY: &str = "COFFERDAM_MEMORY_QUERY";
 
 /// Variable: how the container of the user ended that this runner comes after, as JSON of [`Left`].
 pub const LEFT: &str = "COFFERDAM_LEFT";
+/// Variable: what was found because of which the change is to be taken back; a person asks without it.
+pub const WHY: &str = "COFFERDAM_WHY";
 /// Variable: the digest of the spec that the Job was made for.
 pub const FOR: &str = "COFFERDAM_FOR";
 /// Variable: the name of the Job.
@@ -85,6 +87,8 @@ pub const AUTHORITIES: &str = "/cofferdam/authorities";
 pub const IMAGE: &str = "/cofferdam/image";
 /// Folder: the Secret of `spec.backup.credentialsSecret`, a file for each variable.
 pub const BACKUP: &str = "/cofferdam/backup";
+/// Folder, of a runner that takes a change back: `identity`, the key of `spec.backup.identitySecretRef`.
+pub const IDENTITY: &str = "/cofferdam/backup-identity";
 
 /// Folder, in a container of the user: the files of TLS that the Secret has.
 pub const TLS: &str = "/cofferdam/tls";

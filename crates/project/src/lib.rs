@@ -2,9 +2,10 @@
 //!
 //! Files in, a model, paths, findings and new files out: nothing here touches a file system or a database.
 //! [`Project::read`] reads a tree, [`gate()`] judges it, [`Route`] is the way from one version to another with its
-//! scripts in order, [`scaffold`] and [`template`] write new files.
+//! scripts in order, [`deploy`] makes migrations of it, [`scaffold`] and [`template`] write new files.
 
 pub mod config;
+pub mod deploy;
 mod finding;
 mod gate;
 mod layout;

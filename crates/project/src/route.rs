@@ -141,7 +141,8 @@ impl Project {
         }))
     }
 
-    fn upgrades(&self, path: &[Release], kind: DatabaseType) -> Result<Vec<Leg>, Box<Refusal>> {
+    /// The legs of a path, whatever the matrix says of it.
+    pub(crate) fn upgrades(&self, path: &[Release], kind: DatabaseType) -> Result<Vec<Leg>, Box<Refusal>> {
         let legs = path.windows(2).map(|pair| {
             let [from, to] = pair else { return Ok(None) };
             let edition = self.with_upgrade(to, from)?;

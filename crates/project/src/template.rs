@@ -3,7 +3,7 @@
 use cofferdam_core::{Code, Refusal};
 
 use crate::config::DatabaseType;
-use crate::layout::{PROJECTS, Project};
+use crate::layout::{K8S, PROJECTS, Project};
 use crate::scaffold::NewFile;
 
 /// A file that is written from a template.
@@ -23,6 +23,8 @@ struct Subject<'a> {
     project: &'a str,
     /// The directory of the migrations, as the user would type it.
     dir: &'a str,
+    /// Its newest version.
+    version: String,
 }
 
 /// All of them, in the order of their names.
@@ -44,6 +46,12 @@ pub static TEMPLATES: &[&Template] = &[
         about: "jobs of GitLab CI, for `include: local`",
         path: |of| format!(".gitlab/{}-migrations.yml", of.project),
         text: || include_str!("../templates/gitlab").to_owned(),
+    },
+    &Template {
+        id: "helm",
+        about: "values of the Job that migrates before each release of a chart",
+        path: |of| format!("{}/{K8S}/{PROJECTS}/{}/values.yaml", of.dir, of.project),
+        text: || include_str!("../templates/helm").to_owned(),
     },
     &Template {
         id: "jenkins",
@@ -94,10 +102,13 @@ pub fn file(template: &Template, project: &Project, dir: &str, tool: &str) -> Re
             .help("use letters, digits, points, - and _ in the names of directories")
             .into());
     }
-    let subject = Subject { project: &project.name, dir: dir.trim_end_matches('/') };
+    let newest = project.editions.keys().next_back().or_else(|| config.entries.keys().next());
+    let version = newest.map(|release| project.as_written(release).to_string()).unwrap_or_default();
+    let subject = Subject { project: &project.name, dir: dir.trim_end_matches('/'), version };
     let text = (template.text)()
         .replace("@PROJECT@", subject.project)
         .replace("@DIR@", subject.dir)
+        .replace("@VERSION@", &subject.version)
         .replace("@TOOL@", tool);
     Ok(NewFile { path: (template.path)(&subject), text })
 }

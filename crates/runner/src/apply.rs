@@ -55,6 +55,7 @@ pub async fn apply(
     crate::backup::refuse_what_cannot_be_saved(&plans, policy).await?;
     crate::guard::listen_while_claiming(session, &reporter, stop);
     session.claim(policy.lock_wait).await?;
+    crate::rider::begin(session, policy.ground.as_ref()).await?;
     // Read again under the lock: another runner may have been here since the assessment.
     let mut overview = session.overview().await?;
     crate::beside::refuse(&*session, &overview.unfinished, false)?;
@@ -156,7 +157,7 @@ pub(crate) async fn finish_unfinished(
             Driver::new(session, SharedReporter::clone(reporter), stop.clone(), run, state, true)
                 .following(policy);
         let done = match given_up {
-            true => driver.cancel("its file was changed since").await?,
+            true => driver.cancel("its file was changed since", None).await?,
             false => {
                 driver.save_first(policy).await?;
                 driver.drive().await?

@@ -10,7 +10,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-use cofferdam_core::approval::{Agreed, Approval, Decision, essence, of_digests};
+use cofferdam_core::approval::{Agreed, Approval, Decision, essence, of_digests, stands};
 use cofferdam_core::fault::Result;
 use cofferdam_core::history::Applied;
 use cofferdam_core::journal::What;
@@ -321,10 +321,10 @@ pub(crate) async fn insist(
 /// Refuses a plan that became another one than was agreed to, because what came before it left the table in another
 /// state than was foreseen.
 pub(crate) fn same_plan(agreed: &Plan, now: &Plan, terms: &Terms) -> Result<()> {
-    let (agreed, now) = (essence(agreed).digest(), essence(now).digest());
-    if agreed == now {
+    if stands(agreed, now) {
         return Ok(());
     }
+    let (agreed, now) = (essence(agreed).digest(), essence(now).digest());
     Err(Refusal::new(Code::ApprovalOther, "the plan is not the one that was approved")
         .cause("an earlier migration of the same command left its tables in another state than was foreseen")
         .note(format!("approved: {agreed}"))

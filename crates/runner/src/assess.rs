@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use cofferdam_core::bundle::Bundle;
+use cofferdam_core::facts::{DataAnswer, DataQuestion};
 use cofferdam_core::fault::Result;
 use cofferdam_core::online::Examined;
 use cofferdam_core::park::{self, Deed};
@@ -46,7 +47,7 @@ pub async fn assess(session: &mut dyn Session, bundle: &Bundle, policy: &Policy)
     let understood = pending.into_iter().map(understand).collect::<Result<Vec<_>>>()?;
     let names: BTreeSet<Name> = understood.iter().flat_map(|u| u.relations.named.iter().cloned()).collect();
     let names: Vec<Name> = names.into_iter().collect();
-    let Some(facts) = facts(session, &names, policy).await? else {
+    let Some(mut facts) = facts(session, &names, policy).await? else {
         // Another runner was at work meanwhile: what it did counts.
         return Box::pin(assess(session, bundle, policy)).await;
     };
@@ -56,6 +57,8 @@ pub async fn assess(session: &mut dyn Session, bundle: &Bundle, policy: &Policy)
             .help("connect to the primary")
             .into());
     }
+    let parsed: Vec<&Parsed> = understood.iter().map(|u| &u.parsed).collect();
+    facts.answers = answers(session, &facts, &parsed, &BTreeSet::new()).await?;
     let mut created = BTreeSet::new();
     let mut planned = Vec::new();
     for understood in understood {
@@ -65,6 +68,29 @@ pub async fn assess(session: &mut dyn Session, bundle: &Bundle, policy: &Policy)
         planned.push(pending);
     }
     Ok(Assessment { facts, history, standing, pending: planned, unfinished })
+}
+
+/// What the rows say, as far as the scripts depend on it: the same questions that `lint` asks. `created`: tables that
+/// earlier migrations made in the same command.
+async fn answers(
+    session: &mut dyn Session,
+    facts: &Facts,
+    scripts: &[&Parsed],
+    created: &BTreeSet<Name>,
+) -> Result<Vec<(DataQuestion, DataAnswer)>> {
+    let mut created = created.clone();
+    let mut questions = Vec::new();
+    for parsed in scripts {
+        questions.extend(cofferdam_lint::questions(parsed, facts, &created));
+        created.extend(cofferdam_lint::created_tables(parsed));
+    }
+    questions.sort();
+    questions.dedup();
+    if questions.is_empty() {
+        return Ok(Vec::new());
+    }
+    let answers = session.answers(facts, &questions).await?;
+    Ok(questions.into_iter().zip(answers).collect())
 }
 
 /// Facts of these tables. `None`: another runner held locks on them, and is done now.
@@ -117,8 +143,10 @@ fn plan_one(
             no_transaction: migration.no_transaction,
             today: today(policy, parsed),
             server_major: facts.server.major(),
+            naming: &policy.naming,
         },
     );
+    cofferdam_lint::grade(&policy.levels, &mut findings);
     let subject = subject(&understood, facts, created, policy, examined);
     // What lint refuses would often not get a plan either, and lint says it better: it comes first.
     let plan = match cofferdam_strategies::plan(&policy.strategy, &subject) {
@@ -140,7 +168,8 @@ fn plan_one(
     let bundle = back::bundle(&plan, &subject);
     let why = shadow_table::why(&plan, &subject);
     let Understood { migration, relations, .. } = understood;
-    Ok(Pending { plan: plan.into(), migration, relations, bundle, findings, why })
+    let plan = crate::rider::seat(plan, &policy.riders, policy.limits)?.into();
+    Ok(Pending { plan, migration, relations, bundle, findings, why })
 }
 
 /// What is parked is not lost.
@@ -240,6 +269,7 @@ pub(crate) async fn replan(
     let understood = understand(pending.migration.clone())?;
     let mut facts = session.facts(own).await?;
     facts.server = assessment.facts.server.clone();
+    facts.answers = answers(session, &facts, &[&understood.parsed], created).await?;
     let examined = examined(session, &understood, &facts, created, policy, true).await?;
     plan_one(understood, &facts, created, policy, &examined).map(Some)
 }

@@ -2,6 +2,7 @@
 
 use cofferdam_core::fault::{Question, Result};
 use cofferdam_core::journal::{StepState, What};
+use cofferdam_core::notice::TAKEN_BACK;
 use cofferdam_core::online::Part;
 use cofferdam_core::plan::{Act, Probe, Seen, Step, Undo};
 use cofferdam_core::run::Event;
@@ -12,11 +13,38 @@ use crate::drive::{Driver, leaves_the_run_as_it_is, left_to_the_next, lost, move
 use crate::guard::{Tries, pause};
 use crate::{News, RunSummary};
 
+/// The row that says what was found outside of a run that is to be taken back.
+fn found(why: &str) -> What {
+    What::Noted { text: format!("{TAKEN_BACK}{why}") }
+}
+
 impl Driver<'_> {
+    /// Notes of a run that takes a migration back, before its first step: what was restored, and why it is taken back.
+    pub(crate) async fn note_first(&mut self, why: Option<&str>, restored: Vec<String>) -> Result<()> {
+        let notes = restored.into_iter().map(|text| What::Noted { text });
+        let notes: Vec<What> = why.map(found).into_iter().chain(notes).collect();
+        if notes.is_empty() {
+            return Ok(());
+        }
+        let mut lines = way(self.run.phase, Phase::Expanding)?;
+        lines.extend(notes.into_iter().map(Line::Write));
+        self.commit(Phase::Expanding, lines, Limits::default(), false).await
+    }
+
     /// The run goes to `RollingBack`, with the reason in its journal.
     pub(crate) async fn begin_taking_back(&mut self, step: &str, refusal: &Refusal) -> Result<()> {
+        let lines = self.reason_rows();
+        self.begin_back(step, refusal, lines).await
+    }
+
+    /// The same, with these rows before.
+    async fn begin_back(
+        &mut self,
+        step: &str,
+        refusal: &Refusal,
+        mut lines: Vec<Line<'static>>,
+    ) -> Result<()> {
         self.end_watch();
-        let mut lines = self.reason_rows();
         let mut phase = self.run.phase;
         if !self.opened {
             // Nothing was committed, but that it was tried and failed is worth a record.
@@ -48,10 +76,13 @@ impl Driver<'_> {
         Ok(())
     }
 
-    /// Asked for from outside: the run is given up and taken back.
-    pub(crate) async fn cancel(mut self, why: &str) -> Result<RunSummary> {
+    /// Asked for from outside: the run is given up and taken back. `what`: what was found where it was no person who
+    /// asked.
+    pub(crate) async fn cancel(mut self, why: &str, what: Option<&str>) -> Result<RunSummary> {
         let refusal = Refusal::new(Code::RolledBack, format!("given up because {why}"));
-        self.begin_taking_back("", &refusal).await?;
+        let mut lines = self.reason_rows();
+        lines.extend(what.map(|what| Line::Write(found(what))));
+        self.begin_back("", &refusal, lines).await?;
         self.take_back().await?;
         let summary = self.summary();
         self.reporter.tell(&News::RunEnded(&summary));

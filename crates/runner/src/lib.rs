@@ -36,7 +36,9 @@ mod online;
 mod outcome;
 pub mod parked;
 pub mod precheck;
+pub mod rehearse;
 mod resume;
+pub mod rider;
 mod rollback;
 mod validity;
 mod window;
@@ -75,6 +77,10 @@ pub struct Policy {
     pub lock_wait: Duration,
     /// Findings that are allowed: rule and reason.
     pub allow: Vec<(String, String)>,
+    /// How bad findings are where a team has its own mind.
+    pub levels: cofferdam_lint::Levels,
+    /// How names are to be.
+    pub naming: Vec<cofferdam_lint::Convention>,
     /// The day on which `until=` is judged; `None`: that of the machine.
     pub today: Option<jiff::civil::Date>,
     /// What is wanted of online changes.
@@ -89,6 +95,12 @@ pub struct Policy {
     pub backups: backup::Backups,
     /// What is watched beside each run, and what becomes of it when a limit is breached.
     pub guarding: Guarding,
+    /// What rides along with migrations, by their keys.
+    pub riders: rider::Riders,
+    /// What must still be so once the run lock is held.
+    pub ground: Option<rider::Ground>,
+    /// Why something is taken back where it is no person who asks: what somebody else's watch found.
+    pub why_back: Option<String>,
     /// Who acts, for the journal and the history.
     pub who: String,
 }
@@ -104,6 +116,8 @@ impl Default for Policy {
             limits: Limits::default(),
             lock_wait: Duration::from_secs(10),
             allow: Vec::new(),
+            levels: Default::default(),
+            naming: Vec::new(),
             today: None,
             wishes: Wishes::default(),
             checks: Vec::new(),
@@ -111,6 +125,9 @@ impl Default for Policy {
             finalize: false,
             backups: backup::Backups::default(),
             guarding: Guarding::default(),
+            riders: rider::Riders::new(),
+            ground: None,
+            why_back: None,
             who: String::new(),
         }
     }

@@ -3,12 +3,13 @@
 //! Both are runs like any other, with a plan and a journal. Nothing else ever drops what is parked: the time for which
 //! it is kept says when it may be dropped, and not that it will be.
 
+use cofferdam_core::change::{Action, TableChange};
 use cofferdam_core::fault::Result;
 use cofferdam_core::history::Applied;
 use cofferdam_core::journal::State;
-use cofferdam_core::park::{self, Deed, Parked};
-use cofferdam_core::plan::{Act, Plan};
-use cofferdam_core::{Code, Refusal};
+use cofferdam_core::park::{self, Deed, Object, Parked, SMALL_BYTES};
+use cofferdam_core::plan::{Act, Plan, Step};
+use cofferdam_core::{Code, Facts, Name, Refusal, Script};
 use cofferdam_engines::{Record, Run, Session};
 use cofferdam_strategies::{back, park as plans_of};
 use uuid::Uuid;
@@ -198,11 +199,55 @@ pub(crate) async fn way_back(session: &mut dyn Session, applied: &Applied, mut p
     Ok(plan)
 }
 
+/// A way back that parks what it would drop. What cannot be parked is dropped as before, and counts as lost.
+pub(crate) async fn in_place_of_dropping(
+    session: &mut dyn Session,
+    plan: Plan,
+    seconds: u64,
+) -> Result<Plan> {
+    let read = |step: &Step| match &step.act {
+        Act::Sql { sql, .. } => crate::rollback::read(&Script::new(step.path.clone(), sql.clone())).ok(),
+        _ => None,
+    };
+    let names: Vec<Name> = plan
+        .steps()
+        .filter_map(&read)
+        .flat_map(|parsed| parsed.changes.into_iter().flat_map(|change| change.action.relations()))
+        .collect();
+    if names.is_empty() {
+        return Ok(plan);
+    }
+    let facts = session.facts(&names).await?;
+    let drops = |step: &Step| {
+        let [change] = read(step)?.changes.try_into().ok()?;
+        object(change.action, &facts)
+    };
+    plans_of::in_place_of_dropping(plan, seconds, drops).map_err(Into::into)
+}
+
+/// What a statement drops that can be parked, as far as it is known before.
+fn object(action: Action, facts: &Facts) -> Option<Object> {
+    match action {
+        Action::DropTable { names, cascade, .. } => Some(Object::Tables { names, cascade }),
+        Action::AlterTable { table, changes, .. } => {
+            let known = facts.table(&table).filter(|known| known.exists)?;
+            let keyed = known.constraints.iter().any(|one| one.kind == "primary key");
+            if known.kind != "table" || known.bytes > SMALL_BYTES || !keyed {
+                return None;
+            }
+            let column = |clause: TableChange| match clause {
+                TableChange::DropColumn { name, cascade: false, .. } => Some(name),
+                _ => None,
+            };
+            let columns: Vec<String> = changes.into_iter().map(column).collect::<Option<_>>()?;
+            (!columns.is_empty()).then_some(Object::Columns { table, columns })
+        }
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use cofferdam_core::Name;
-    use cofferdam_core::park::Object;
-
     use super::*;
 
     fn parked(name: &str, table: &str, ended: Option<&str>) -> Parked {

@@ -8,14 +8,14 @@ use cofferdam_core::fault::Result;
 use cofferdam_core::history::{Applied, AppliedKind};
 use cofferdam_core::journal::State;
 use cofferdam_core::plan::{Act, Plan};
-use cofferdam_core::{Code, Fault, Name, QuotedIdent, Refusal, Script};
+use cofferdam_core::{Code, Fault, Name, QuotedIdent, Refusal, Script, failpoint};
 use cofferdam_dialects::{Parsed, dialect};
 use cofferdam_engines::{Record, Runs, Session};
 use cofferdam_strategies::{Subject, back};
 
 use crate::apply::{finish_unfinished, run, version};
 use crate::assess::refuse_missing_rights;
-use crate::drive::Driver;
+use crate::drive::{Driver, lost};
 use crate::guard::Stop;
 use crate::online::{in_progress, with_windows};
 use crate::{News, Policy, SharedReporter, Summary};
@@ -103,12 +103,21 @@ async fn plan_back(session: &mut dyn Session, applied: &Applied, policy: &Policy
             Ok(plan) => crate::parked::way_back(session, applied, plan).await?,
             Err(refusal) => {
                 let refusal = with_backup(session, applied, *refusal).await?;
-                return crate::backup::back::or_restored(session, applied, refusal, policy).await;
+                crate::backup::back::or_restored(session, applied, refusal, policy).await?
             }
         },
     };
-    plan.losses = losses(session, &plan).await?;
-    Ok(plan)
+    // Parked is lost by nobody; a script of the author's was planned with what is wanted.
+    if applied.bundle.down.is_none()
+        && let Some(seconds) = policy.wishes.park
+    {
+        plan = crate::parked::in_place_of_dropping(session, plan, seconds).await?;
+    }
+    let application = applied.run.map_or_else(|| applied.rank.to_string(), |run| run.to_string());
+    plan = cofferdam_strategies::park::of_application(plan, &application);
+    let found = losses(session, &plan).await?;
+    plan.losses.extend(found);
+    crate::rider::seat(plan, &policy.riders, policy.limits)
 }
 
 /// What cannot be taken back may have been saved: then it is said where.
@@ -247,6 +256,7 @@ pub async fn rollback(
     crate::backup::refuse_what_cannot_be_saved(&plans.iter().collect::<Vec<_>>(), policy).await?;
     crate::guard::listen_while_claiming(session, &reporter, stop);
     session.claim(policy.lock_wait).await?;
+    crate::rider::begin(session, policy.ground.as_ref()).await?;
     finish_unfinished(session, None, policy, &reporter, stop, &mut summary).await?;
     for plan in plans.iter().cloned() {
         stop.check()?;
@@ -262,6 +272,9 @@ pub async fn rollback(
             let restoring = policy.backups.restore.clone().unwrap_or_default();
             restored =
                 crate::backup::back::bring_back(session, applied, &restoring, (&reporter, stop)).await?;
+            if failpoint::hit("backup.restored") {
+                return Err(lost("backup.restored"));
+            }
         }
         let run = run(plan, Record::Undone { rank }, policy);
         let mut driver = Driver::new(
@@ -273,9 +286,7 @@ pub async fn rollback(
             false,
         );
         driver.save_first(policy).await?;
-        if !restored.is_empty() {
-            driver.restored(restored).await?;
-        }
+        driver.note_first(policy.why_back.as_deref(), restored).await?;
         summary.runs.push(driver.drive().await?);
     }
     summary.version = version(&session.history().await?);

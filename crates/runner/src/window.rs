@@ -91,7 +91,7 @@ pub async fn take_back(
     let summary = if driver.run.phase == Phase::RollingBack {
         driver.drive().await?
     } else {
-        driver.cancel("a person asked for it").await?
+        driver.cancel("a person asked for it", policy.why_back.as_deref()).await?
     };
     session.release().await?;
     Ok(Summary { runs: vec![summary], ..Summary::default() })

@@ -43,6 +43,22 @@ pub enum ScratchError {
         /// What it said.
         why: String,
     },
+    /// No server of this kind is installed.
+    #[error("no {kind} server is here: cargo xtask setup gets one, or name its program with {variable}")]
+    NotInstalled {
+        /// `MySQL`, `MariaDB`.
+        kind: &'static str,
+        /// The environment variable that names a program.
+        variable: &'static str,
+    },
+    /// A data directory could not be made.
+    #[error("the data directory of {kind} could not be made: {output}")]
+    DataDirectory {
+        /// `MySQL`, `MariaDB`.
+        kind: &'static str,
+        /// What its program said.
+        output: String,
+    },
     /// initdb failed.
     #[error("initdb failed: {output}")]
     Initdb {

@@ -21,21 +21,43 @@ pub(crate) enum End {
     Immediate,
 }
 
+/// By which signals a server is ended.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Signals {
+    fast: &'static str,
+    immediate: &'static str,
+}
+
+/// PostgreSQL's.
+pub(crate) const POSTGRES: Signals = Signals { fast: "INT", immediate: "QUIT" };
+
+/// Those of MySQL and MariaDB, to which QUIT is a clean shutdown.
+pub(crate) const MYSQL: Signals = Signals { fast: "TERM", immediate: "KILL" };
+
 /// A running keeper. Dropping it ends the server and removes `base`.
 #[derive(Debug)]
 pub(crate) struct Keeper {
     child: Child,
     orders: Option<ChildStdin>,
     answers: BufReader<ChildStdout>,
+    signals: Signals,
 }
 
 impl Keeper {
-    /// Starts a keeper for the folder `base`, which must belong to the user.
-    pub(crate) fn start(user: Identity, postgres: &Path, template: &Path, base: &Path) -> Result<Self> {
+    /// Starts a keeper for the folder `base`, which must belong to the user. The program gets `-D` and the data
+    /// directory.
+    pub(crate) fn start(
+        user: Identity,
+        program: &Path,
+        template: &Path,
+        base: &Path,
+        signals: Signals,
+    ) -> Result<Self> {
         let mut child = user
             .command("/bin/sh")
             .args(["-c", SCRIPT, "cofferdam-keeper"])
-            .args([postgres, template, base])
+            .args([program, template, base])
+            .arg(signals.immediate)
             // Not ours, else an interrupt at the terminal would reach the server too.
             .process_group(0)
             .stdin(Stdio::piped())
@@ -47,7 +69,7 @@ impl Keeper {
         let (Some(orders), Some(answers)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(ScratchError::Keeper("has no pipes".into()));
         };
-        Ok(Self { child, orders: Some(orders), answers: BufReader::new(answers) })
+        Ok(Self { child, orders: Some(orders), answers: BufReader::new(answers), signals })
     }
 
     /// Fills the data directory.
@@ -62,10 +84,11 @@ impl Keeper {
 
     /// Ends the server, if it runs, and waits for its end.
     pub(crate) fn end_server(&mut self, how: End) -> Result<()> {
-        self.order(match how {
-            End::Fast => "end INT",
-            End::Immediate => "end QUIT",
-        })
+        let signal = match how {
+            End::Fast => self.signals.fast,
+            End::Immediate => self.signals.immediate,
+        };
+        self.order(&format!("end {signal}"))
     }
 
     fn order(&mut self, order: &str) -> Result<()> {

@@ -1,7 +1,8 @@
 # Keeps a throw-away server: carries out the orders that come as lines on stdin, and when stdin closes, because
 # the owner dropped it or died, ends the server and removes its folder.
-# Arguments: the program `postgres`, the template of the data directory, the server's folder.
-postgres=$1 template=$2 base=$3
+# Arguments: the server's program, the template of the data directory, the server's folder, the signal that ends
+# it at once.
+program=$1 template=$2 base=$3 last=$4
 
 # A terminal's interrupt is for the owner, and an answer that nobody reads must not end us before we have cleaned
 # up. The server sets its own handlers for all of these.
@@ -12,7 +13,7 @@ start() {
     {
         # The number is written before the server runs, so an order to end it always finds it.
         sh -c 'echo $$ >"$2/pid.new" && mv "$2/pid.new" "$2/pid" && exec "$1" -D "$2/data"' \
-            server "$postgres" "$base"
+            server "$program" "$base"
         echo $? >"$base/ended"
     } </dev/null >>"$base/log" 2>&1 &
     waiter=$!
@@ -36,5 +37,5 @@ while read -r order argument; do
     esac
 done
 
-end QUIT
+end "$last"
 rm -rf "$base"

@@ -1,4 +1,5 @@
-//! A throw-away PostgreSQL server for the demo, for rehearsals and for tests.
+//! A throw-away PostgreSQL server for the demo, for rehearsals and for tests; and, for tests, MySQL and MariaDB
+//! ([`mysql`]).
 //!
 //! [`find`] looks for the binaries of an installed PostgreSQL, [`fetch`] gets a portable build where there is
 //! none, and [`Server::start`] runs a server with a data directory of its own. It listens on a socket of its
@@ -16,6 +17,7 @@ mod error;
 mod fetch;
 mod identity;
 mod keeper;
+pub mod mysql;
 mod server;
 mod skip;
 mod template;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::identity::Identity;
-use crate::keeper::{End, Keeper};
+use crate::keeper::{End, Keeper, POSTGRES};
 use crate::template::template;
 use crate::wire::{Row, Wire, WireError};
 use crate::{Binaries, Result, ScratchError, config};
@@ -64,7 +64,8 @@ impl Server {
             .tempdir_in(&parent)
             .map_err(ScratchError::system(format!("cannot create a folder in {}", parent.display())))?;
         user.own(base.path())?;
-        let mut keeper = Keeper::start(user, &binaries.bin_dir.join("postgres"), &template, base.path())?;
+        let program = binaries.bin_dir.join("postgres");
+        let mut keeper = Keeper::start(user, &program, &template, base.path(), POSTGRES)?;
         // From here on the keeper removes it.
         let base = base.keep();
         keeper.copy_template()?;
@@ -212,7 +213,7 @@ impl Server {
 }
 
 /// A port of 127.0.0.1 on which nobody listens at this moment.
-fn free_port() -> Result<u16> {
+pub(crate) fn free_port() -> Result<u16> {
     TcpListener::bind(("127.0.0.1", 0))
         .and_then(|listener| listener.local_addr())
         .map(|address| address.port())
@@ -225,13 +226,13 @@ fn port_taken(log: &str) -> bool {
 
 /// Where the server's folder goes: the folder for temporary files, but for one whose name is so long that the
 /// name of a socket in it would not fit (104 bytes on the narrowest systems) or that the user cannot enter.
-fn short_temporary_folder(user: Identity) -> PathBuf {
+pub(crate) fn short_temporary_folder(user: Identity) -> PathBuf {
     let usual = std::env::temp_dir();
     if usual.as_os_str().len() <= 60 && user.reaches(&usual) { usual } else { PathBuf::from("/tmp") }
 }
 
 /// Everything but letters, digits and `-._~` as `%XX`.
-fn percent(text: &str) -> String {
+pub(crate) fn percent(text: &str) -> String {
     text.bytes().fold(String::new(), |mut out, byte| {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
             out.push(char::from(byte));

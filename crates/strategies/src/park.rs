@@ -111,6 +111,52 @@ pub(crate) fn act_and_undo(parking: Parking) -> (Act, Undo) {
     (Act::Park { parking, deed: Deed::Park }, Undo::Acts { acts: vec![back], atomic: true, loses: None })
 }
 
+/// A way back that drops what the migration made: what `drops` says of a step is put aside in its place, so that nothing
+/// that was written there since is lost, and taking that back again is possible.
+///
+/// # Errors
+/// A plan that is none.
+pub fn in_place_of_dropping(
+    mut plan: Plan,
+    keep_seconds: u64,
+    drops: impl Fn(&Step) -> Option<Object>,
+) -> Result<Plan, Box<Refusal>> {
+    let key = plan.key.clone();
+    for step in plan.units.iter_mut().filter(|unit| unit.atomic).flat_map(|unit| &mut unit.steps) {
+        let Some(object) = drops(step) else { continue };
+        let Act::Sql { sql, .. } = &step.act else { continue };
+        let label = park::label(&key, &step.id, sql);
+        let parking = Parking { label, object, sql: sql.clone(), keep_seconds };
+        step.title = title(&parking);
+        if matches!(parking.object, Object::Columns { .. }) {
+            (step.blocks, step.estimate) = ("<1 s".into(), "<1 s".into());
+        }
+        (step.act, step.undo) = act_and_undo(parking);
+        step.probe = Probe::Nothing;
+    }
+    // Perhaps nothing is gone for good any more.
+    let mut phase = Phase::Expanding;
+    for step in plan.units.iter_mut().flat_map(|unit| &mut unit.steps) {
+        if matches!(step.undo, Undo::Impossible { .. }) {
+            phase = Phase::Contracting;
+        }
+        step.phase = phase;
+    }
+    checked(plan)
+}
+
+/// Names what a way back parks after the application that it takes back: the same migration may be applied and taken back
+/// once more while what was parked the first time is still there.
+pub fn of_application(mut plan: Plan, application: &str) -> Plan {
+    let key = format!("{} {application}", plan.key);
+    for step in plan.units.iter_mut().flat_map(|unit| &mut unit.steps) {
+        let Act::Park { parking, deed: Deed::Park } = &step.act else { continue };
+        let label = park::label(&key, &step.id, &parking.sql);
+        (step.act, step.undo) = act_and_undo(Parking { label, ..(**parking).clone() });
+    }
+    plan
+}
+
 /// The step after one that brings something back: foreign keys are checked, which blocks nobody.
 pub fn validation(plan: &Plan) -> Vec<Unit> {
     let undropped: Vec<(&Step, &Parking)> = plan
@@ -197,5 +243,79 @@ fn of_one_step(parked: &Parked, deed: Deed, limits: Limits) -> Plan {
         intent: Intent::Apply,
         units: vec![Unit { atomic: true, steps: vec![step] }],
         losses: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cofferdam_core::plan::Act;
+
+    use super::*;
+
+    fn label(plan: &Plan) -> Vec<&str> {
+        let of = |act: &'_ Act| match act {
+            Act::Park { parking, .. } => Some(parking.label.clone()),
+            _ => None,
+        };
+        plan.steps()
+            .flat_map(|step| {
+                let undo = match &step.undo {
+                    Undo::Acts { acts, .. } => acts.iter().find_map(of),
+                    _ => None,
+                };
+                assert_eq!(of(&step.act), undo, "what brings it back finds it");
+                match &step.act {
+                    Act::Park { parking, .. } => Some(parking.label.as_str()),
+                    _ => None,
+                }
+            })
+            .collect()
+    }
+
+    fn back(sql: &str, lost: bool) -> Plan {
+        let undo = match lost {
+            true => Undo::Impossible { why: "gone".into() },
+            false => {
+                Undo::Acts { acts: vec![Act::sql("CREATE VIEW v AS SELECT 1")], atomic: true, loses: None }
+            }
+        };
+        let parked = Parked {
+            name: "p".into(),
+            label: "l".into(),
+            object: Object::Tables { names: vec![Name::plain("t")], cascade: false },
+            kept_in: vec![],
+            run: Default::default(),
+            key: "1".into(),
+            parked_at: String::new(),
+            parked_by: String::new(),
+            until: String::new(),
+            expired: false,
+            bytes: None,
+            ended_at: None,
+            ended: None,
+            notes: vec![],
+        };
+        let mut plan = of_one_step(&parked, Deed::Undrop, Limits::default());
+        let step = &mut plan.units[0].steps[0];
+        (step.act, step.undo) = (Act::sql(sql), undo);
+        plan
+    }
+
+    #[test]
+    fn a_way_back_parks_what_it_would_drop_and_is_no_end_any_more() {
+        let table = || Object::Tables { names: vec![Name::plain("t")], cascade: false };
+        let parked = in_place_of_dropping(back("DROP TABLE t", true), 60, |_| Some(table())).unwrap();
+        let step = parked.steps().next().unwrap();
+        assert_eq!((step.phase, step.title.as_str()), (Phase::Expanding, "park table t for 1 minute"));
+        let first = label(&parked)[0].to_owned();
+        let (one, other) = (of_application(parked.clone(), "a"), of_application(parked, "b"));
+        assert_ne!(label(&one), label(&other));
+        assert_ne!(label(&one)[0], first);
+        // What cannot be parked stays a loss.
+        let lost = in_place_of_dropping(back("DROP TABLE t", true), 60, |_| None).unwrap();
+        assert_eq!(lost.steps().next().unwrap().phase, Phase::Contracting);
+        let other = in_place_of_dropping(back("DROP VIEW v", false), 60, |_| None).unwrap();
+        assert_eq!(other.steps().next().unwrap().phase, Phase::Expanding);
+        assert_eq!(of_application(other.clone(), "a"), other);
     }
 }

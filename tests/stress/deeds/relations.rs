@@ -7,11 +7,14 @@ use crate::world::ROUND;
 impl Turn<'_> {
     fn fresh_parent(&mut self) -> i64 {
         let taken = self.book.parents();
+        let mut places = 500;
         loop {
-            let id = self.dice.between(1, 500) * ROUND + self.writer;
+            let id = self.dice.between(1, places) * ROUND + self.writer;
             if !taken.contains(&id) {
                 return id;
             }
+            // In a long story the places fill up.
+            places += 1 + places / 8;
         }
     }
 

@@ -58,8 +58,13 @@ pub(super) fn timed(command: &mut Command, fine: &[i32]) -> Result<Duration, Str
 /// How often the memory of a running command is looked at.
 const LOOK: Duration = Duration::from_millis(2);
 
-/// Runs a command to its end; the most memory that it had resident, in KiB, as the kernel counted it.
+/// Runs a command to its good end; the most memory that it had resident, in KiB, as the kernel counted it.
 pub(super) fn peak_memory(command: &mut Command) -> Result<u64, String> {
+    peak_memory_ending(command, &[0])
+}
+
+/// The same of a command that ends with one of these codes.
+pub(super) fn peak_memory_ending(command: &mut Command, fine: &[i32]) -> Result<u64, String> {
     let program = command.get_program().display().to_string();
     let cannot = |e: std::io::Error| format!("cannot run {program}: {e}");
     // Nothing reads here while it runs, so a pipe could fill up: its words go to a file.
@@ -75,7 +80,7 @@ pub(super) fn peak_memory(command: &mut Command) -> Result<u64, String> {
         }
         std::thread::sleep(LOOK);
     };
-    if !end.success() {
+    if !end.code().is_some_and(|code| fine.contains(&code)) {
         let said = fs::read_to_string(said.path()).unwrap_or_default();
         return Err(format!("{program} ended with {end}:\n{said}"));
     }

@@ -3,6 +3,7 @@
 //! A bench measures and prints; it never fails for a number. What a number should be stands in its `goal:` lines.
 
 mod apply;
+mod guard;
 mod lint;
 mod measure;
 mod memory;
@@ -28,9 +29,10 @@ struct Bench {
 /// Every bench.
 static BENCHES: &[Bench] = &[
     Bench { name: "apply", run: apply::run },
-    Bench { name: "lint", run: lint::run },
+    Bench { name: lint::NAME, run: lint::run },
     Bench { name: "memory", run: memory::run },
     Bench { name: online::NAME, run: online::run },
+    Bench { name: guard::NAME, run: guard::run },
     Bench { name: operator::NAME, run: operator::run },
 ];
 
@@ -78,7 +80,9 @@ impl Asked {
                 }
                 "--json" => asked.json = Some(arguments.next().ok_or("--json takes a file")?.into()),
                 name if BENCHES.iter().any(|bench| bench.name == name)
+                    || lint::knows(name)
                     || online::knows(name)
+                    || guard::knows(name)
                     || operator::knows(name) =>
                 {
                     asked.names.push(name.to_owned());
@@ -146,6 +150,8 @@ mod tests {
         {
             assert!(read(bad).is_err(), "{bad:?}");
         }
+        let live = read(&["lint/live"]).unwrap();
+        assert!(live.wants("lint") && !live.wants("online") && read(&["lint/dead"]).is_err());
         assert!(read(&["--rows", "10"]).is_err() && read(&["--cutovers", "0"]).is_err());
     }
 }

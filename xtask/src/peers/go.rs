@@ -61,6 +61,16 @@ pub(super) static ATLAS: Peer = Peer {
     },
 };
 
+pub(super) static VERSITYGW: Peer = Peer {
+    name: "versitygw",
+    version: "v1.8.0",
+    variable: "VERSITYGW",
+    note: "an S3 server over a folder, which checks signatures",
+    uses: &[Use::Store],
+    needs: &["go"],
+    make: |peer, folder| install(peer, folder, "github.com/versity/versitygw/cmd/versitygw", ""),
+};
+
 /// Where it builds, cgo would need a C compiler.
 fn go(folder: &Path) -> Command {
     let mut command = Command::new("go");

@@ -1,4 +1,5 @@
-//! `cargo xtask peers`: the tools that Cofferdam is measured against, and those that judge what it wrote.
+//! `cargo xtask peers`: the tools that Cofferdam is measured against, those that judge what it wrote, and the servers that
+//! its backups go to.
 //!
 //! A peer is fetched or built once by the client of its own registry, at a pinned version, into the test cache.
 //! Nothing of it lies in the repository.
@@ -24,9 +25,11 @@ pub(crate) enum Use {
     Measured,
     /// It says in tests/interop whether it agrees with what Cofferdam left.
     Judge,
+    /// A server of an object store, to which tests take backups.
+    Store,
 }
 
-/// A tool that does what Cofferdam does.
+/// A program of others that a test or a bench needs.
 pub(crate) struct Peer {
     /// What it is called.
     pub(crate) name: &'static str,
@@ -54,6 +57,8 @@ pub(crate) static PEERS: &[&Peer] = &[
     &flyway::COMMAND_LINE,
     &npm::DRIZZLE,
     &crates::SQLX,
+    &go::VERSITYGW,
+    &npm::AZURITE,
 ];
 
 /// Those for one use.
@@ -61,9 +66,9 @@ pub(crate) fn of(wanted: Use) -> impl Iterator<Item = &'static Peer> {
     PEERS.iter().copied().filter(move |peer| peer.uses.contains(&wanted))
 }
 
-/// The programs of the judges, each under its variable. One that cannot be made is left out and said to be: the
-/// tests that need it say so, too.
-pub(crate) fn judges() -> Vec<(&'static str, PathBuf)> {
+/// The programs for one use, each under its variable. One that cannot be made is left out and said to be: the tests that
+/// need it say so, too.
+pub(crate) fn programs(wanted: Use) -> Vec<(&'static str, PathBuf)> {
     let ready = |peer: &'static Peer| match peer.ready() {
         Ok(ready) => Some((peer.variable, ready.program)),
         Err(why) => {
@@ -71,7 +76,7 @@ pub(crate) fn judges() -> Vec<(&'static str, PathBuf)> {
             None
         }
     };
-    of(Use::Judge).filter_map(ready).collect()
+    of(wanted).filter_map(ready).collect()
 }
 
 /// A peer that can be run.

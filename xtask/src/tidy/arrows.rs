@@ -13,6 +13,7 @@ pub(super) static CHECK: Check = Check {
 const FLOORS: &[(&str, u8)] = &[
     ("cofferdam-core", 1),
     ("cofferdam-dialects", 2),
+    ("cofferdam-schema", 2),
     (KINDS, 2),
     ("cofferdam-formats", 3),
     ("cofferdam-lint", 3),

@@ -32,6 +32,7 @@ const PURE: &[&str] = &[
     "cofferdam-lint",
     "cofferdam-strategies",
     "cofferdam-project",
+    "cofferdam-schema",
 ];
 
 /// What a pure crate does not need, besides drivers.

@@ -12,15 +12,20 @@ use object_store::azure::MicrosoftAzureBuilder;
 use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
-use object_store::{ClientOptions, ObjectStore, ObjectStoreExt, RetryConfig};
+use object_store::{BackoffConfig, ClientOptions, ObjectStore, ObjectStoreExt, RetryConfig};
 use url::Url;
 
 use super::trouble::{fault, unusable};
 
 /// How long a place may leave a request without an answer.
 const ANSWER: Duration = Duration::from_secs(30);
-/// How long a request that failed is tried again.
+/// How long a request of a backup that is at work is tried again: a server that is started anew meanwhile is no reason to
+/// begin once more with all of it.
 const TRIES: Duration = Duration::from_secs(30);
+/// And at most so long apart.
+const APART: Duration = Duration::from_secs(2);
+/// How often a request is tried again with which nothing is lost.
+const FEW: usize = 5;
 
 /// What opens a bucket, under the names of the usual variables. Without any the process's own environment says.
 #[derive(Clone, Default)]
@@ -60,6 +65,8 @@ impl std::fmt::Debug for Credentials {
 #[derive(Debug, Clone)]
 pub struct Place {
     pub(super) store: Arc<dyn ObjectStore>,
+    /// The same, which gives up soon: a place that cannot be reached is to be known at once.
+    pub(super) quick: Arc<dyn ObjectStore>,
     pub(super) prefix: Path,
     shown: String,
     /// Where it lies on this machine; `None`: in a bucket.
@@ -85,11 +92,16 @@ impl Place {
             return Err(unusable(&shown).cause("it names a bucket and a prefix, and nothing else").into());
         }
         let prefix = Path::parse(parsed.path().trim_matches('/')).map_err(|e| fault(e.into(), &shown))?;
-        let store = bucket_of(scheme, bucket, credentials).map_err(|e| match e {
-            Some(e) => fault(e, &shown),
-            None => unusable(&shown).cause(format!("{scheme}:// is not known")).into(),
-        })?;
-        Ok(Self { store, prefix, shown, folder: None })
+        let patient = BackoffConfig { max_backoff: APART, ..BackoffConfig::default() };
+        let store = |max_retries, backoff| {
+            let retry = RetryConfig { max_retries, backoff, retry_timeout: TRIES };
+            bucket_of(scheme, bucket, credentials, retry).map_err(|e| match e {
+                Some(e) => fault(e, &shown),
+                None => unusable(&shown).cause(format!("{scheme}:// is not known")).into(),
+            })
+        };
+        let (store, quick) = (store(usize::MAX, patient)?, store(FEW, BackoffConfig::default())?);
+        Ok(Self { store, quick, prefix, shown, folder: None })
     }
 
     fn folder(path: &str, shown: String) -> Result<Self> {
@@ -104,14 +116,16 @@ impl Place {
         }
         let store = LocalFileSystem::new_with_prefix(path).map_err(|e| fault(e, &shown))?;
         // What is said to be written must be there after the power fails.
-        let store = Arc::new(store.with_fsync(true).with_automatic_cleanup(true));
-        Ok(Self { store, prefix: Path::default(), shown, folder: Some(path.to_owned()) })
+        let store: Arc<dyn ObjectStore> = Arc::new(store.with_fsync(true).with_automatic_cleanup(true));
+        let quick = Arc::clone(&store);
+        Ok(Self { store, quick, prefix: Path::default(), shown, folder: Some(path.to_owned()) })
     }
 
     /// A store that is there already, for tests.
     #[cfg(test)]
     pub(super) fn of(store: Arc<dyn ObjectStore>) -> Self {
-        Self { store, prefix: Path::from("some/prefix"), shown: "memory".into(), folder: None }
+        let quick = Arc::clone(&store);
+        Self { store, quick, prefix: Path::from("some/prefix"), shown: "memory".into(), folder: None }
     }
 
     /// As it was given, without a slash at its end.
@@ -149,10 +163,10 @@ impl Place {
     async fn probed(&self, id: &str) -> Result<()> {
         let path = self.path(id, "probe");
         let wrong = |e| fault(e, &self.shown);
-        self.store.put(&path, "cofferdam".into()).await.map_err(wrong)?;
-        let back = self.store.get(&path).await.map_err(wrong)?.bytes().await.map_err(wrong)?;
+        self.quick.put(&path, "cofferdam".into()).await.map_err(wrong)?;
+        let back = self.quick.get(&path).await.map_err(wrong)?.bytes().await.map_err(wrong)?;
         // Whoever may write and not remove (a bucket that keeps everything) has a good place all the same.
-        let _ = self.store.delete(&path).await;
+        let _ = self.quick.delete(&path).await;
         if back != "cofferdam".as_bytes() {
             return Err(Refusal::new(
                 Code::BackupUnreachable,
@@ -171,22 +185,20 @@ fn bucket_of(
     scheme: &str,
     bucket: &str,
     credentials: &Credentials,
+    retry: RetryConfig,
 ) -> Result<Arc<dyn ObjectStore>, Option<object_store::Error>> {
     let options = ClientOptions::new().with_timeout(ANSWER).with_connect_timeout(ANSWER / 3);
-    let retry = RetryConfig { max_retries: 5, retry_timeout: TRIES, ..RetryConfig::default() };
-    // A key that a builder does not know is one of another program.
+    let open = |name: &str| credentials.0.get(name).is_some_and(|value| value.eq_ignore_ascii_case("true"));
+    // A key that a builder does not know is one of another program. The options come last: they would else be forgotten.
     Ok(match scheme {
         "s3" => {
-            let mut builder = AmazonS3Builder::new().with_client_options(options.clone());
-            let mut open = false;
+            let mut builder = AmazonS3Builder::new();
             for (name, value) in credentials.beginning("AWS_") {
-                open |= name == "aws_allow_http" && value.eq_ignore_ascii_case("true");
                 if let Ok(key) = name.parse() {
                     builder = builder.with_config(key, value);
                 }
             }
-            // Set once more: the options above would forget it.
-            let builder = builder.with_client_options(options.with_allow_http(open));
+            let builder = builder.with_client_options(options.with_allow_http(open("AWS_ALLOW_HTTP")));
             Arc::new(builder.with_bucket_name(bucket).with_retry(retry).build()?)
         }
         "gs" => {
@@ -196,8 +208,8 @@ fn bucket_of(
                     builder = builder.with_config(key, value);
                 }
             }
-            let builder = builder.with_client_options(options).with_retry(retry);
-            Arc::new(builder.with_bucket_name(bucket).build()?)
+            let builder = builder.with_client_options(options.with_allow_http(open("GOOGLE_ALLOW_HTTP")));
+            Arc::new(builder.with_bucket_name(bucket).with_retry(retry).build()?)
         }
         "az" => {
             let mut builder = MicrosoftAzureBuilder::new();
@@ -206,8 +218,8 @@ fn bucket_of(
                     builder = builder.with_config(key, value);
                 }
             }
-            let builder = builder.with_client_options(options).with_retry(retry);
-            Arc::new(builder.with_container_name(bucket).build()?)
+            let builder = builder.with_client_options(options.with_allow_http(open("AZURE_ALLOW_HTTP")));
+            Arc::new(builder.with_container_name(bucket).with_retry(retry).build()?)
         }
         _ => return Err(None),
     })

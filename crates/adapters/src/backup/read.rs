@@ -45,7 +45,7 @@ impl Place {
         if !cofferdam_core::backup::is_id(id) {
             return Err(none().into());
         }
-        let got = match self.store.get(&self.path(id, MANIFEST)).await {
+        let got = match self.quick.get(&self.path(id, MANIFEST)).await {
             Err(Error::NotFound { .. }) => return Err(none().into()),
             got => got.map_err(|e| fault(e, self.shown()))?,
         };
@@ -122,7 +122,7 @@ impl Place {
     /// Those of [`Place::probe`].
     pub async fn list(&self) -> Result<Vec<Listed>> {
         let prefix = (!self.prefix.as_ref().is_empty()).then_some(&self.prefix);
-        let found = self.store.list_with_delimiter(prefix).await.map_err(|e| fault(e, self.shown()))?;
+        let found = self.quick.list_with_delimiter(prefix).await.map_err(|e| fault(e, self.shown()))?;
         let mut listed = Vec::new();
         for folder in found.common_prefixes {
             let Some(id) = folder.filename().map(str::to_owned) else { continue };
@@ -155,14 +155,14 @@ impl Place {
     /// Those of [`Place::probe`].
     pub async fn remove(&self, id: &str) -> Result<()> {
         let wrong = |e| fault(e, self.shown());
-        match self.store.delete(&self.path(id, MANIFEST)).await {
+        match self.quick.delete(&self.path(id, MANIFEST)).await {
             Ok(()) | Err(Error::NotFound { .. }) => {}
             Err(e) => return Err(wrong(e)),
         }
         let folder: Path = self.path(id, "x").prefix_of();
-        let objects: Vec<_> = self.store.list(Some(&folder)).try_collect().await.map_err(wrong)?;
+        let objects: Vec<_> = self.quick.list(Some(&folder)).try_collect().await.map_err(wrong)?;
         for object in objects {
-            match self.store.delete(&object.location).await {
+            match self.quick.delete(&object.location).await {
                 Ok(()) | Err(Error::NotFound { .. }) => {}
                 Err(e) => return Err(wrong(e)),
             }

@@ -13,7 +13,7 @@ use super::limits::LimitFlags;
 use super::online::{DATA_LOSS, NO_COMPARISON, OnlineFlags};
 use super::park::ParkFlags;
 use crate::config::Settings;
-use crate::wiring;
+use crate::{linting, wiring};
 
 /// How long to wait for another runner where nobody says.
 const LOCK_WAIT: Duration = Duration::from_secs(10);
@@ -55,8 +55,11 @@ impl PolicyFlags {
         let strategy =
             self.strategy.clone().or_else(|| settings.strategy.clone()).unwrap_or(defaults.strategy);
         check_strategy(&strategy)?;
+        let (keys, _) = linting::keys(settings)?;
         Ok(Policy {
             strategy,
+            levels: keys.levels(),
+            naming: keys.conventions()?,
             as_written: self.as_written,
             out_of_order: self.out_of_order || settings.out_of_order,
             to: self.to.as_deref().map(target).transpose()?,

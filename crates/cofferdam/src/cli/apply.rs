@@ -1,11 +1,10 @@
 //! `apply`: makes the pending changes.
 
 use std::sync::Arc;
-use std::time::Instant;
 
-use cofferdam_adapters::metrics::{Group, Pushgateway};
+use cofferdam_adapters::metrics::Pushgateway;
 use cofferdam_core::{Code, Result};
-use cofferdam_runner::{SharedReporter, apply as carry_out, assess, refuse_blocking};
+use cofferdam_runner::{assess, refuse_blocking};
 
 use super::{Command, Exit, flags, plan};
 use crate::args::before::{BeforeFlags, this_command_as};
@@ -13,11 +12,9 @@ use crate::args::guard::GuardFlags;
 use crate::args::limits::LimitFlags;
 use crate::args::policy::{PolicyFlags, check_target};
 use crate::beside::Beside;
+use crate::carry::carry_out;
 use crate::context::Context;
-use crate::figures::Counting;
-use crate::output::progress::Progress;
 use crate::output::run::SummaryView;
-use crate::spans::Spans;
 
 #[derive(Debug, clap::Args)]
 struct Flags {
@@ -90,24 +87,8 @@ async fn apply(context: &Context, flags: &Flags) -> Result<Exit> {
     }
     refuse_blocking(&assessment, &policy)?;
     let database = plan::database_name(&mut *session, &settings, &assessment).await?;
-    let progress = Progress::new(&context.console);
-    let spans = Spans::start("cofferdam").unwrap_or_else(|why| {
-        context.console.note(&format!("there are no traces: {why}"));
-        Spans::default()
-    });
-    let counting = Counting::new(progress.reporter(), spans);
-    let reporter = Arc::clone(&counting) as SharedReporter;
-    let began = Instant::now();
-    let outcome = carry_out(&mut *session, &assessment, &policy, reporter, context.halt.driving()).await;
-    progress.end();
-    counting.spans.close().await;
-    if let Some(gateway) = gateway {
-        let told = counting.told(&outcome, began.elapsed().as_secs_f64());
-        let group = Group::new([("database", database.clone())]);
-        if let Err(why) = gateway.push(&group, &told).await {
-            context.console.note(&format!("the Pushgateway was not told: {why}"));
-        }
-    }
+    let (session, assessment) = (&mut *session, &assessment);
+    let outcome = carry_out(context, session, (assessment, &policy), &database, gateway.as_ref()).await;
     let summary = outcome?;
     summary.notes.iter().for_each(|note| context.console.note(&format!("note: {note}")));
     context.console.show("Summary", &SummaryView::new(&database, "applied", summary), SummaryView::text);

@@ -5,16 +5,19 @@ use std::time::Duration;
 use cofferdam_core::approval::{Approval, Decision};
 use cofferdam_core::{Code, Refusal, Result};
 use cofferdam_engines::Session;
+use cofferdam_project::Release;
 use cofferdam_runner::approval::{self, Matter};
-use cofferdam_runner::{Policy, assess, refuse_blocking};
+use cofferdam_runner::{Assessment, Policy, assess, refuse_blocking};
 use serde::Serialize;
 
 use super::{Command, Exit, flags, plan};
 use crate::args::duration;
 use crate::args::limits::LimitFlags;
 use crate::args::policy::{PolicyFlags, check_target};
+use crate::config::Settings;
 use crate::context::Context;
 use crate::plugin::agree;
+use crate::projects::{self, OfFlags, release};
 
 /// So many digits of a digest tell it from every other one that a person could mean.
 const PREFIX: usize = 12;
@@ -36,6 +39,23 @@ struct Flags {
     /// Say no: this plan must not be carried out
     #[arg(long)]
     reject: bool,
+    /// What install or upgrade would do to a database of this project, to bring it to the version of --version
+    #[arg(
+        long,
+        value_name = "PROJECT",
+        requires = "version",
+        conflicts_with = "most",
+        help_heading = "Project"
+    )]
+    project: Option<String>,
+    /// With --project: the version that the database is to have
+    #[arg(long, value_name = "VERSION", value_parser = release, requires = "project", help_heading = "Project")]
+    version: Option<Release>,
+    /// With --project: the version that is believed to be there
+    #[arg(long, value_name = "VERSION", value_parser = release, requires = "project", help_heading = "Project")]
+    from_version: Option<Release>,
+    #[command(flatten)]
+    of: OfFlags,
     #[command(flatten)]
     policy: PolicyFlags,
     #[command(flatten)]
@@ -52,6 +72,10 @@ pub(crate) static COMMAND: Command = Command {
     examples: &[
         ("cofferdam approve --env prod --for 24h", "show the plan, ask, and agree to it until tomorrow"),
         ("cofferdam approve --env prod --plan 9f2c4d1e0a7b", "only if the plan is still this one"),
+        (
+            "cofferdam approve --project e-commerce-api --version v1.1.0 --env prod",
+            "what install or upgrade would do",
+        ),
         ("cofferdam approve --env prod --reject --reason 'wait for the sale to end'", "say no"),
     ],
     arguments: <Flags as clap::Args>::augment_args,
@@ -91,15 +115,7 @@ impl ApprovalView {
 }
 
 async fn approve(context: &Context, flags: &Flags) -> Result<Exit> {
-    let settings = context.settings()?;
-    settings.need_database()?;
-    let mut policy = flags.policy.policy(&flags.limits, &settings)?;
-    policy.most = flags.most.map(|most| most as usize);
-    let (bundle, mut session) = context.bundle_and_session(&settings, false).await?;
-    let assessment = assess(&mut *session, &bundle, &policy).await?;
-    check_target(&policy, &assessment)?;
-    // What apply would refuse is not agreed to.
-    refuse_blocking(&assessment, &policy)?;
+    let (settings, mut session, assessment, policy) = assessed(context, flags).await?;
     let matter = Matter::pending(&assessment);
     if matter.plans.is_empty() {
         return Err(Refusal::new(Code::NoSuchVersion, "nothing is pending, so there is no plan to agree to")
@@ -115,6 +131,30 @@ async fn approve(context: &Context, flags: &Flags) -> Result<Exit> {
     let lasts = flags.lasts.or(settings.approval.lasts);
     let saying = Saying { reject: flags.reject, lasts, reason: flags.reason.clone() };
     say(context, &mut *session, &matter, &policy, saying).await
+}
+
+/// What would be done. What `apply` would refuse is not agreed to.
+async fn assessed(
+    context: &Context,
+    flags: &Flags,
+) -> Result<(Settings, Box<dyn Session>, Assessment, Policy)> {
+    if let (Some(project), Some(version)) = (&flags.project, &flags.version) {
+        let policy = |settings: &Settings| {
+            Ok(Policy { to: None, out_of_order: false, ..flags.policy.policy(&flags.limits, settings)? })
+        };
+        let (from, of) = (flags.from_version.as_ref(), &flags.of);
+        let asked = projects::Approving { project, version, from, of, policy: &policy };
+        return projects::approve(context, asked).await;
+    }
+    let settings = context.settings()?;
+    settings.need_database()?;
+    let mut policy = flags.policy.policy(&flags.limits, &settings)?;
+    policy.most = flags.most.map(|most| most as usize);
+    let (bundle, mut session) = context.bundle_and_session(&settings, false).await?;
+    let assessment = assess(&mut *session, &bundle, &policy).await?;
+    check_target(&policy, &assessment)?;
+    refuse_blocking(&assessment, &policy)?;
+    Ok((settings, session, assessment, policy))
 }
 
 /// Refuses a digest that is not that of what is pending.

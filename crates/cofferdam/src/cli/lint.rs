@@ -96,9 +96,10 @@ async fn lint(context: &Context, flags: &Flags) -> Result<Exit> {
     let settings = context.settings()?;
     let keys = keys(context, &settings)?;
     let mut sources = sources(context, flags, &settings, &keys).await?;
+    let (levels, naming) = (keys.levels(), keys.conventions()?);
     let judged = |sources: &Sources| -> Result<Vec<Finding>> {
-        let mut findings = sources.findings(&flags.only)?;
-        keys.apply(&mut findings);
+        let mut findings = sources.findings(&flags.only, &naming)?;
+        cofferdam_lint::grade(&levels, &mut findings);
         Ok(findings)
     };
     let mut findings = judged(&sources)?;
@@ -130,17 +131,12 @@ async fn lint(context: &Context, flags: &Flags) -> Result<Exit> {
     Ok(if refused { Code::LintBlocked.into() } else { Exit::DONE })
 }
 
-/// What cofferdam.yaml says of lint, and beneath it the atlas.hcl of the current directory.
+/// What is to be told of the keys is told.
 fn keys(context: &Context, settings: &Settings) -> Result<LintKeys> {
-    settings.lint.check()?;
-    let atlas = linting::atlas::read(Path::new("."), settings.environment.as_deref());
-    if !atlas.ignored.is_empty() {
-        let names = atlas.ignored.join(", ");
+    let (keys, ignored) = linting::keys(settings)?;
+    if !ignored.is_empty() {
+        let names = ignored.join(", ");
         context.console.note(&format!("note: atlas.hcl: not honoured in its lint block: {names}"));
-    }
-    let mut keys = settings.lint.clone();
-    for (name, level) in atlas.keys.rules {
-        keys.rules.entry(name).or_insert(level);
     }
     Ok(keys)
 }

@@ -10,12 +10,15 @@ mod baseline;
 mod completion;
 mod cutover;
 mod demo;
+mod diff;
 mod doctor;
+mod drift;
 mod explain;
 mod finalize;
 mod history;
 mod import;
 mod init;
+mod install;
 mod kube;
 mod lint;
 mod man;
@@ -25,15 +28,17 @@ mod operator;
 mod parked;
 mod parse;
 mod pause;
-mod plan;
+pub(crate) mod plan;
+mod rehearse;
 mod repair;
 mod restore;
 mod resume;
-mod rollback;
+pub(crate) mod rollback;
 mod runner;
 mod status;
 mod throttle;
 mod undrop;
+mod upgrade;
 mod validate;
 mod verify;
 mod version;
@@ -82,9 +87,12 @@ pub(crate) static COMMANDS: &[&Command] = &[
     &new::COMMAND,
     &lint::COMMAND,
     &plan::COMMAND,
+    &rehearse::COMMAND,
     &approve::COMMAND,
     &apply::COMMAND,
     &alter::COMMAND,
+    &install::COMMAND,
+    &upgrade::COMMAND,
     &status::COMMAND,
     &history::COMMAND,
     &rollback::COMMAND,
@@ -102,6 +110,8 @@ pub(crate) static COMMANDS: &[&Command] = &[
     &repair::COMMAND,
     &baseline::COMMAND,
     &import::COMMAND,
+    &diff::COMMAND,
+    &drift::COMMAND,
     &verify::COMMAND,
     &audit::COMMAND,
     &notify::COMMAND,

@@ -86,7 +86,8 @@ pub(crate) fn with_variable(argument: Arg) -> Arg {
 
 /// Flags without a variable: pipelines set COFFERDAM_VERSION to the release that they install, and `verify` of a
 /// database must not become one of files because the shell of somebody names a project.
-const KEPT: &[&str] = &["version", "project", "from-version", "stage", "database-type", "template"];
+const KEPT: &[&str] =
+    &["version", "project", "from-version", "stage", "database-type", "database", "environment", "template"];
 
 pub(crate) fn examples(more: &str, examples: &[(&str, &str)]) -> String {
     let wide = examples.iter().map(|(line, _)| line.len()).max().unwrap_or_default();

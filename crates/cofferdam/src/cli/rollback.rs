@@ -6,32 +6,45 @@ use std::path::PathBuf;
 use cofferdam_adapters::backup::Credentials;
 use cofferdam_core::{Code, Fault, Phase, Refusal, Result};
 use cofferdam_engines::{Run, Session};
-use cofferdam_runner::Policy;
+use cofferdam_project::Release;
 use cofferdam_runner::backup::Restoring;
 use cofferdam_runner::{Back, open_changes, rollback as carry_out, rollback_plans, take_back};
+use cofferdam_runner::{Policy, Wishes};
 
 use super::{Command, Exit, flags};
 use crate::args::backup::{BackupFlags, keys};
 use crate::args::limits::LimitFlags;
+use crate::args::park::ParkFlags;
 use crate::args::policy;
+use crate::config::Settings;
 use crate::context::Context;
 use crate::output::alter::{AlterSummaryView, TakeBackView};
 use crate::output::progress::Progress;
 use crate::output::rollback::RollbackView;
 use crate::output::run::SummaryView;
+use crate::projects::{self, OfFlags, release};
 use crate::runs;
 
 #[derive(Debug, clap::Args)]
 struct Flags {
     /// An online change, by the beginning of its run's id or by its table
-    #[arg(value_name = "RUN", conflicts_with_all = ["to", "steps"])]
+    #[arg(value_name = "RUN", conflicts_with_all = ["to", "steps", "project"])]
     run: Option<String>,
     /// Until this version is the newest; 0 takes everything back
-    #[arg(long, value_name = "VERSION", conflicts_with = "steps")]
+    #[arg(long, value_name = "VERSION", conflicts_with_all = ["steps", "project"])]
     to: Option<String>,
     /// So many migrations [default: 1]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(conflicts_with = "project")]
     steps: Option<u32>,
+    /// Take the databases of this project back instead, to the version of --version
+    #[arg(long, value_name = "PROJECT", requires = "version", help_heading = "Project")]
+    project: Option<String>,
+    /// With --project: the version that its databases are to have
+    #[arg(long, value_name = "VERSION", value_parser = release, requires = "project", help_heading = "Project")]
+    version: Option<Release>,
+    #[command(flatten)]
+    of: OfFlags,
     /// Show what would be taken back and lost, and do nothing
     #[arg(long)]
     dry_run: bool,
@@ -45,6 +58,8 @@ struct Flags {
     #[command(flatten)]
     backup: BackupFlags,
     #[command(flatten)]
+    park: ParkFlags,
+    #[command(flatten)]
     limits: LimitFlags,
 }
 
@@ -54,26 +69,49 @@ pub(crate) static COMMAND: Command = Command {
     about: "Take applied migrations back, the newest first, or swap an online change back",
     more: "The way back is the one that was stored when the migration was applied, so an older release can take \
            back a newer one. What would be lost is listed and must be agreed to. Where the newest thing that was \
-           done is an online change in its revert window, that is taken back, with what was written since.",
+           done is an online change in its revert window, that is taken back, with what was written since. With \
+           --project the databases of a project go back along its compatibility matrix, the last one first.",
     examples: &[
         ("cofferdam rollback --env prod --dry-run", "what taking the last migration back would do and lose"),
         ("cofferdam rollback --env prod --to 1.5.0", "until 1.5.0 is the newest version"),
         ("cofferdam rollback --steps 2 --yes", "the last two, whatever is lost"),
         ("cofferdam rollback --env prod --restore", "with the tables that it dropped, out of their backup"),
+        (
+            "cofferdam rollback --env prod --park",
+            "what it would drop is put aside, and cofferdam undrop brings it back",
+        ),
         ("cofferdam rollback --env prod 01932f0c", "swap the tables of an online change back"),
+        ("cofferdam rollback --project e-commerce-api --version v1.0.0", "a project, to an earlier version"),
     ],
     arguments: <Flags as clap::Args>::augment_args,
     run: |context, matches| Box::pin(async move { rollback(&context, &flags(&matches)?).await }),
 };
 
-async fn rollback(context: &Context, flags: &Flags) -> Result<Exit> {
-    let settings = context.settings()?;
-    let mut backups = flags.backup.backups(&settings, &[])?;
-    if flags.restore || settings.backup.restore_on_rollback {
-        let keys = keys(flags.identity.as_ref())?;
-        backups.restore = Some(Restoring { credentials: Credentials::of_environment(), keys });
+impl Flags {
+    fn policy(&self, settings: &Settings) -> Result<Policy> {
+        let mut backups = self.backup.backups(settings, &[])?;
+        if self.restore || settings.backup.restore_on_rollback {
+            let keys = keys(self.identity.as_ref())?;
+            backups.restore =
+                Some(Restoring { credentials: Credentials::of_environment(), keys, agreed: false });
+        }
+        let wishes = Wishes { park: self.park.seconds(settings)?, ..Wishes::default() };
+        Ok(Policy { backups, wishes, ..policy::plain(&self.limits, settings) })
     }
-    let policy = Policy { backups, ..policy::plain(&flags.limits, &settings) };
+}
+
+async fn rollback(context: &Context, flags: &Flags) -> Result<Exit> {
+    if let (Some(project), Some(version)) = (&flags.project, &flags.version) {
+        let (of, dry_run) = (&flags.of, flags.dry_run);
+        let policy = |settings: &Settings| flags.policy(settings);
+        return projects::rollback(
+            context,
+            projects::Back { project, version, of, dry_run, policy: &policy },
+        )
+        .await;
+    }
+    let settings = context.settings()?;
+    let policy = flags.policy(&settings)?;
     let back = match (&flags.to, flags.steps) {
         (Some(version), _) => Back::To(version.clone()),
         (None, steps) => Back::Steps(steps.unwrap_or(1) as usize),
@@ -147,7 +185,7 @@ async fn swap_back(
 }
 
 /// Asks the person at the keyboard to type the database's name; without a person there is nobody to agree.
-async fn agree(context: &Context, database: &str, losses: &[String]) -> Result<()> {
+pub(crate) async fn agree(context: &Context, database: &str, losses: &[String]) -> Result<()> {
     if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
         return Err(would_lose(losses, "nobody is there to agree to it").into());
     }

@@ -77,6 +77,7 @@ async fn runner(context: &Context, flags: Flags) -> Result<Exit> {
         work: flags.work,
         approved: flags.approved,
         left: flags.left,
+        why: std::env::var(contract::WHY).ok().filter(|why| !why.is_empty()),
         place: Place {
             order: flags.order,
             job: flags.job,

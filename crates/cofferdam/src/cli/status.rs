@@ -14,6 +14,7 @@ use crate::context::Context;
 use crate::output::online::OnlineView;
 use crate::output::plan::DatabaseView;
 use crate::output::status::StatusView;
+use crate::projects::{self, OfFlags};
 
 /// Between two looks of `--watch`.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -28,6 +29,11 @@ struct Flags {
     /// Show it again every second until no online change is at work
     #[arg(long)]
     watch: bool,
+    /// Show which version this project has in each of its databases instead
+    #[arg(long, value_name = "PROJECT", conflicts_with = "watch", help_heading = "Project")]
+    project: Option<String>,
+    #[command(flatten)]
+    of: OfFlags,
 }
 
 pub(crate) static COMMAND: Command = Command {
@@ -40,12 +46,16 @@ pub(crate) static COMMAND: Command = Command {
         ("cofferdam status --env prod -o json", "for programs: upToDate, pending, version"),
         ("cofferdam status --env prod --exit-code -q", "3 when something is pending"),
         ("cofferdam status --env prod --watch", "follow an online change"),
+        ("cofferdam status --project e-commerce-api --environment staging", "the version of a project"),
     ],
     arguments: <Flags as clap::Args>::augment_args,
     run: |context, matches| Box::pin(async move { status(&context, &flags(&matches)?).await }),
 };
 
 async fn status(context: &Context, flags: &Flags) -> Result<Exit> {
+    if let Some(project) = &flags.project {
+        return projects::status(context, project, &flags.of, flags.exit_code).await;
+    }
     let settings = context.settings()?;
     settings.need_database()?;
     let bundle = match context.bundle(&settings) {

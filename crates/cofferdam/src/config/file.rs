@@ -51,6 +51,9 @@ pub(super) struct File {
 pub(super) struct Environment {
     /// The database; `env:NAME` and `file:PATH` refer to where it is written.
     pub(super) url: Option<String>,
+    /// The databases of a project that has several, by their names in project-config.yaml; references as in `url`.
+    #[serde(default)]
+    pub(super) databases: BTreeMap<String, String>,
     /// The directory with the migrations.
     pub(super) dir: Option<PathBuf>,
     /// The directory's format.
@@ -110,6 +113,8 @@ pub(super) struct Environment {
     pub(super) guard: GuardKeys,
     /// How lint judges, in place of what stands at the top.
     pub(super) lint: Option<LintKeys>,
+    /// `--dev-url`.
+    pub(super) dev_url: Option<String>,
 }
 
 /// Logins to RDS or Aurora by IAM.

@@ -39,6 +39,8 @@ const SERVER_VARIABLES: &[&str] = &["PGHOST", "PGHOSTADDR", "PGDATABASE", "PGSER
 pub(crate) struct Settings {
     /// The database's URL, references resolved; `None`: the `PG*` variables say.
     pub(crate) url: Option<String>,
+    /// The databases of a project that has several: references, by their names in project-config.yaml.
+    pub(crate) databases: BTreeMap<String, String>,
     /// A database is named in one way or another.
     pub(crate) has_database: bool,
     /// The directory with the migrations.
@@ -95,6 +97,8 @@ pub(crate) struct Settings {
     pub(crate) notifications: Option<Notifications>,
     /// How lint judges: the environment's, else what stands at the top.
     pub(crate) lint: LintKeys,
+    /// See [`crate::comparing::ThrowAwayFlags`].
+    pub(crate) dev_url: Option<String>,
 }
 
 impl Settings {
@@ -105,6 +109,54 @@ impl Settings {
     pub(crate) fn load(common: &Common) -> Result<Self> {
         let file = file::read(Path::new("."))?;
         Self::merged(common, &|name| std::env::var(name).ok().filter(|v| !v.is_empty()), file)
+    }
+
+    /// As [`Settings::load`], for an environment that a project is deployed to. Where cofferdam.yaml has no environments
+    /// at all, as in a container whose variables name the database, it is a name for the audit alone.
+    ///
+    /// # Errors
+    /// See [`Settings::load`]; `Usage` for two environments.
+    pub(crate) fn load_in(common: &Common, environment: Option<&str>) -> Result<Self> {
+        let file = file::read(Path::new("."))?;
+        let variable = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
+        Self::merged_in(common, environment, &variable, file)
+    }
+
+    fn merged_in(
+        common: &Common,
+        environment: Option<&str>,
+        variable: &dyn Fn(&str) -> Option<String>,
+        file: File,
+    ) -> Result<Self> {
+        let Some(name) = environment else { return Self::merged(common, variable, file) };
+        if let Some(other) = common.env.as_deref().filter(|other| *other != name) {
+            return Err(Refusal::new(
+                Code::Usage,
+                format!("--env says {other}, and --environment says {name}"),
+            )
+            .help("give one of the two")
+            .into());
+        }
+        let env = (!file.environments.is_empty()).then(|| name.to_owned());
+        let settings = Self::merged(&Common { env, ..common.clone() }, variable, file)?;
+        Ok(Self { environment: Some(name.to_owned()), ..settings })
+    }
+
+    /// These settings for one database of a project. Its own URL counts before that of the environment; `one`: there is
+    /// no other, so that the environment's will do.
+    ///
+    /// # Errors
+    /// Those of a reference. `Ok(None)` where it has no URL.
+    pub(crate) fn of_database(&self, name: &str, one: bool) -> Result<Option<Self>> {
+        let variable = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
+        match self.databases.get(name) {
+            Some(text) => {
+                let url = Some(reference::resolved(text, &variable)?);
+                Ok(Some(Self { url, has_database: true, ..self.clone() }))
+            }
+            None if one => Ok(Some(self.clone())),
+            None => Ok(None),
+        }
     }
 
     fn merged(common: &Common, variable: &dyn Fn(&str) -> Option<String>, file: File) -> Result<Self> {
@@ -124,6 +176,7 @@ impl Settings {
         Ok(Self {
             has_database: url.is_some() || by_libpq,
             url,
+            databases: chosen.databases,
             dir_is_default: dir.is_none(),
             dir: dir.unwrap_or_else(|| PathBuf::from(DEFAULT_DIRECTORY)),
             format: common.format.clone().or(chosen.format).or(file.format),
@@ -158,6 +211,7 @@ impl Settings {
             environment: common.env.clone(),
             notifications: chosen.notifications.or(file.notifications),
             lint: chosen.lint.or(file.lint).unwrap_or_default(),
+            dev_url: chosen.dev_url.map(|url| reference::resolved(&url, variable)).transpose()?,
         })
     }
 

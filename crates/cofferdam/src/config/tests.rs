@@ -129,3 +129,29 @@ fn no_database_names_the_environments() {
     assert_eq!((refusal.code, refusal.code.exit()), (Code::NoUrl, 2));
     assert!(refusal.notes[0].contains("local, prod, staging"));
 }
+
+/// An environment that cofferdam.yaml has is that one; without any there it is a name for the audit.
+#[test]
+fn an_environment_of_a_project_is_one_of_the_file_or_a_name() {
+    const HERE: &str =
+        "environments: {prod: {url: 'postgres://prod', databases: {reports: 'postgres://reports'}}}";
+    let of = |text: &str, arguments: &[&str], environment: Option<&str>| {
+        let file = file::parsed("cofferdam.yaml", text).unwrap();
+        let url = |name: &str| (name == "DATABASE_URL").then(|| "postgres://left-over".to_owned());
+        Settings::merged_in(&common(arguments), environment, &url, file)
+    };
+    let found = of(HERE, &[], Some("prod")).unwrap();
+    assert_eq!((found.url.as_deref(), found.environment.as_deref()), (Some("postgres://prod"), Some("prod")));
+    assert_eq!(of(HERE, &[], Some("stage")).unwrap_err().refusal().unwrap().code, Code::BadConfig);
+    assert_eq!(of(HERE, &["--env", "prod"], Some("stage")).unwrap_err().refusal().unwrap().code, Code::Usage);
+    assert_eq!(of(HERE, &["--env", "prod"], Some("prod")).unwrap(), found);
+    let named = of("dir: x", &[], Some("stage")).unwrap();
+    assert_eq!(
+        (named.url.as_deref(), named.environment.as_deref()),
+        (Some("postgres://left-over"), Some("stage"))
+    );
+    let url = |name: &str, one: bool| found.of_database(name, one).unwrap().map(|own| own.url.unwrap());
+    assert_eq!(url("reports", true).as_deref(), Some("postgres://reports"));
+    assert_eq!(url("primary", true).as_deref(), Some("postgres://prod"));
+    assert_eq!(url("primary", false), None);
+}

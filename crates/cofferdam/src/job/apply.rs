@@ -7,13 +7,14 @@ use jiff::Timestamp;
 use cofferdam_adapters::checks::{self, Asked, Value};
 use cofferdam_api::conditions::State;
 use cofferdam_api::cutover::CutoverMode;
-use cofferdam_api::source::Format;
+use cofferdam_api::source::{DropPolicy, Format};
 use cofferdam_api::value::Sha256;
 use cofferdam_api::{ConditionType, DatabaseMigrationSpec, Reason};
 use cofferdam_core::bundle::Version;
 use cofferdam_core::fault::Result;
 use cofferdam_core::history::Applied;
 use cofferdam_core::online::{Gate, Proof};
+use cofferdam_core::park::KEEP_SECONDS;
 use cofferdam_core::plan::Plan;
 use cofferdam_core::{Code, Fault, Refusal};
 use cofferdam_engines::{Keeping, Run, Session};
@@ -102,6 +103,21 @@ fn proof(spec: &DatabaseMigrationSpec) -> Proof {
     Proof { percent, skipped }
 }
 
+/// For how many seconds `spec.migration` wants parked what statements drop; `None`: it is dropped.
+fn park(spec: &DatabaseMigrationSpec) -> Result<Option<u64>> {
+    let migration = &spec.migration;
+    let bad = |why: String| Refusal::new(Code::Usage, format!("spec.migration.parkFor: {why}"));
+    match (migration.drop, &migration.park_for) {
+        (DropPolicy::Drop, None) => Ok(None),
+        // The schema refuses it, too.
+        (DropPolicy::Drop, Some(_)) => Err(bad("nothing is parked".into()).help("set drop to park").into()),
+        (DropPolicy::Park, None) => Ok(Some(KEEP_SECONDS)),
+        (DropPolicy::Park, Some(time)) => {
+            Ok(Some(time.parse().map_err(|why| bad(why.to_string()))?.as_secs()))
+        }
+    }
+}
+
 /// The policy of the spec.
 pub(crate) fn policy(job: &Job) -> Result<Policy> {
     let spec = &job.object.spec;
@@ -123,7 +139,13 @@ pub(crate) fn policy(job: &Job) -> Result<Policy> {
     Ok(Policy {
         strategy: spec.migration.strategy.word().to_owned(),
         to: to.map(version).transpose()?,
-        wishes: Wishes { gate, workers: spec.throttle.workers, proof: proof(spec), ..Wishes::default() },
+        wishes: Wishes {
+            gate,
+            workers: spec.throttle.workers,
+            proof: proof(spec),
+            park: park(spec)?,
+            ..Wishes::default()
+        },
         checks: checks(spec)?,
         // Whoever agreed to the plans agreed to these, and not to what they may become on their way.
         approval: Terms { as_planned: spec.approval.required, ..Terms::default() },
@@ -352,6 +374,22 @@ mod tests {
         ] {
             assert_eq!(newest_of(&history, list).as_deref(), expected, "{list:?}");
         }
+    }
+
+    #[test]
+    fn what_is_dropped_is_parked_only_where_the_spec_says_so() {
+        let found = |more: serde_json::Value| {
+            let mut migration = json!({ "scripts": [] });
+            migration.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            let spec = json!({ "database": { "type": "postgresql", "connectionSecret": "db" }, "migration": migration });
+            park(&serde_json::from_value(spec).unwrap()).ok()
+        };
+        assert_eq!(found(json!({})), Some(None));
+        assert_eq!(found(json!({ "drop": "drop" })), Some(None));
+        assert_eq!(found(json!({ "drop": "park" })), Some(Some(KEEP_SECONDS)));
+        assert_eq!(found(json!({ "drop": "park", "parkFor": "14d" })), Some(Some(14 * 86_400)));
+        assert_eq!(found(json!({ "drop": "park", "parkFor": "soon" })), None);
+        assert_eq!(found(json!({ "parkFor": "14d" })), None);
     }
 
     fn spec(validation: serde_json::Value) -> DatabaseMigrationSpec {

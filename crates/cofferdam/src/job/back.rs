@@ -8,7 +8,7 @@ use cofferdam_api::conditions::State;
 use cofferdam_api::{ConditionType, Reason, Stage};
 use cofferdam_core::fault::Result;
 use cofferdam_core::history::Applied;
-use cofferdam_core::{Code, Refusal};
+use cofferdam_core::{Code, Fault, Refusal};
 use cofferdam_engines::{Keeping, Session};
 use cofferdam_operator::outcome::{Ended, Outcome};
 use cofferdam_runner::{Back, SharedReporter, change_of, rollback_plans, take_back};
@@ -31,7 +31,9 @@ pub(crate) async fn rollback(job: &Job) -> Result<Outcome, Halted> {
     job.reached(session).await?;
     // Without its files: our own rows say in which tool's history they are, too.
     session.keep(Keeping::default()).await?;
-    let policy = policy(job)?;
+    let mut policy = policy(job)?;
+    policy.backups.restore = super::backup::restoring(job)?;
+    policy.why_back = job.why.clone();
     let mut open: Vec<_> = own_unfinished(job, session).await?;
     open.retain(|run| change_of(run).is_some());
     let keys = applied(job, session).await?;
@@ -46,7 +48,7 @@ pub(crate) async fn rollback(job: &Job) -> Result<Outcome, Halted> {
         }
         // What can be taken back with all that was written since is, also where something else stays.
         Err(fault) if !open.is_empty() && is_no_way(&fault) => Vec::new(),
-        Err(fault) => return Err(fault.into()),
+        Err(fault) => return Err(by_the_spec(job, fault).into()),
     };
     if open.is_empty() && plans.is_empty() {
         return Ok(ended(job, Ended::Succeeded, "nothing that this object applied is in force"));
@@ -85,7 +87,23 @@ pub(crate) async fn rollback(job: &Job) -> Result<Outcome, Halted> {
     })
 }
 
-fn is_no_way(fault: &cofferdam_core::Fault) -> bool {
+/// What of the spec would have helped, where there is a backup.
+fn by_the_spec(job: &Job, fault: Fault) -> Fault {
+    let Some(backup) = &job.object.spec.backup else { return fault };
+    match fault {
+        Fault::Refused(why) if why.code == Code::NoWayBack && !backup.restore_on_rollback => (*why)
+            .note(
+                "with spec.backup.restoreOnRollback: true the tables that it dropped are restored from there",
+            )
+            .into(),
+        Fault::Refused(why) if why.code == Code::BackupLocked => {
+            (*why).note("spec.backup.identitySecretRef names the Secret with its private key").into()
+        }
+        other => other,
+    }
+}
+
+fn is_no_way(fault: &Fault) -> bool {
     fault.refusal().is_some_and(|why| matches!(why.code, Code::NoWayBack | Code::RollbackUnsafe))
 }
 

@@ -55,6 +55,8 @@ pub(crate) struct Order {
     pub(crate) approved: Option<Sha256>,
     /// How the container of the user ended that came before.
     pub(crate) left: Option<Left>,
+    /// Why it is to be taken back, where it is no person who asks.
+    pub(crate) why: Option<String>,
     /// In which Pod it is at work.
     pub(crate) place: Place,
     pub(crate) object: Object,
@@ -96,6 +98,7 @@ struct Folders {
     image: PathBuf,
     authorities: PathBuf,
     backup: PathBuf,
+    identity: PathBuf,
 }
 
 impl Folders {
@@ -110,6 +113,7 @@ impl Folders {
             image: place(contract::IMAGE),
             authorities: place(contract::AUTHORITIES),
             backup: place(contract::BACKUP),
+            identity: place(contract::IDENTITY),
         }
     }
 }
@@ -121,6 +125,8 @@ struct Job {
     object: DatabaseMigration,
     approved: Option<Sha256>,
     left: Option<Left>,
+    /// What was found where it is the operator who asks for the way back.
+    why: Option<String>,
     place: Place,
     folders: Folders,
     reach: Reach,
@@ -263,7 +269,7 @@ async fn worked(
         asker.ask(stop, Wanted::Suspended);
     }
     let (report, mut job) = prepared(order.approved, &order.folder, (object, &view), stop, log);
-    (job.left, job.place) = (order.left, order.place);
+    (job.left, job.why, job.place) = (order.left, order.why, order.place);
     *told = Some((Arc::clone(&report), view.clone()));
     let mut writing = tokio::spawn(Arc::clone(&report).keep_writing(view.clone()));
     let follower = Follower {
@@ -370,6 +376,7 @@ fn prepared(
         object,
         approved,
         left: None,
+        why: None,
         place: Place::default(),
         folders,
         reach,

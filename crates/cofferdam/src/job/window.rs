@@ -9,6 +9,7 @@ use cofferdam_api::conditions::State;
 use cofferdam_api::{ConditionType, Reason, Stage};
 use cofferdam_core::fault::Result;
 use cofferdam_core::history::Applied;
+use cofferdam_core::park::{self, Parked};
 use cofferdam_core::{Code, Phase, Refusal};
 use cofferdam_engines::{Run, Runs, Session};
 use cofferdam_operator::outcome::{Ended, Outcome};
@@ -74,7 +75,7 @@ pub(crate) async fn after(
                 format!("until {until:.0} the change can be taken back with all that was written since");
             (State::True, Reason::RevertWindowOpen, text)
         }
-        None => (State::False, Reason::MigrationComplete, way_back(job, history)),
+        None => (State::False, Reason::MigrationComplete, way_back(job, history, &parked(session).await?)),
     };
     job.report.with(|account, now| {
         account.revertible(until);
@@ -91,14 +92,21 @@ pub(crate) async fn after(
     })
 }
 
-/// What of this object can be taken back without a window.
-fn way_back(job: &Job, history: &[Applied]) -> String {
+/// What is parked in the database; nothing where that is not known.
+async fn parked(session: &mut dyn Session) -> Result<Vec<Parked>> {
+    Ok(session.parked().await?.into_iter().filter(Parked::is_there).collect())
+}
+
+/// What of this object can be taken back without a window, and what of it is parked.
+fn way_back(job: &Job, history: &[Applied], parked: &[Parked]) -> String {
     let own: Vec<&Applied> = history.iter().filter(|row| row.in_force() && row.by == job.who).collect();
     let with = own.iter().filter(|row| row.bundle.down.is_some() || !row.bundle.derived.is_empty()).count();
-    format!(
+    let stored = format!(
         "no revert window is open; a way back that may lose what was written since is stored for {with} of {}",
         crate::output::words::count(own.len(), "migration")
-    )
+    );
+    let own = parked.iter().filter(|one| own.iter().any(|row| row.run == Some(one.run)));
+    own.fold(stored, |text, one| format!("{text}; {}", park::told(&one.object, &one.name, &one.until)))
 }
 
 /// `--work finalize`: ends the revert windows of this object.
@@ -113,9 +121,10 @@ pub(crate) async fn finalize(job: &Job) -> Result<Outcome, Halted> {
     let open = own(job, session).await?;
     end(job, session, &policy, &open).await?;
     let history = session.history().await?;
+    let parked = parked(session).await?;
     job.report.with(|account, now| {
         account.revertible(None);
-        let text = way_back(job, &history);
+        let text = way_back(job, &history, &parked);
         account.judge(ConditionType::Reversible, State::False, Reason::MigrationComplete, &text, now);
         account.ends(Some(Stage::Done), now);
     });

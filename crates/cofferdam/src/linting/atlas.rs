@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use super::levels::{Level, LintKeys};
+use cofferdam_lint::Convention;
+
+use super::levels::{Level, LintKeys, Named};
 
 /// What an atlas.hcl says of lint.
 #[derive(Debug, Default, PartialEq)]
@@ -11,6 +13,36 @@ pub(crate) struct Atlas {
     pub(crate) keys: LintKeys,
     /// Analysers and attributes that are not honoured, to be told.
     pub(crate) ignored: Vec<String>,
+}
+
+impl Atlas {
+    /// The block `naming`: a pattern for all, and one for each kind that has a block in it. Kinds that we do not know
+    /// are told.
+    fn name(&mut self, naming: &Block) {
+        for (kind, block) in std::iter::once(("match", naming)).chain(
+            naming
+                .blocks
+                .iter()
+                .map(|block| (block.head.first().map(String::as_str).unwrap_or_default(), block)),
+        ) {
+            let of =
+                |key: &str| block.attributes.iter().find(|(name, _)| name == key).map(|(_, value)| value);
+            let Some(pattern) = of("match") else { continue };
+            // Two backslashes in a quoted text of HCL are one.
+            let pattern = pattern.replace("\\\\", "\\");
+            match Convention::new(kind, &pattern, None) {
+                Ok(_) => {
+                    self.keys.naming.retain(|named| named.of != kind);
+                    self.keys.naming.push(Named {
+                        of: kind.to_owned(),
+                        pattern,
+                        message: of("message").cloned(),
+                    });
+                }
+                Err(_) => self.ignored.push(format!("naming {kind}")),
+            }
+        }
+    }
 }
 
 /// Reads the file of a directory; without one, nothing. The block of `env "NAME"` counts more than the one at the top.
@@ -51,6 +83,9 @@ fn parsed(text: &str, environment: Option<&str>) -> Atlas {
                 Some("false") => Some(Level::Warning),
                 _ => None,
             };
+            if name == "naming" {
+                atlas.name(analyser);
+            }
             if cofferdam_lint::rule(name).is_none() {
                 atlas.ignored.push(name.to_owned());
             } else if let Some(level) = level {
@@ -148,7 +183,16 @@ mod tests {
               data_depend {
                 error = true # always
               }
-              naming { match = "^[a-z]+$" }
+              naming {
+                match = "^[a-z]+$"
+                index {
+                  match   = "^idx_[a-z]+_[a-z]+$"
+                  message = "idx_table_column"
+                }
+                cloud { match = "." }
+              }
+              modify_check { error = true }
+              strange { error = true }
               git { base = "main" }
             }
             env "local" {
@@ -162,7 +206,12 @@ mod tests {
         assert_eq!(level(&top, "data_depend"), Some(Level::Error));
         assert_eq!(level(&top, "incompatible"), None);
         assert_eq!(top.keys.git_base.as_deref(), Some("main"));
-        assert_eq!(top.ignored, ["naming"]);
+        assert_eq!(top.ignored, ["naming cloud", "strange"]);
+        assert_eq!(level(&top, "modify_check"), Some(Level::Error));
+        let named: Vec<(&str, &str)> =
+            top.keys.naming.iter().map(|named| (named.of.as_str(), named.pattern.as_str())).collect();
+        assert_eq!(named, [("match", "^[a-z]+$"), ("index", "^idx_[a-z]+_[a-z]+$")]);
+        assert_eq!(top.keys.naming[1].message.as_deref(), Some("idx_table_column"));
         assert_eq!(level(&parsed(text, Some("local")), "destructive"), Some(Level::Error));
         for broken in ["", "lint {", "}}}", "lint = ", "\"", "lint { destructive { error"] {
             assert_eq!(parsed(broken, None).keys, LintKeys::default(), "{broken}");

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use cofferdam_core::{Finding, Result, Severity};
+use cofferdam_core::{Code, Refusal, Result};
+use cofferdam_lint::{Convention, Levels};
 use serde::Deserialize;
 
 use crate::args::policy::no_such_rule;
@@ -22,6 +23,9 @@ pub(crate) struct LintKeys {
     pub(crate) require_live: bool,
     /// `--git-base`.
     pub(crate) git_base: Option<String>,
+    /// How names are to be.
+    #[serde(default)]
+    pub(crate) naming: Vec<Named>,
 }
 
 /// How bad.
@@ -44,6 +48,7 @@ impl LintKeys {
     /// # Errors
     /// `NoSuchRule`.
     pub(crate) fn check(&self) -> Result<()> {
+        self.conventions()?;
         match self.rules.keys().find(|name| cofferdam_lint::rule(name).is_none()) {
             Some(unknown) => {
                 Err(no_such_rule(unknown).note("it stands in cofferdam.yaml under lint.rules").into())
@@ -52,36 +57,63 @@ impl LintKeys {
         }
     }
 
-    /// Gives findings the severity that is wanted. An alias may name several rules; the rule's own id counts more.
-    pub(crate) fn apply(&self, findings: &mut Vec<Finding>) {
-        findings.retain_mut(|finding| match self.level(finding.rule) {
-            Some(Level::Off) => false,
-            Some(Level::Info) => {
-                finding.severity = Severity::Info;
-                true
-            }
-            Some(Level::Warning) => {
-                finding.severity = finding.severity.min(Severity::Warning);
-                true
-            }
-            Some(Level::Error) => {
-                finding.severity = Severity::Error;
-                true
-            }
-            None => true,
-        });
+    /// As the rules take them.
+    pub(crate) fn levels(&self) -> Levels {
+        self.rules.iter().map(|(name, level)| (name.clone(), (*level).into())).collect()
     }
 
-    fn level(&self, rule: &str) -> Option<Level> {
-        let named = |name: &str| cofferdam_lint::goes_by(rule, name);
-        let own = self.rules.get(rule).copied();
-        own.or_else(|| self.rules.iter().find(|(name, _)| named(name)).map(|(_, level)| *level))
+    /// How names are to be.
+    ///
+    /// # Errors
+    /// `Usage` for a kind that there is not, or a pattern that is none.
+    pub(crate) fn conventions(&self) -> Result<Vec<Convention>> {
+        self.naming.iter().map(Named::convention).collect()
+    }
+}
+
+impl From<Level> for cofferdam_lint::Level {
+    fn from(level: Level) -> Self {
+        match level {
+            Level::Off => Self::Off,
+            Level::Info => Self::Info,
+            Level::Warning => Self::Warning,
+            Level::Error => Self::Error,
+        }
+    }
+}
+
+/// What names of a kind are to match.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(crate) struct Named {
+    /// `index`, `foreign_key` ...; without it, of every kind that has none of its own.
+    #[serde(default = "every")]
+    pub(crate) of: String,
+    /// A regular expression.
+    #[serde(rename = "match")]
+    pub(crate) pattern: String,
+    /// What a person is told beside it.
+    pub(crate) message: Option<String>,
+}
+
+fn every() -> String {
+    "match".to_owned()
+}
+
+impl Named {
+    fn convention(&self) -> Result<Convention> {
+        Convention::new(&self.of, &self.pattern, self.message.clone()).map_err(|why| {
+            Refusal::new(Code::Usage, "lint.naming cannot be understood")
+                .cause(why)
+                .help("naming: [{of: index, match: \"^idx_\"}]")
+                .into()
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use cofferdam_core::Span;
+    use cofferdam_core::{Finding, Severity, Span};
 
     use super::*;
 
@@ -112,7 +144,7 @@ mod tests {
             finding("type-advice", Severity::Info),
             finding("drop-not-null", Severity::Info),
         ];
-        keys.apply(&mut findings);
+        cofferdam_lint::grade(&keys.levels(), &mut findings);
         let left: Vec<(&str, Severity)> = findings.iter().map(|f| (f.rule, f.severity)).collect();
         let expected = [
             ("drop-table", Severity::Warning),
@@ -121,6 +153,18 @@ mod tests {
             ("drop-not-null", Severity::Info),
         ];
         assert_eq!(left, expected);
+        let named = |of: &str, pattern: &str| {
+            let named = Named { of: of.into(), pattern: pattern.into(), message: None };
+            LintKeys { naming: vec![named], ..LintKeys::default() }.check()
+        };
+        assert!(named("index", "^idx_").is_ok());
+        for (of, pattern) in [("indx", "^idx_"), ("index", "(")] {
+            assert_eq!(
+                named(of, pattern).unwrap_err().refusal().unwrap().code,
+                Code::Usage,
+                "{of} {pattern}"
+            );
+        }
         let unknown =
             LintKeys { rules: [("drop-tabel".to_owned(), Level::Off)].into(), ..LintKeys::default() };
         assert!(

@@ -13,13 +13,31 @@ use cofferdam_core::{Facts, Fault, Finding, Migration, Name, Result, Script};
 use cofferdam_dialects::Parsed;
 use cofferdam_engines::{Runs, Session};
 use cofferdam_formats::{Options, standing};
+use cofferdam_lint::Convention;
 use cofferdam_runner::with_windows;
 
 use crate::config::Settings;
 use crate::{files, wiring};
+use levels::LintKeys;
 
 /// The major version that is assumed where no server says its own: the oldest that is still maintained.
 const ASSUMED_MAJOR: u32 = 14;
+
+/// What cofferdam.yaml says of lint, and beneath it the atlas.hcl of the current directory; and what of that is not
+/// honoured.
+pub(crate) fn keys(settings: &Settings) -> Result<(LintKeys, Vec<String>)> {
+    settings.lint.check()?;
+    let atlas = atlas::read(Path::new("."), settings.environment.as_deref());
+    let mut keys = settings.lint.clone();
+    for (name, level) in atlas.keys.rules {
+        keys.rules.entry(name).or_insert(level);
+    }
+    keys.git_base = keys.git_base.or(atlas.keys.git_base);
+    if keys.naming.is_empty() {
+        keys.naming = atlas.keys.naming;
+    }
+    Ok((keys, atlas.ignored))
+}
 
 /// What is linted.
 pub(crate) struct Sources {
@@ -135,7 +153,7 @@ impl Sources {
     }
 
     /// What the rules find, script by script.
-    pub(crate) fn findings(&self, only: &[String]) -> Result<Vec<Finding>> {
+    pub(crate) fn findings(&self, only: &[String], naming: &[Convention]) -> Result<Vec<Finding>> {
         let mut findings = Vec::new();
         let mut created = BTreeSet::new();
         for source in &self.scripts {
@@ -148,6 +166,7 @@ impl Sources {
                     no_transaction: source.no_transaction,
                     today: jiff::Zoned::now().date(),
                     server_major: ASSUMED_MAJOR,
+                    naming,
                 };
                 findings.extend(cofferdam_lint::lint(&source.script, &parsed, &options));
             }

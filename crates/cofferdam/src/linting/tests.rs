@@ -37,7 +37,7 @@ fn a_directory_and_a_file_are_read() {
     let directory = Directory::new(&[("V1__users.sql", TABLE), ("V2__plan.sql", INDEX)]);
     let sources = directory.read();
     assert_eq!(sources.texts().len(), 2);
-    assert!(!sources.findings(&[]).unwrap().is_empty());
+    assert!(!sources.findings(&[], &[]).unwrap().is_empty());
     let file = Sources::read(&[directory.0.join("V2__plan.sql")], &Settings::default()).unwrap();
     assert_eq!(file.texts().len(), 1);
 }
@@ -45,7 +45,7 @@ fn a_directory_and_a_file_are_read() {
 #[test]
 fn without_a_database_tables_of_earlier_files_are_not_taken_for_new() {
     let directory = Directory::new(&[("V1__users.sql", TABLE), ("V2__plan.sql", INDEX)]);
-    let found = directory.read().findings(&[]).unwrap();
+    let found = directory.read().findings(&[], &[]).unwrap();
     assert!(
         found.iter().any(|f| f.path.ends_with("V2__plan.sql") && f.severity >= Severity::Warning),
         "{found:?}"
@@ -57,7 +57,7 @@ fn a_fix_moves_statements_to_a_file_between() {
     let directory =
         Directory::new(&[("V1__users.sql", TABLE), ("V2__plan.sql", INDEX), ("V3__x.sql", TABLE)]);
     let mut sources = directory.read();
-    let found = sources.findings(&[]).unwrap();
+    let found = sources.findings(&[], &[]).unwrap();
     let said = fixing::fix(&mut sources, &found).unwrap();
     assert_eq!(said.len(), 2, "{said:?}");
     let moved = directory.text("V2.1__plan_concurrently.sql");
@@ -66,7 +66,7 @@ fn a_fix_moves_statements_to_a_file_between() {
     assert!(!directory.text("V2__plan.sql").contains("CREATE INDEX"));
     // What was written reads as a directory again, in this order, and has nothing left to fix.
     let again = directory.read();
-    let left = again.findings(&[]).unwrap();
+    let left = again.findings(&[], &[]).unwrap();
     assert_eq!(again.texts().len(), 4);
     assert!(!left.iter().any(|f| f.rule == found[0].rule && f.path.contains("V2")), "{left:?}");
 }
@@ -76,7 +76,7 @@ fn where_there_is_no_room_nothing_is_written() {
     let directory =
         Directory::new(&[("001_users.up.sql", TABLE), ("002_plan.up.sql", INDEX), ("003_x.up.sql", TABLE)]);
     let mut sources = directory.read();
-    let found = sources.findings(&[]).unwrap();
+    let found = sources.findings(&[], &[]).unwrap();
     let said = fixing::fix(&mut sources, &found).unwrap();
     assert!(said.iter().any(|line| line.contains("not rewritten")), "{said:?}");
     assert_eq!(directory.text("002_plan.up.sql"), INDEX);
@@ -89,7 +89,7 @@ fn a_file_that_holds_its_way_back_too_is_never_written_over() {
     let up = format!("-- +goose Up\n{TABLE}");
     let directory = Directory::new(&[("1_users.sql", &up), ("2_plan.sql", &both)]);
     let mut sources = directory.read();
-    let found = sources.findings(&[]).unwrap();
+    let found = sources.findings(&[], &[]).unwrap();
     let said = fixing::fix(&mut sources, &found).unwrap();
     let why = "2_plan.sql: it holds more than this script";
     assert!(said.iter().any(|line| line.starts_with("not rewritten: ") && line.ends_with(why)), "{said:?}");

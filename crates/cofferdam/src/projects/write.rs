@@ -28,7 +28,7 @@ pub(crate) struct NewFlags {
     /// postgresql, mysql, mariadb, mongodb [default: that of the project's first database]
     #[arg(long, value_name = "TYPE", requires = "project")]
     database_type: Option<String>,
-    /// Write a file from a template instead: docker, github, gitlab, jenkins, schema; may be repeated
+    /// Write a file from a template instead: docker, github, gitlab, helm, jenkins, schema; may be repeated
     #[arg(long, visible_alias = "ci", value_name = "TEMPLATE", requires = "project")]
     pub(crate) template: Vec<String>,
 }

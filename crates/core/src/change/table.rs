@@ -1,5 +1,6 @@
 //! Tables, columns, constraints and indexes as a statement declares or changes them.
 
+use super::{MySqlClause, Position};
 use crate::ident::Name;
 
 /// `CREATE TABLE`, also `AS` and `PARTITION OF`.
@@ -40,7 +41,7 @@ pub struct Column {
     pub generated_stored: bool,
     /// `GENERATED ALWAYS AS (...) VIRTUAL`.
     pub generated_virtual: bool,
-    /// `GENERATED ... AS IDENTITY`.
+    /// `GENERATED ... AS IDENTITY`, or `AUTO_INCREMENT`: the server counts its values.
     pub identity: bool,
     /// `PRIMARY KEY` on the column.
     pub primary_key: bool,
@@ -50,6 +51,14 @@ pub struct Column {
     pub check: Option<String>,
     /// `REFERENCES table (columns)`.
     pub references: Option<(Name, Vec<String>)>,
+    /// Of MySQL: `CHARACTER SET`, in lower case.
+    pub charset: Option<String>,
+    /// Of MySQL: `COLLATE`, in lower case.
+    pub collate: Option<String>,
+    /// Of MySQL: the expression of `ON UPDATE`, as written.
+    pub on_update: Option<String>,
+    /// Of MySQL: `FIRST` or `AFTER`, in an `ALTER TABLE`.
+    pub position: Option<Position>,
 }
 
 impl Column {
@@ -204,6 +213,8 @@ pub enum TableChange {
         parent: Name,
         remove: bool,
     },
+    /// What only MySQL and MariaDB have.
+    MySql(MySqlClause),
     Other {
         text: String,
     },
@@ -224,9 +235,9 @@ pub struct CreateIndex {
     pub if_not_exists: bool,
     /// `ON ONLY table`.
     pub only: bool,
-    /// `USING method`; `btree` where nothing is written.
+    /// `USING method`; `btree` where nothing is written. Of MySQL also `fulltext`, `spatial` and `vector`.
     pub method: String,
-    /// The key parts in order: the column's name, or `None` for an expression.
+    /// The key parts in order: the column's name, or `None` for an expression or the beginning of a column.
     pub columns: Vec<Option<String>>,
     /// It has a WHERE clause.
     pub partial: bool,

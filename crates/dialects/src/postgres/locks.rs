@@ -71,6 +71,11 @@ impl Lock {
         }
     }
 
+    /// The lock of this name, as [`Lock::name`] writes it.
+    pub fn named(name: &str) -> Option<Self> {
+        LOCKS.iter().copied().find(|lock| lock.name() == name)
+    }
+
     /// INSERT, UPDATE and DELETE of others wait for it.
     pub fn blocks_writes(self) -> bool {
         self >= Lock::Share
@@ -207,6 +212,13 @@ pub fn effect(change: &Change, facts: Option<&Facts>) -> Effect {
             Effect::taking(if major >= 18 { AccessShare } else { None })
         }
         Action::Do | Action::Call | Action::Other { .. } | Action::Unparsed { .. } => Effect::unread(),
+        // Of other engines: no reader of PostgreSQL's SQL makes them.
+        Action::RenameTables { .. }
+        | Action::CreateObject { .. }
+        | Action::DropObject { .. }
+        | Action::Replace { .. }
+        | Action::LoadData { .. }
+        | Action::Optimize { .. } => Effect::unread(),
         Action::RenameIndex { name, .. } => Effect::default().also(name.clone(), ShareUpdateExclusive),
         Action::CreateView { .. }
         | Action::CreateSequence { .. }

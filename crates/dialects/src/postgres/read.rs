@@ -36,7 +36,7 @@ pub fn read(script: &Script) -> Result<Parsed, Box<Refusal>> {
         copy_rows: piece.copy_rows,
         comments: piece.comments,
     });
-    Ok(Parsed { changes: changes.collect(), directives })
+    Ok(Parsed { changes: changes.collect(), directives, engine: "postgresql" })
 }
 
 /// What one statement does.

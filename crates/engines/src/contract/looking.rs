@@ -5,6 +5,7 @@ use std::time::Duration;
 use cofferdam_core::facts::{DataAnswer, DataQuestion};
 use cofferdam_core::plan::Probe;
 use cofferdam_core::{Code, Fault, Name};
+use cofferdam_schema::{Kind, State, compare};
 
 use super::bench::{Bench, equal, holds, loose, refused, seen};
 use super::{Broken, Case, Harness, Outcome};
@@ -12,6 +13,11 @@ use super::{Broken, Case, Harness, Outcome};
 pub(super) static CASES: &[Case] = &[
     Case { name: "facts say what is there and what is not", run: |h| Box::pin(facts(h)) },
     Case { name: "every question about rows has its answer", run: |h| Box::pin(answers(h)) },
+    Case {
+        name: "what the database is made of is read, and a change of it is seen",
+        run: |h| Box::pin(inspect(h)),
+    },
+    Case { name: "what is run on a throw-away database is not recorded", run: |h| Box::pin(unrecorded(h)) },
     Case { name: "a column is probed with its type", run: |h| Box::pin(column(h)) },
     Case { name: "a relation is probed", run: |h| Box::pin(relation(h)) },
     Case { name: "what the catalog cannot tell is unclear, never done", run: |h| Box::pin(unclear(h)) },
@@ -62,6 +68,36 @@ async fn answers(harness: &dyn Harness) -> Outcome {
     // An engine may not know; what it says is never wrong.
     holds("a new column holds NULLs", answers[1] != DataAnswer::No)?;
     equal("nothing asked", session.answers(&facts, &[]).await?, Vec::new())
+}
+
+async fn inspect(harness: &dyn Harness) -> Outcome {
+    let bench = Bench::new(harness).await?;
+    let words = bench.words();
+    let mut session = bench.with_table().await?;
+    let before = session.inspect().await?;
+    equal("nothing has changed", compare(&before, &session.inspect().await?), Vec::new())?;
+    holds("the server has a version", before.version > 0)?;
+    let ours = before.objects.keys().any(|key| key.schema == "cofferdam" || key.name == "cofferdam");
+    holds("Cofferdam's own is left out", !ours)?;
+    loose(session.as_mut(), words.add_column).await?;
+    let after = session.inspect().await?;
+    let changed = compare(&before, &after);
+    let found: Vec<_> =
+        changed.iter().map(|d| (d.key.kind, d.key.on.as_str(), d.key.name.as_str(), d.state)).collect();
+    equal("the change", found, vec![(Kind::Column, words.table.name.as_str(), words.column, State::Added)])?;
+    loose(session.as_mut(), words.drop_column).await?;
+    equal("it is as before", compare(&before, &session.inspect().await?), Vec::new())
+}
+
+async fn unrecorded(harness: &dyn Harness) -> Outcome {
+    let bench = Bench::new(harness).await?;
+    let words = bench.words();
+    let mut session = bench.session("contract").await?;
+    session.run_unrecorded(words.create_table).await?;
+    session.run_unrecorded(words.insert_three).await?;
+    equal("the rows", bench.count(session.as_mut()).await?, 3)?;
+    refused("what the server refuses", session.run_unrecorded(words.failing.0).await, Code::StatementFailed)?;
+    equal("nothing is written down of it", session.journal(None).await?.len(), 0)
 }
 
 async fn column(harness: &dyn Harness) -> Outcome {

@@ -25,6 +25,7 @@ mod online;
 mod outbox;
 mod parking;
 mod records;
+mod rehearsing;
 
 /// What the contract needs of an engine under test.
 #[async_trait]
@@ -149,6 +150,7 @@ pub static CASES: &[&[Case]] = &[
     outbox::CASES,
     beside::CASES,
     parking::CASES,
+    rehearsing::CASES,
 ];
 
 /// Runs every case, each to its end, and returns those that were broken.

@@ -1,8 +1,11 @@
 //! What the fake's catalog says: probes and facts.
 
+use std::collections::BTreeSet;
+
 use cofferdam_core::fault::Question;
 use cofferdam_core::plan::{Probe, Seen};
 use cofferdam_core::{Facts, Name, facts};
+use cofferdam_schema::{self as schema, Body, Key, Kind, Object, Schema};
 
 use super::language::{Content, Index, Table};
 
@@ -52,6 +55,52 @@ pub(super) fn probe(content: &Content, asked: &Probe) -> Seen {
             look_at: "FakeDatabase::performed".into(),
         }),
     }
+}
+
+/// See [`crate::Session::inspect`]. The fake has one schema, and tables with columns.
+pub(super) fn schema(content: &Content) -> Schema {
+    let object = |key: Key, body: Body| Object {
+        key,
+        body,
+        comment: None,
+        grants: BTreeSet::new(),
+        needs: BTreeSet::new(),
+    };
+    let mut schema = Schema { version: 10_000, ..Schema::default() };
+    for (name, table) in content {
+        let body = schema::Table {
+            unlogged: false,
+            partition_by: None,
+            parents: Vec::new(),
+            partition: false,
+            options: BTreeSet::new(),
+            method: None,
+            tablespace: None,
+            row_security: false,
+            force_row_security: false,
+            replica_identity: "d".into(),
+        };
+        let key = Key::new(Kind::Table, "fake", name);
+        let columns = (1..).zip(&table.columns).map(|(position, column)| {
+            let body = schema::Column {
+                position,
+                ty: column.ty.clone(),
+                collation: None,
+                not_null: column.not_null,
+                generated: None,
+                identity: None,
+                storage: None,
+                compression: None,
+                target: None,
+                options: BTreeSet::new(),
+                inherited: false,
+            };
+            object(Key::on(Kind::Column, "fake", name, &column.name), Body::Column(body))
+        });
+        let objects = columns.chain([object(key, Body::Table(body))]);
+        schema.objects.extend(objects.map(|object| (object.key.clone(), object)));
+    }
+    schema
 }
 
 /// See [`crate::Session::facts`].
@@ -113,6 +162,28 @@ fn table_facts(content: &Content, name: &Name) -> facts::Table {
             .collect(),
         ..facts::Table::default()
     }
+}
+
+/// See [`crate::Session::schema`].
+pub(super) fn objects(content: &Content) -> Vec<crate::Object> {
+    let object = |name: String, is: String| crate::Object { name, is, make: Vec::new(), foreign: false };
+    let mut all = Vec::new();
+    for (name, table) in content {
+        all.push(object(format!("table {name}"), String::new()));
+        all.extend(table.columns.iter().map(|c| {
+            object(
+                format!("column {name}.{}", c.name),
+                if c.not_null { format!("{} NOT NULL", c.ty) } else { c.ty.clone() },
+            )
+        }));
+        let constraints = table.constraints.iter();
+        all.extend(
+            constraints.map(|(k, valid)| object(format!("constraint {k} on {name}"), valid.to_string())),
+        );
+        let indexes = table.indexes.iter();
+        all.extend(indexes.map(|(i, index)| object(format!("index {i} on {name}"), format!("{index:?}"))));
+    }
+    all
 }
 
 fn done(yes: bool) -> Seen {

@@ -53,6 +53,9 @@ pub(super) async fn commit(session: &mut FakeSession, batch: &Batch<'_>) -> Resu
                     act(&mut content, &mut settings, done, step)?;
                 }
                 performed.push(done.text());
+                if session.observed {
+                    (session.ticker)(Tick::Deed(id.clone(), Box::default()));
+                }
                 (session.ticker)(Tick::StepEnded(id.clone(), 0));
                 entries.push(What::Began { step: id.clone() });
                 entries.push(What::Ended { step: id.clone(), how: "performed".into(), ms: Some(0) });

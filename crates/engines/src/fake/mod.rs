@@ -24,6 +24,7 @@ mod locking;
 mod online;
 mod outbox;
 mod park;
+mod rehearsal;
 mod server;
 mod session;
 mod vitals;

@@ -14,14 +14,15 @@ use cofferdam_core::online::{Examined, Online, Part};
 use cofferdam_core::park::Parked;
 use cofferdam_core::plan::{Act, Plan, Probe, Seen, Step};
 use cofferdam_core::{Code, Facts, Fault, Name, Refusal};
+use cofferdam_schema::Schema;
 
 use super::faults::{FakeFault, FakePlace};
 use super::language::{self, Settings};
 use super::locking::{self, Claim};
 use super::{FakeDatabase, catalog, commit, online, outbox};
 use crate::{
-    Asked, Batch, Copier, Holder, Mark, Missing, OnlineState, Rows, Run, Runs, Sent, Session, StopAsked,
-    Stopping, Target, Ticker, Touch, Vitals, VitalsAsked,
+    Asked, Batch, Copier, Holder, Mark, Missing, Object, OnlineState, Round, Rows, Run, Runs, Sent, Session,
+    StopAsked, Stopping, Target, Tick, Ticker, Touch, Trial, Vitals, VitalsAsked,
 };
 
 /// See [`crate::Session`].
@@ -35,6 +36,8 @@ pub(super) struct FakeSession {
     pub(super) stop: StopAsked,
     /// The connection broke.
     lost: bool,
+    /// What each step does is told.
+    pub(super) observed: bool,
     /// What the server does at this moment; a session that is dropped meanwhile leaves an orphan. The inner
     /// `None`: it is within a transaction.
     busy: Option<Option<String>>,
@@ -52,6 +55,7 @@ impl FakeSession {
             ticker: Arc::new(|_| {}),
             stop: Arc::new(|| Stopping::No),
             lost: false,
+            observed: false,
             busy: None,
         };
         session.go_to(FakePlace::Open)?;
@@ -170,6 +174,9 @@ impl FakeSession {
         }
         server.performed.push(statement);
         drop(server);
+        if self.observed {
+            (self.ticker)(Tick::Deed(step.id.clone(), Box::default()));
+        }
         if fault.is_some() {
             self.lose();
             return Err(not_known(step));
@@ -430,6 +437,18 @@ impl Session for FakeSession {
         super::vitals::touch(self, tables, patience).await
     }
 
+    async fn inspect(&mut self) -> Result<Schema> {
+        self.alive()?;
+        Ok(catalog::schema(&self.database.server().content))
+    }
+
+    async fn run_unrecorded(&mut self, sql: &str) -> Result<()> {
+        self.alive()?;
+        let mut server = self.database.server();
+        language::perform(&mut server.content, &mut self.settings, sql, None)
+            .map_err(|said| Refusal::new(Code::StatementFailed, said).into())
+    }
+
     async fn vitals(&mut self, asked: &VitalsAsked) -> Result<Vitals> {
         self.alive()?;
         Ok(super::vitals::vitals(&self.database.server(), asked))
@@ -458,5 +477,22 @@ impl Session for FakeSession {
         self.alive()?;
         self.database.server().asked_back.remove(&run);
         Ok(())
+    }
+
+    async fn schema(&mut self) -> Result<Vec<Object>> {
+        self.go_to(FakePlace::Read)?;
+        Ok(catalog::objects(&self.database.server().content))
+    }
+
+    async fn observe(&mut self) -> Result<()> {
+        self.alive()?;
+        self.observed = true;
+        Ok(())
+    }
+
+    async fn try_out(&mut self, trial: &Trial<'_>) -> Result<Vec<Round>> {
+        self.go_to(FakePlace::Read)?;
+        let content = self.database.server().content.clone();
+        super::rehearsal::rounds(content, self.settings.clone(), trial)
     }
 }

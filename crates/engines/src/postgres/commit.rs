@@ -19,7 +19,7 @@ use super::history::{self, Book};
 use super::record::{MOST_ROWS, Writing};
 use super::session::PostgresSession;
 use super::statements::Parameter;
-use super::{errors, large, parked, perform, record};
+use super::{errors, large, parked, perform, record, rehearsal};
 use crate::{Batch, Kept, Line, Record, Stopping, Tick};
 
 pub(super) async fn commit(session: &mut PostgresSession, batch: &Batch<'_>) -> Result<()> {
@@ -51,6 +51,7 @@ async fn attempt(session: &mut PostgresSession, batch: &Batch<'_>) -> Result<Cla
                     );
                 }
                 (session.ticker)(Tick::StepBegan(id.clone()));
+                let before = rehearsal::before(session).await?;
                 let step_began = Instant::now();
                 let said = match act {
                     Act::Park { parking, deed } => {
@@ -65,6 +66,7 @@ async fn attempt(session: &mut PostgresSession, batch: &Batch<'_>) -> Result<Cla
                 };
                 session.pass_on_notices();
                 let ms = milliseconds(step_began);
+                rehearsal::after(session, before, None, id).await?;
                 (session.ticker)(Tick::StepEnded(id.clone(), ms));
                 entries.push(What::Began { step: id.clone() });
                 entries.push(What::Ended { step: id.clone(), how: "performed".into(), ms: Some(ms) });

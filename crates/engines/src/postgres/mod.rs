@@ -4,6 +4,7 @@ use async_trait::async_trait;
 
 use cofferdam_core::fault::Result;
 
+use crate::rehearsal::Stage;
 use crate::{Engine, Session, Target};
 
 mod claim;
@@ -13,6 +14,7 @@ mod copy;
 pub mod errors;
 pub mod facts;
 mod history;
+mod inspect;
 mod large;
 mod ledger;
 mod online;
@@ -25,6 +27,7 @@ mod probe;
 mod reading;
 mod recall;
 mod record;
+mod rehearsal;
 mod replication;
 pub mod rights;
 mod schema;
@@ -52,5 +55,9 @@ impl Engine for Postgres {
 
     async fn open(&self, target: &Target) -> Result<Box<dyn Session>> {
         Ok(Box::new(session::PostgresSession::open(target).await?))
+    }
+
+    async fn stage(&self, target: &Target) -> Result<Box<dyn Stage>> {
+        Ok(Box::new(rehearsal::PostgresStage::open(target).await?))
     }
 }

@@ -14,6 +14,7 @@ use cofferdam_core::{Code, Fault, Limits, Name, Refusal, Span, failpoint};
 
 use super::errors;
 use super::parked::{self, Asked};
+use super::rehearsal;
 use super::session::PostgresSession;
 use super::watch::{Lookout, Sighting};
 use crate::Rows;
@@ -94,6 +95,8 @@ pub(super) async fn outside(session: &mut PostgresSession, act: &Act, step: &Ste
     let limits = if patient { Limits { lock_timeout_ms: 0, ..step.limits } } else { step.limits };
     let lock_timeout = format!("SET lock_timeout = {}", limits.lock_timeout_ms);
     simple(&session.client, &lock_timeout).await?;
+    let before = rehearsal::before(session).await?;
+    let outside = rehearsal::outside(session, act, before.as_ref()).await?;
     let work = watched(session, act, step, limits, Instant::now());
     if failpoint::due("loose.sent") {
         // The statement goes out, and nobody waits for its answer.
@@ -106,7 +109,24 @@ pub(super) async fn outside(session: &mut PostgresSession, act: &Act, step: &Ste
     if failpoint::hit("loose.performed") {
         return Err(errors::lost("failpoint loose.performed"));
     }
+    rehearsal::after(session, before, outside, &step.id).await?;
     simple(&session.client, "SET lock_timeout = 0").await
+}
+
+/// Performs an act without a look-out: in a transaction that is taken back in any case.
+pub(super) async fn plainly(client: &Client, step: &Step) -> Result<()> {
+    match &step.act {
+        Act::Sql { sql, copy_rows: None } => {
+            run(client, sql).await.map_err(|e| failed(e, &step.act, step, step.limits, &Sighting::default()))
+        }
+        Act::Check { queries } => {
+            for query in queries {
+                check(client, query, step).await?;
+            }
+            Ok(())
+        }
+        _ => Err(Fault::Bug(format!("{} was to be tried out in a transaction", step.title))),
+    }
 }
 
 /// Where the connection broke and the statement may have taken effect all the same.

@@ -18,15 +18,17 @@ use cofferdam_core::park::Parked;
 use cofferdam_core::plan::{Act, Plan, Probe, Seen, Step};
 use cofferdam_core::{Facts, Name};
 use cofferdam_formats::tables::Table;
+use cofferdam_schema::Schema;
 
 use super::claim::Claim;
 use super::ledger::Ledger;
 use super::options::{ConnectOptions, RealEnv};
 use super::statements::Statements;
 use super::{
-    claim, commit, connect, copy, errors, facts, history, ledger, online, options, outbox, parked, perform,
-    probe, reading, recall, rights, schema, touch, vitals,
+    claim, commit, connect, copy, errors, facts, history, inspect, ledger, online, options, outbox, parked,
+    perform, probe, reading, recall, rehearsal, rights, schema, touch, vitals,
 };
+use crate::rehearsal::{Object, Round, Trial};
 use crate::{
     Asked, Batch, Beside, Copier, Holder, Keeping, Kept, Line, Mark, Missing, OnlineState, Overview, Rows,
     Run, Runs, Sent, Session, StopAsked, Stopping, Target, Tick, Ticker, Touch, Vitals, VitalsAsked,
@@ -57,13 +59,17 @@ pub(super) struct PostgresSession {
     pub(super) polls: AtomicBool,
     /// The table of a tool that is kept beside our own history.
     pub(super) ledger: Option<Ledger>,
+    /// What each step does is looked at and told.
+    pub(super) observed: bool,
 }
 
 impl PostgresSession {
     pub(super) async fn open(target: &Target) -> Result<Self> {
-        let mut options = options::resolve(target.url.as_deref(), &RealEnv)?;
-        options.application_name = target.application.clone();
-        options.logins.clone_from(&target.logins);
+        Self::with(resolved(target)?, target.who.clone()).await
+    }
+
+    /// With what was made of a target.
+    pub(super) async fn with(options: ConnectOptions, who: String) -> Result<Self> {
         let connected = connect::connect(&options).await?;
         Ok(Self {
             client: connected.client,
@@ -73,7 +79,7 @@ impl PostgresSession {
             watch: None,
             backend: 0,
             claim: None,
-            who: target.who.clone(),
+            who,
             ticker: Arc::new(|_| {}),
             stop: Arc::new(|| Stopping::No),
             unsettled: false,
@@ -81,6 +87,7 @@ impl PostgresSession {
             installed: connected.installed,
             polls: AtomicBool::new(false),
             ledger: None,
+            observed: false,
         })
     }
 
@@ -113,6 +120,14 @@ impl PostgresSession {
             (self.ticker)(Tick::Notice(notice));
         }
     }
+}
+
+/// What a target says of the connection.
+pub(super) fn resolved(target: &Target) -> Result<ConnectOptions> {
+    let mut options = options::resolve(target.url.as_deref(), &RealEnv)?;
+    options.application_name = target.application.clone();
+    options.logins.clone_from(&target.logins);
+    Ok(options)
 }
 
 /// Most statements of most migrations cannot change a setting of the session, and a reset costs a round trip.
@@ -309,6 +324,15 @@ impl Session for PostgresSession {
         touch::touch(self, tables, patience).await
     }
 
+    async fn inspect(&mut self) -> Result<Schema> {
+        inspect::inspect(&self.client, self.major).await
+    }
+
+    async fn run_unrecorded(&mut self, sql: &str) -> Result<()> {
+        self.unsettled = true;
+        self.client.batch_execute(sql).await.map_err(|e| errors::fault(e, sql))
+    }
+
     async fn vitals(&mut self, asked: &VitalsAsked) -> Result<Vitals> {
         vitals::vitals(&self.client, asked).await
     }
@@ -327,5 +351,17 @@ impl Session for PostgresSession {
 
     async fn answer_back(&mut self, run: Uuid) -> Result<()> {
         recall::answer(&self.client, run).await
+    }
+
+    async fn schema(&mut self) -> Result<Vec<Object>> {
+        rehearsal::schema(&self.client).await
+    }
+
+    async fn observe(&mut self) -> Result<()> {
+        rehearsal::begin(self).await
+    }
+
+    async fn try_out(&mut self, trial: &Trial<'_>) -> Result<Vec<Round>> {
+        rehearsal::try_out(self, trial).await
     }
 }

@@ -7,12 +7,12 @@ pub(crate) static RULE: Rule = Rule {
     id: "add-column-generated-stored",
     code: "CF1103",
     title: "adding a stored generated column rewrites the table",
-    why: "The column's value is computed for every row and stored: the table and its indexes are written anew under \
-          an ACCESS EXCLUSIVE lock; nobody reads or writes until that is done.",
-    instead: "PostgreSQL 18 has VIRTUAL columns, which are computed when read and cost nothing to add. Before that: a \
+    why: "The column's value is computed for every row and stored: the table and its indexes are written anew. On \
+          PostgreSQL nobody reads or writes until that is done, on MySQL and MariaDB nobody writes.",
+    instead: "PostgreSQL 18, MySQL and MariaDB have VIRTUAL columns, which are computed when read and cost nothing to add. Before that: a \
               plain column, a trigger that fills it, and a backfill in batches; or a view.",
     severity: Severity::Warning,
-    engines: &["postgresql"],
+    engines: &["postgresql", "mysql", "mariadb"],
     aliases: &[],
     check,
 };
@@ -24,6 +24,7 @@ fn check(scene: &Scene, findings: &mut Findings) {
             continue;
         }
         let help = match scene.server_major {
+            _ if scene.engine != "postgresql" => "make it VIRTUAL",
             18.. => "make it VIRTUAL",
             _ => "a plain column, a trigger that fills it, and a backfill in batches",
         };

@@ -10,7 +10,7 @@ pub(crate) static RULE: Rule = Rule {
     why: "The author said until when the reason holds. After that day the allow allows nothing.",
     instead: "Look whether the reason still holds: then give it a new last day, else take the allow out.",
     severity: Severity::Warning,
-    engines: &["postgresql"],
+    engines: &["postgresql", "mysql", "mariadb"],
     aliases: &[],
     check: |_, _| {},
 };

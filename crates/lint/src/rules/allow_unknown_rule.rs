@@ -10,7 +10,7 @@ pub(crate) static RULE: Rule = Rule {
     why: "The author thinks that something is allowed, and it is not: most often the name has a typo.",
     instead: "Correct the name; the finding says which rule is near.",
     severity: Severity::Warning,
-    engines: &["postgresql"],
+    engines: &["postgresql", "mysql", "mariadb"],
     aliases: &[],
     check: |_, _| {},
 };

@@ -11,7 +11,7 @@ pub(crate) static RULE: Rule = Rule {
           somebody puts here.",
     instead: "Take the allow out.",
     severity: Severity::Info,
-    engines: &["postgresql"],
+    engines: &["postgresql", "mysql", "mariadb"],
     aliases: &["unused-ignore"],
     check: |_, _| {},
 };

@@ -11,7 +11,7 @@ pub(crate) static RULE: Rule = Rule {
           without a reason allows nothing.",
     instead: "Write `-- cofferdam:allow RULE reason=\"...\"`.",
     severity: Severity::Warning,
-    engines: &["postgresql"],
+    engines: &["postgresql", "mysql", "mariadb"],
     aliases: &[],
     check: |_, _| {},
 };

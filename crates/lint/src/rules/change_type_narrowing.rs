@@ -1,3 +1,4 @@
+use cofferdam_core::change::MySqlClause;
 use cofferdam_core::{Finding, Findings, Severity, TableChange};
 
 use crate::{Rule, Scene};
@@ -7,20 +8,25 @@ pub(crate) static RULE: Rule = Rule {
     id: "change-type-narrowing",
     code: "CF1037",
     title: "the new type holds less than the old one",
-    why: "A value that does not fit makes the statement fail (SQLSTATE 22001 or 22003) after the table was read under an \
-          ACCESS EXCLUSIVE lock; with a cast in USING it is cut instead, and what was cut is lost. And a version of the \
+    why: "A value that does not fit makes the statement fail (SQLSTATE 22001 or 22003) after the table was read under a \
+          strong lock (on MySQL and MariaDB without the strict sql_mode it is cut silently); with a cast in USING it is cut instead, and what was cut is lost. And a version of the \
           application that still writes long values fails from then on.",
     instead: "Look for values that do not fit first. Add a CHECK as NOT VALID, correct the rows, VALIDATE it, and leave the \
               type as it is: a CHECK says the same without a rewrite.",
     severity: Severity::Warning,
-    engines: &["postgresql"],
+    engines: &["postgresql", "mysql", "mariadb"],
     aliases: &[],
     check,
 };
 
 fn check(scene: &Scene, findings: &mut Findings) {
     for (table, clause, change) in scene.alterations() {
-        let TableChange::AlterType { column, ty, .. } = change else { continue };
+        let (column, ty) = match change {
+            TableChange::AlterType { column, ty, .. } => (column, ty),
+            TableChange::MySql(MySqlClause::ModifyColumn { column }) => (&column.name, &column.ty),
+            TableChange::MySql(MySqlClause::ChangeColumn { from, column }) => (from, &column.ty),
+            _ => continue,
+        };
         let Some(old) = scene.table(table).and_then(|facts| facts.column(column)) else { continue };
         if !narrower(&old.ty, ty) {
             continue;
@@ -30,20 +36,40 @@ fn check(scene: &Scene, findings: &mut Findings) {
             at: scene.clause(clause),
             severity,
             live: scene.live(table),
-            help: Some("look for values that do not fit; a CHECK limits them without a rewrite".into()),
+            help: Some(match scene.engine {
+                "postgresql" => {
+                    "look for values that do not fit; a CHECK limits them without a rewrite".into()
+                }
+                _ => "look for values that do not fit first".into(),
+            }),
             ..scene.finding(&RULE, format!("{column} was {} and holds less as {ty}", old.ty))
         });
     }
 }
 
 /// Whole numbers by their size.
-const WHOLE: &[(&str, u32)] =
-    &[("smallint", 2), ("int2", 2), ("integer", 4), ("int", 4), ("int4", 4), ("bigint", 8), ("int8", 8)];
+const WHOLE: &[(&str, u32)] = &[
+    ("tinyint", 1),
+    ("mediumint", 3),
+    ("smallint", 2),
+    ("int2", 2),
+    ("integer", 4),
+    ("int", 4),
+    ("int4", 4),
+    ("bigint", 8),
+    ("int8", 8),
+];
 
 /// Of types that are understood: the new one surely refuses some values of the old one.
 fn narrower(old: &str, new: &str) -> bool {
     let (old, new) = (old.to_ascii_lowercase(), new.to_ascii_lowercase());
-    let size = |ty: &str| WHOLE.iter().find(|(name, _)| *name == ty).map(|(_, size)| *size);
+    // MySQL shows a width that means nothing. Another sign loses the numbers of one side.
+    let signless = |ty: &str| !ty.contains("unsigned");
+    let whole = |ty: &str| base(ty.split(' ').next().unwrap_or_default()).to_owned();
+    let size = |ty: &str| WHOLE.iter().find(|(name, _)| *name == whole(ty)).map(|(_, size)| *size);
+    if size(&old).is_some() && size(&new).is_some() && signless(&old) && !signless(&new) {
+        return true;
+    }
     if let (Some(old), Some(new)) = (size(&old), size(&new)) {
         return new < old;
     }
@@ -97,6 +123,10 @@ mod tests {
             ("numeric(10,2)", "numeric", false),
             ("numeric", "numeric(10)", true),
             ("text", "jsonb", false),
+            ("int(11)", "bigint(20) unsigned", true),
+            ("int unsigned", "bigint", false),
+            ("int(10) unsigned", "int unsigned", false),
+            ("mediumint", "smallint", true),
         ] {
             assert_eq!(narrower(old, new), says, "{old} to {new}");
         }

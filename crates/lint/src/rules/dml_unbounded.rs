@@ -8,12 +8,12 @@ pub(crate) static RULE: Rule = Rule {
     code: "CF1075",
     title: "every row of a table is changed in one statement",
     why: "An UPDATE without WHERE locks every row until the script commits, so every other writer waits; it writes the \
-          whole table a second time, and leaves the first for VACUUM. A DELETE without WHERE also loses all rows. \
+          whole table a second time, and leaves the first for VACUUM (MySQL, MariaDB: for purge). A DELETE without WHERE also loses all rows. \
           More often than not the WHERE was forgotten.",
     instead: "Say which rows. Where it is all of them, go through the key in batches of a few thousand, each in a \
               transaction of its own.",
     severity: Severity::Warning,
-    engines: &["postgresql"],
+    engines: &["postgresql", "mysql", "mariadb"],
     aliases: &[],
     check,
 };

@@ -13,8 +13,8 @@ pub(crate) static RULE: Rule = Rule {
     instead: "First deploy a version that does not use the column (in many mappers: ignore it), then drop it a release \
               later. Allow the rule with what makes you sure as the reason.",
     severity: Severity::Warning,
-    engines: &["postgresql"],
-    aliases: &["ban-drop-column", "DS103", "destructive"],
+    engines: &["postgresql", "mysql", "mariadb"],
+    aliases: &["ban-drop-column", "DS103", "destructive", "modify_check"],
     check,
 };
 

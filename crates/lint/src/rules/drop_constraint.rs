@@ -8,11 +8,11 @@ pub(crate) static RULE: Rule = Rule {
     code: "CF1065",
     title: "what a constraint kept out may come in",
     why: "The statement is an instant. But a version of the application that relies on the constraint may meet rows that it \
-          forbade, an INSERT ... ON CONFLICT on a unique one fails at once, and it can be added again only when all rows \
+          forbade, in PostgreSQL an INSERT ... ON CONFLICT on a unique one fails at once, and it can be added again only when all rows \
           fit.",
     instead: "Deploy a version that does not rely on it first. Of a foreign key: the lock is taken on the parent, too.",
     severity: Severity::Info,
-    engines: &["postgresql"],
+    engines: &["postgresql", "mysql", "mariadb"],
     aliases: &["CD101"],
     check,
 };

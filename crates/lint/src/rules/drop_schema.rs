@@ -8,10 +8,11 @@ pub(crate) static RULE: Rule = Rule {
     code: "CF1073",
     title: "dropping a schema or a database loses all that is in it",
     why: "Every table in it is gone with the statement; only a backup brings them back. DROP SCHEMA without CASCADE is \
-          refused by the server while anything is in the schema, so it loses nothing.",
+          refused by PostgreSQL while anything is in the schema, so it loses nothing; on MySQL and MariaDB it is DROP \
+          DATABASE.",
     instead: "Drop what is in it piece by piece, each with its own reason; then drop the empty schema without CASCADE.",
     severity: Severity::Warning,
-    engines: &["postgresql"],
+    engines: &["postgresql", "mysql", "mariadb"],
     aliases: &["ban-drop-schema", "ban-drop-database", "DS101", "destructive"],
     check,
 };

@@ -12,7 +12,7 @@ pub(crate) static RULE: Rule = Rule {
     instead: "First let no deployed version use the table. Then rename it, wait a release, take a backup of it, and \
               drop it. Allow the rule with what makes you sure as the reason.",
     severity: Severity::Warning,
-    engines: &["postgresql"],
+    engines: &["postgresql", "mysql", "mariadb"],
     aliases: &["ban-drop-table", "DS102", "destructive"],
     check,
 };

@@ -1,4 +1,4 @@
-use cofferdam_core::change::Column;
+use cofferdam_core::change::{Column, MySqlClause};
 use cofferdam_core::{Action, Finding, Findings, QuotedIdent, Severity, TableChange};
 
 use crate::{Rule, Scene};
@@ -8,16 +8,31 @@ pub(crate) static RULE: Rule = Rule {
     id: "identifier-too-long",
     code: "CF1084",
     title: "a name is longer than the server keeps",
-    why: "PostgreSQL cuts names silently after 63 bytes. The object then has another name than the script says: two \
+    why: "MySQL and MariaDB refuse names of more than 64 characters. PostgreSQL cuts names silently after 63 bytes. The object then has another name than the script says: two \
           long names may become the same one, and tools that look for the full name find nothing.",
-    instead: "Choose a name of at most 63 bytes.",
+    instead: "Choose a name of at most 63 bytes (MySQL, MariaDB: 64 characters).",
     severity: Severity::Error,
-    engines: &["postgresql"],
+    engines: &["postgresql", "mysql", "mariadb"],
     aliases: &[],
     check,
 };
 
+/// The longest name that MySQL and MariaDB take (error 1059).
+const MYSQL_CHARACTERS: usize = 64;
+
 fn check(scene: &Scene, findings: &mut Findings) {
+    if scene.engine != "postgresql" {
+        for name in names(scene.action()).into_iter().filter(|name| name.chars().count() > MYSQL_CHARACTERS) {
+            findings.push(Finding {
+                help: Some(format!("choose a name of at most {MYSQL_CHARACTERS} characters")),
+                ..scene.finding(
+                    &RULE,
+                    format!("{name} has {} characters, so the server refuses it", name.chars().count()),
+                )
+            });
+        }
+        return;
+    }
     for name in names(scene.action()) {
         if name.len() > QuotedIdent::MAX_BYTES {
             let mut keep = QuotedIdent::MAX_BYTES;
@@ -58,7 +73,10 @@ fn names(action: &Action) -> Vec<&str> {
             .filter_map(|change| match change {
                 TableChange::AddColumn { column, .. } => Some(of_column(column)),
                 TableChange::AddConstraint(constraint) => constraint.name.as_deref(),
-                TableChange::RenameTo { to }
+                TableChange::MySql(MySqlClause::AddIndex(index)) => index.name.as_deref(),
+                TableChange::MySql(MySqlClause::ChangeColumn { column, .. }) => Some(of_column(column)),
+                TableChange::MySql(MySqlClause::RenameIndex { to, .. })
+                | TableChange::RenameTo { to }
                 | TableChange::RenameColumn { to, .. }
                 | TableChange::RenameConstraint { to, .. } => Some(to),
                 _ => None,

@@ -1,4 +1,4 @@
-use cofferdam_core::{Action, Finding, Findings, Severity};
+use cofferdam_core::{Action, Finding, Findings, Severity, TableChange};
 
 use crate::{Rule, Scene};
 
@@ -13,12 +13,23 @@ pub(crate) static RULE: Rule = Rule {
     instead: "If it is a mistake, correct it. If it is right, read the server's manual for the lock it takes, try it \
               on a copy, and allow it with that as the reason.",
     severity: Severity::Warning,
-    engines: &["postgresql"],
+    engines: &["postgresql", "mysql", "mariadb"],
     aliases: &["syntax-error"],
     check,
 };
 
 fn check(scene: &Scene, findings: &mut Findings) {
+    // A clause of MySQL that is not understood counts as the heaviest; one of PostgreSQL is understood and needs nothing.
+    if let (Action::AlterTable { changes, .. }, true) = (scene.action(), scene.engine != "postgresql") {
+        for (clause, change) in changes.iter().enumerate() {
+            let TableChange::Other { text } = change else { continue };
+            findings.push(Finding {
+                at: scene.clause(clause),
+                help: Some("correct it, or allow it with what you know of its lock as the reason".into()),
+                ..scene.finding(&RULE, format!("this clause is not analysed: {text}"))
+            });
+        }
+    }
     let Action::Unparsed { why } = scene.action() else { return };
     findings.push(Finding {
         notes: vec![why.clone()],

@@ -12,7 +12,7 @@ pub(crate) static RULE: Rule = Rule {
     instead: "Add a column of the new name, keep both in sync, fill it in batches, let the application move over, and \
               drop the old one a release later. Or leave the name and map it in the application.",
     severity: Severity::Warning,
-    engines: &["postgresql"],
+    engines: &["postgresql", "mysql", "mariadb"],
     aliases: &["renaming-column", "BC102", "incompatible"],
     check,
 };

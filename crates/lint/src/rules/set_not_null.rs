@@ -59,7 +59,7 @@ fn check(scene: &Scene, findings: &mut Findings) {
             // A look says more than statistics, which may be old.
             Some(DataAnswer::Yes) => (Some(true), None),
             Some(DataAnswer::No) => (Some(false), None),
-            Some(DataAnswer::NotKnown(_)) | None => (nulls, suspected),
+            Some(DataAnswer::NotKnown(_) | DataAnswer::About(_)) | None => (nulls, suspected),
         };
         let finding = match looked {
             Some(DataAnswer::No) => {

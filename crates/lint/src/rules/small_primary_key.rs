@@ -8,11 +8,11 @@ pub(crate) static RULE: Rule = Rule {
     id: "small-primary-key",
     code: "CF1085",
     title: "a numbered primary key is smaller than bigint",
-    why: "An integer key ends at 2147483647. On that day every INSERT fails, and the way out is to rewrite the table \
+    why: "An integer key ends at 2147483647 (MySQL, unsigned: at 4294967295). On that day every INSERT fails, and the way out is to rewrite the table \
           and every table that refers to it. The four bytes saved are mostly lost to alignment anyway.",
     instead: "Use bigint, for the key and for the columns that refer to it.",
     severity: Severity::Info,
-    engines: &["postgresql"],
+    engines: &["postgresql", "mysql", "mariadb"],
     aliases: &["prefer-big-int", "prefer-bigint-over-int", "prefer-bigint-over-smallint"],
     check,
 };
@@ -44,12 +44,34 @@ fn counts(column: &Column) -> bool {
 }
 
 fn small(column: &Column) -> bool {
+    // Without the width for display that MySQL takes, and its sign.
+    let ty = column.ty.split(['(', ' ']).next().unwrap_or_default();
     matches!(
-        column.ty.as_str(),
-        "int" | "integer" | "int4" | "smallint" | "int2" | "serial" | "serial4" | "smallserial" | "serial2"
+        ty,
+        "tinyint"
+            | "mediumint"
+            | "int"
+            | "integer"
+            | "int4"
+            | "smallint"
+            | "int2"
+            | "serial"
+            | "serial4"
+            | "smallserial"
+            | "serial2"
     )
 }
 
 fn end(column: &Column) -> &'static str {
-    if column.ty.starts_with("small") || column.ty.ends_with('2') { "32767" } else { "2147483647" }
+    let ty = column.ty.split(['(', ' ']).next().unwrap_or_default();
+    match (ty, column.ty.contains("unsigned")) {
+        ("tinyint", false) => "127",
+        ("tinyint", true) => "255",
+        ("mediumint", false) => "8388607",
+        ("mediumint", true) => "16777215",
+        ("smallint", true) => "65535",
+        ("smallint" | "smallserial" | "int2" | "serial2", _) => "32767",
+        (_, true) => "4294967295",
+        _ => "2147483647",
+    }
 }

@@ -8,12 +8,12 @@ pub(crate) static RULE: Rule = Rule {
     id: "table-without-primary-key",
     code: "CF1082",
     title: "a table has no primary key",
-    why: "Without a key a row cannot be told from its twin: logical replication refuses UPDATE and DELETE on the \
-          table, online changes cannot copy it in pieces or verify the copy, and duplicates cannot be removed one by \
+    why: "Without a key a row cannot be told from its twin: logical replication of PostgreSQL refuses UPDATE and DELETE \
+          on the table, a replica of MySQL reads all of it for each row that changes, online changes cannot copy it in pieces or verify the copy, and duplicates cannot be removed one by \
           one.",
     instead: "Give it a primary key now, while that costs nothing.",
     severity: Severity::Warning,
-    engines: &["postgresql"],
+    engines: &["postgresql", "mysql", "mariadb"],
     aliases: &[],
     check,
 };

@@ -7,12 +7,12 @@ pub(crate) static RULE: Rule = Rule {
     id: "truncate",
     code: "CF1074",
     title: "TRUNCATE loses all rows of a table",
-    why: "The rows are gone with the commit; only a backup brings them back. TRUNCATE takes an ACCESS EXCLUSIVE lock, \
-          fires no row triggers, and with CASCADE empties every table that refers to this one.",
+    why: "The rows are gone with the commit; only a backup brings them back. Nobody reads or writes \
+          meanwhile, no row triggers fire, and with CASCADE PostgreSQL empties every table that refers to this one.",
     instead: "Delete the rows that must go, by key and in batches. Allow the rule with what makes you sure as the \
               reason.",
     severity: Severity::Warning,
-    engines: &["postgresql"],
+    engines: &["postgresql", "mysql", "mariadb"],
     aliases: &["ban-truncate-cascade", "destructive"],
     check,
 };

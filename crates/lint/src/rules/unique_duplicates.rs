@@ -8,13 +8,13 @@ pub(crate) static RULE: Rule = Rule {
     id: "unique-duplicates",
     code: "CF1048",
     title: "values that are to be unique are there twice",
-    why: "ADD UNIQUE, ADD PRIMARY KEY and CREATE UNIQUE INDEX fail with SQLSTATE 23505 at the first two rows that are the \
+    why: "ADD UNIQUE, ADD PRIMARY KEY and CREATE UNIQUE INDEX fail with SQLSTATE 23505 (MySQL, MariaDB: error 1062) at the first two rows that are the \
           same, after the table was read; CONCURRENTLY leaves an invalid index behind. This rule speaks only where the \
           database was asked and two such rows were seen.",
     instead: "Find them with GROUP BY ... HAVING count(*) > 1, decide which to keep, and see that the application makes no \
               new ones; then add the constraint.",
     severity: Severity::Error,
-    engines: &["postgresql"],
+    engines: &["postgresql", "mysql", "mariadb"],
     aliases: &["MF102"],
     check,
 };
@@ -34,7 +34,10 @@ fn check(scene: &Scene, findings: &mut Findings) {
             live: scene.live(&table),
             notes: vec![
                 format!("two rows with the same {columns} were seen"),
-                "fails with SQLSTATE 23505".into(),
+                format!(
+                    "fails with {}",
+                    if scene.engine == "postgresql" { "SQLSTATE 23505" } else { "error 1062" }
+                ),
             ],
             help: Some(format!(
                 "SELECT {columns}, count(*) FROM {table} GROUP BY {columns} HAVING count(*) > 1 shows them"

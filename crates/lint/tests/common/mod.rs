@@ -1,6 +1,7 @@
 //! Fixtures: scripts with what is to be known beside them in their first lines.
 //!
-//! `-- facts: {json}` (as `Facts`, what is left out has its default), `-- created: a, b`, `-- server: 18`.
+//! `-- facts: {json}` (as `Facts`, what is left out has its default), `-- created: a, b`, `-- server: 18`,
+//! `-- naming: kind pattern`, `-- engine: mysql`.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,8 +10,8 @@ use std::path::{Path, PathBuf};
 use cofferdam_core::facts::{ColumnFacts, ConstraintFacts, IndexFacts, Server, Table};
 use cofferdam_core::{Facts, Findings, Name, Script};
 use cofferdam_dialects::Parsed;
-use cofferdam_dialects::postgres::read;
-use cofferdam_lint::{Options, lint};
+use cofferdam_dialects::dialect;
+use cofferdam_lint::{Convention, Options, lint};
 use serde_json::{Map, Value};
 
 /// A script and what is known beside it.
@@ -21,6 +22,8 @@ pub(crate) struct Fixture {
     pub(crate) facts: Option<Facts>,
     pub(crate) created: BTreeSet<Name>,
     pub(crate) server_major: u32,
+    pub(crate) naming: Vec<Convention>,
+    pub(crate) engine: String,
 }
 
 impl Fixture {
@@ -37,13 +40,15 @@ impl Fixture {
             no_transaction: false,
             today: jiff::civil::date(2026, 11, 21),
             server_major: self.server_major,
+            naming: &self.naming,
         };
-        lint(script, &parsed(script), &options)
+        lint(script, &self.parsed(script), &options)
     }
-}
 
-pub(crate) fn parsed(script: &Script) -> Parsed {
-    read(script).unwrap_or_else(|refusal| panic!("{}: {refusal:?}", script.path))
+    pub(crate) fn parsed(&self, script: &Script) -> Parsed {
+        let read = dialect(&self.engine).unwrap_or_else(|| panic!("no engine {}", self.engine)).read;
+        read(script).unwrap_or_else(|refusal| panic!("{}: {refusal:?}", script.path))
+    }
 }
 
 pub(crate) fn folder() -> PathBuf {
@@ -80,9 +85,18 @@ fn load(path: &Path) -> Fixture {
         file: name_of(path),
         facts: header("facts").map(|json| facts(&json)),
         created,
+        engine: header("engine").unwrap_or_else(|| "postgresql".to_owned()),
         server_major: header("server").map_or(15, |major| major.parse().unwrap()),
+        naming: naming(&text),
         script: Script::new(name_of(path), text),
     }
+}
+
+fn naming(text: &str) -> Vec<Convention> {
+    let lines = text.lines().filter_map(|line| line.strip_prefix("-- naming: ")?.split_once(' '));
+    lines
+        .map(|(kind, pattern)| Convention::new(kind, pattern, Some("as we agreed".into())).unwrap())
+        .collect()
 }
 
 /// Facts from JSON in which everything may be left out.

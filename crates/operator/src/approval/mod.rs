@@ -18,6 +18,7 @@ use serde_json::json;
 
 use cofferdam_api::{DatabaseMigration, MigrationApproval, names};
 
+use crate::failpoint::reached;
 use crate::lease::Election;
 use crate::log::log;
 use judge::Seen;
@@ -102,8 +103,9 @@ async fn reconcile(object: Arc<Guarded>, context: Arc<Context>) -> Result<Action
         "status": status,
     });
     let parameters = PatchParams::apply(names::OPERATOR).force();
+    reached("operator.approval.write")?;
     match approvals.patch_status(&seen.approval.name_any(), &parameters, &Patch::Apply(&patch)).await {
-        Ok(_) => Ok(next),
+        Ok(_) => reached("operator.approval.written").map(|()| next),
         // It was deleted a moment ago.
         Err(kube::Error::Api(status)) if status.is_not_found() => Ok(Action::await_change()),
         Err(error) => Err(error),

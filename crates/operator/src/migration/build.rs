@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use cofferdam_api::DatabaseMigration;
 use cofferdam_api::names::{LABEL_GENERATION, LABEL_MIGRATION};
+use cofferdam_api::reference::SecretKeyRef;
 
 use super::container;
 use super::container_job;
@@ -39,6 +40,12 @@ pub fn job(migration: &DatabaseMigration, work: &Work, settings: &RunnerSettings
     let annotations = annotations(migration, work);
     let mounted = mounted_image(migration, settings);
     let (mut volumes, mut mounts) = volumes(migration, mounted);
+    if let Some(key) = identity(migration, work) {
+        let items = json!([{ "key": key.key, "path": "identity" }]);
+        let source = json!({ "secretName": key.name, "defaultMode": MODE, "items": items });
+        volumes.push(json!({ "name": "backup-identity", "secret": source }));
+        mounts.push(json!({ "name": "backup-identity", "mountPath": contract::IDENTITY, "readOnly": true }));
+    }
     let told = notifying(migration, settings);
     volumes.extend(told.volumes);
     mounts.extend(told.mounts);
@@ -54,6 +61,9 @@ pub fn job(migration: &DatabaseMigration, work: &Work, settings: &RunnerSettings
     ];
     if let Some(left) = &work.left {
         environment.push((contract::LEFT, serde_json::to_string(left).map_err(|e| e.to_string())?));
+    }
+    if let Some(why) = &work.why {
+        environment.push((contract::WHY, why.clone()));
     }
     if let Some(image) = mounted {
         environment.push((contract::MOUNTED, image.to_owned()));
@@ -113,6 +123,12 @@ pub fn job(migration: &DatabaseMigration, work: &Work, settings: &RunnerSettings
         },
     });
     serde_json::from_value(job).map_err(|e| e.to_string())
+}
+
+/// The key that opens the backup: only who restores needs it, so nobody else gets it.
+fn identity<'a>(migration: &'a DatabaseMigration, work: &Work) -> Option<&'a SecretKeyRef> {
+    let backup = migration.spec.backup.as_ref().filter(|_| work.kind == Kind::Rollback)?;
+    backup.identity_secret_ref.as_ref().filter(|_| backup.restore_on_rollback)
 }
 
 /// The labels of a Job and its Pods.

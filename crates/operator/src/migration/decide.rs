@@ -270,7 +270,11 @@ fn after(seen: &Seen, job: &Job, kind: Kind) -> Decision {
                 && kind == Kind::Apply
                 && taken_back_for_time(seen)
             {
-                return begin(seen, Kind::Rollback, None);
+                let mut decision = begin(seen, Kind::Rollback, None);
+                if let Some(work) = &mut decision.start {
+                    work.why = Some(outcome.message);
+                }
+                return decision;
             }
             let message = match kind {
                 Kind::Rollback => gate::because(seen, &outcome.message),
@@ -446,7 +450,10 @@ pub(super) fn begin(seen: &Seen, kind: Kind, approved: Option<String>) -> Decisi
         return decision.again(SOON);
     }
     let left = container::last(seen).filter(|_| kind == Kind::Apply).map(|job| container::left(seen, job));
-    let work = Work { kind, approved, before: jobs, left, login: None, image: None };
+    // A person who asks has a reason of his own.
+    let found = gate::broken(seen).filter(|_| kind == Kind::Rollback && !work::asked(migration, kind));
+    let why = found.map(str::to_owned);
+    let work = Work { kind, approved, before: jobs, left, login: None, image: None, why };
     let phase = if kind == Kind::Rollback { Phase::RollingBack } else { Phase::Pending };
     // In the words of the next look, which then has nothing new to say.
     let name = work.job_name(migration);

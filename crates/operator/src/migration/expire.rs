@@ -153,8 +153,15 @@ mod tests {
     #[test]
     fn what_failed_keeps_the_jobs_of_its_spec() {
         let one = migration(|_| {});
-        let work =
-            Work { kind: Kind::Apply, approved: None, before: 0, left: None, login: None, image: None };
+        let work = Work {
+            kind: Kind::Apply,
+            approved: None,
+            before: 0,
+            left: None,
+            login: None,
+            image: None,
+            why: None,
+        };
         let job = super::super::build::job(&one, &work, &settings()).unwrap();
         let other = migration(|m| m["spec"]["database"]["database"] = json!("billing"));
         for (phase, of_it, of_another) in

@@ -178,7 +178,9 @@ fn taken_back_for_metrics(migration: &DatabaseMigration) -> bool {
 /// Whether there is a way back, the runner finds out: it does nothing where there is none.
 fn taken_back(seen: &Seen, why: &str) -> Decision {
     let mut decision = begin(seen, Kind::Rollback, None);
-    if decision.start.is_some() {
+    if let Some(work) = &mut decision.start {
+        // What is told of the run says it, too.
+        work.why = Some(why.to_owned());
         decision.reason = Reason::RollingBack;
         decision.message = format!("{why}; the change is being taken back");
     } else {
@@ -206,9 +208,16 @@ fn failed(seen: &Seen, job: &Job, outcome: Outcome, message: String) -> Decision
 
 /// What a Job that took a change back said, with the metric that it was for.
 pub(super) fn because(seen: &Seen, message: &str) -> String {
-    let bake = seen.migration.status.as_ref().and_then(|status| status.post_checks.as_ref());
-    match bake {
-        Some(Bake { result: BakeResult::Failed, message: Some(why), .. }) => format!("{why}; {message}"),
-        _ => message.to_owned(),
+    match broken(seen) {
+        Some(why) => format!("{why}; {message}"),
+        None => message.to_owned(),
+    }
+}
+
+/// The metric that broke after the change, by the status.
+pub(super) fn broken(seen: &Seen) -> Option<&str> {
+    match seen.migration.status.as_ref()?.post_checks.as_ref()? {
+        Bake { result: BakeResult::Failed, message: Some(why), .. } => Some(why),
+        _ => None,
     }
 }

@@ -514,7 +514,15 @@ fn what_an_older_version_made_is_taken_back_and_ended_all_the_same() {
         m["spec"]["database"]["type"] = json!("mysql");
     }));
     assert_eq!(said(&made), (Phase::Failed, Reason::SpecInvalid, None));
-    let work = Work { kind: Kind::Apply, approved: None, before: 0, left: None, login: None, image: None };
+    let work = Work {
+        kind: Kind::Apply,
+        approved: None,
+        before: 0,
+        left: None,
+        login: None,
+        image: None,
+        why: None,
+    };
     let mut job = build::job(&made.migration, &work, &settings()).unwrap();
     job.metadata.uid = Some("job-0".into());
     made.jobs.push(job);
@@ -578,7 +586,15 @@ fn a_job_that_was_removed_is_not_made_again_for_what_has_ended() {
 }
 
 fn made(change: impl FnOnce(&mut Value), kind: Kind) -> Job {
-    let work = Work { kind, approved: Some(PLAN.into()), before: 0, left: None, login: None, image: None };
+    let work = Work {
+        kind,
+        approved: Some(PLAN.into()),
+        before: 0,
+        left: None,
+        login: None,
+        image: None,
+        why: None,
+    };
     build::job(&migration(change), &work, &settings()).unwrap()
 }
 

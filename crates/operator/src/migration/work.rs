@@ -38,6 +38,8 @@ pub struct Work {
     pub login: Option<Login>,
     /// The image that a container of the user is started from, by its digest, where a signature is asked for.
     pub image: Option<String>,
+    /// Why a change is taken back, where it is no person who asks.
+    pub why: Option<String>,
 }
 
 /// The digest of what stands still while a run is active: a Job that carries the same is a Job for this spec, also where

@@ -140,9 +140,9 @@ pub struct Policies {
     pub require_rollback: bool,
     /// Each script has one that proves it.
     pub require_validation: bool,
-    /// What would be done is shown, and looked at, before it is done.
+    /// The plans of all databases are made and judged before the first is changed.
     pub dry_run_first: bool,
-    /// What an upgrade destroys is saved before.
+    /// What an upgrade destroys is saved before, and an upgrade without a place for it is refused.
     pub backup_before_upgrade: bool,
 }
 

@@ -1,6 +1,7 @@
 //! The example of the repository, read, judged, travelled and extended; and each thing that can be wrong with it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
+mod deploy;
 mod files;
 mod gate;
 mod mongodb;

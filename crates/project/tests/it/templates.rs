@@ -38,7 +38,7 @@ fn docs_example_has_what_the_templates_write() {
     for template in TEMPLATES.iter().filter(|template| template.id != "schema") {
         let file = file(template, &project, "migrations", "0.1.0").unwrap();
         assert!(
-            !["@PROJECT@", "@DIR@", "@TOOL@"].iter().any(|mark| file.text.contains(mark)),
+            !["@PROJECT@", "@DIR@", "@TOOL@", "@VERSION@"].iter().any(|mark| file.text.contains(mark)),
             "{}",
             file.text
         );

@@ -6,11 +6,12 @@ use std::time::Duration;
 use cofferdam_core::approval::Awaited;
 use cofferdam_core::fault::Result;
 use cofferdam_core::journal::{Entry, What};
-use cofferdam_core::{Code, Refusal};
+use cofferdam_core::{Code, Refusal, failpoint};
 use cofferdam_engines::Session;
 use uuid::Uuid;
 
 use super::{Matter, Terms};
+use crate::drive::lost;
 
 /// So many rows are read at once.
 const ROWS: u32 = 200;
@@ -52,6 +53,9 @@ pub async fn announce(session: &mut dyn Session, awaited: Awaited) -> Result<boo
     // One that is at work tells its own story, and whoever waits for it comes again.
     session.claim(Duration::ZERO).await?;
     let written = session.append(What::Awaited { awaited: Box::new(awaited) }).await;
+    if written.is_ok() && failpoint::hit("notify.awaited") {
+        return Err(lost("notify.awaited"));
+    }
     session.release().await?;
     written.map(|()| true)
 }

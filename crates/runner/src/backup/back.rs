@@ -10,15 +10,14 @@ use cofferdam_core::backup::{TableCopy, Taken};
 use cofferdam_core::change::Action;
 use cofferdam_core::fault::Result;
 use cofferdam_core::history::Applied;
-use cofferdam_core::journal::What;
 use cofferdam_core::plan::{Act, Step, Undo};
-use cofferdam_core::{Code, Fault, Limits, Name, Phase, Plan, Refusal};
+use cofferdam_core::{Code, Fault, Name, Plan, Refusal};
 use cofferdam_engines::copy::{Existing, Reach, Wanted};
-use cofferdam_engines::{Line, Runs, Session};
+use cofferdam_engines::{Runs, Session};
 use cofferdam_strategies::back;
 
+use super::restore::refuse_without_key;
 use super::{restore, taken_before};
-use crate::drive::{Driver, way};
 use crate::guard::Stop;
 use crate::{Policy, SharedReporter};
 
@@ -32,6 +31,8 @@ pub struct Restoring {
     pub credentials: Credentials,
     /// Of its parts, where they are encrypted.
     pub keys: Keys,
+    /// Whoever set it up agreed to what a backup does not have: it is written down, and nobody is asked again.
+    pub agreed: bool,
 }
 
 impl std::fmt::Debug for Restoring {
@@ -68,20 +69,35 @@ pub(crate) async fn planned(
     let mut plan = back::restored_plan(applied, &dropped.applied_by, |step| drops(step).is_some())
         .map_err(Fault::Refused)?;
     plan.strategy = STRATEGY.into();
-    let manifest = &dropped.found.manifest;
     for copy in &dropped.tables {
         there(session, copy).await?;
-        let table = &copy.shape.table;
-        plan.losses.push(format!(
-            "what was written to {table} after {} and before it was dropped at {}: the backup of {} rows is of that time",
-            manifest.taken_at, dropped.at, copy.sum.rows
-        ));
-        plan.losses.push(format!(
-            "defaults, checks, indexes but the primary key, foreign keys, triggers, partitions, rights and views of \
-             {table}: a backup has rows, columns and the key"
-        ));
+    }
+    if !restoring.agreed {
+        plan.losses = dropped.missing();
     }
     Ok(plan)
+}
+
+impl Dropped {
+    /// What will be missing of the tables once they are restored.
+    fn missing(&self) -> Vec<String> {
+        let taken_at = &self.found.manifest.taken_at;
+        let of = |copy: &TableCopy| {
+            let table = &copy.shape.table;
+            [
+                format!(
+                    "what was written to {table} after {taken_at} and before it was dropped at {}: the backup of {} rows \
+                     is of that time",
+                    self.at, copy.sum.rows
+                ),
+                format!(
+                    "defaults, checks, indexes but the primary key, foreign keys, triggers, partitions, rights and views \
+                     of {table}: a backup has rows, columns and the key"
+                ),
+            ]
+        };
+        self.tables.iter().flat_map(of).collect()
+    }
 }
 
 /// Restores the tables, each in one transaction. Those that are there already as they were saved are left: another
@@ -113,16 +129,8 @@ pub(crate) async fn bring_back(
     let rows = |copy: &TableCopy| {
         format!("{} was restored from {location}: {} rows", copy.shape.table, copy.sum.rows)
     };
-    Ok(dropped.tables.iter().map(rows).collect())
-}
-
-impl Driver<'_> {
-    /// Notes what was restored, before the first step.
-    pub(crate) async fn restored(&mut self, notes: Vec<String>) -> Result<()> {
-        let mut lines = way(self.run.phase, Phase::Expanding)?;
-        lines.extend(notes.into_iter().map(|text| Line::Write(What::Noted { text })));
-        self.commit(Phase::Expanding, lines, Limits::default(), false).await
-    }
+    let missing = dropped.missing().into_iter().map(|what| format!("not in it: {what}"));
+    Ok(dropped.tables.iter().map(rows).chain(missing).collect())
 }
 
 /// Everything that has to be known, or why it cannot be done.
@@ -175,6 +183,7 @@ async fn dropped(
     };
     let place = Place::open(place, &restoring.credentials)?;
     let found = place.manifest(id).await?;
+    refuse_without_key(&place, &found.manifest, &restoring.keys)?;
     let mut tables = Vec::new();
     for name in names {
         let is = |copy: &&TableCopy| {

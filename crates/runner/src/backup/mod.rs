@@ -68,6 +68,14 @@ impl Backups {
     }
 }
 
+/// Whether something of what a plan destroys is to be saved before it.
+///
+/// # Errors
+/// `BackupBlind` where that cannot be told.
+pub fn wanted(plan: &Plan, backups: &Backups) -> Result<bool> {
+    Ok(need::need(plan, &Default::default(), backups)?.is_some())
+}
+
 /// Refuses plans whose backup could not be taken, before the first of them begins: a place that does not answer, or a
 /// statement of which it cannot be read what it destroys.
 pub(crate) async fn refuse_what_cannot_be_saved(plans: &[&Plan], policy: &Policy) -> Result<()> {

@@ -128,7 +128,7 @@ async fn refuse_another_manifest(session: &mut dyn Session, place: &Place, found
     Ok(())
 }
 
-fn refuse_without_key(place: &Place, manifest: &Manifest, keys: &Keys) -> Result<()> {
+pub(super) fn refuse_without_key(place: &Place, manifest: &Manifest, keys: &Keys) -> Result<()> {
     if manifest.encrypted_to.is_empty() || !keys.is_empty() {
         return Ok(());
     }

@@ -13,22 +13,22 @@ use super::ground::Ground;
 
 /// A line of its progress.
 #[derive(Debug, Clone)]
-pub(super) struct Event {
+pub(in crate::bench) struct Event {
     /// When it was read, in seconds since 1970: the clock of pgbench's log.
-    pub(super) at: f64,
-    pub(super) value: Value,
+    pub(in crate::bench) at: f64,
+    pub(in crate::bench) value: Value,
 }
 
 /// When a part was at work.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Stretch {
-    pub(super) part: Part,
-    pub(super) from: f64,
-    pub(super) to: f64,
+pub(in crate::bench) struct Stretch {
+    pub(in crate::bench) part: Part,
+    pub(in crate::bench) from: f64,
+    pub(in crate::bench) to: f64,
 }
 
 /// One that runs. Dropped, it is killed.
-pub(super) struct Change {
+pub(in crate::bench) struct Change {
     child: Child,
     program: String,
     began: Instant,
@@ -41,12 +41,12 @@ pub(super) struct Change {
 
 /// One that ended well.
 #[derive(Debug)]
-pub(super) struct Done {
+pub(in crate::bench) struct Done {
     /// From before it was started until it was gone.
-    pub(super) took: Duration,
-    pub(super) events: Vec<Event>,
+    pub(in crate::bench) took: Duration,
+    pub(in crate::bench) events: Vec<Event>,
     /// The most memory that it had resident, in KiB.
-    pub(super) peak: u64,
+    pub(in crate::bench) peak: u64,
 }
 
 /// Its exit code after `abort`: taken back, and nothing is left.
@@ -57,7 +57,7 @@ const LOOK: Duration = Duration::from_millis(20);
 
 impl Change {
     /// Starts it.
-    pub(super) fn begin(
+    pub(in crate::bench) fn begin(
         ground: &Ground<'_>,
         table: &str,
         clauses: &str,
@@ -82,7 +82,7 @@ impl Change {
     }
 
     /// Waits until it tells what is asked for.
-    pub(super) fn until(&mut self, wanted: impl Fn(&Event) -> bool) -> Result<Event, String> {
+    pub(in crate::bench) fn until(&mut self, wanted: impl Fn(&Event) -> bool) -> Result<Event, String> {
         let mut seen = 0;
         loop {
             if let Some(found) = self.events[seen..].iter().find(|event| wanted(event)) {
@@ -96,12 +96,12 @@ impl Change {
     }
 
     /// Waits until a part begins.
-    pub(super) fn until_begun(&mut self, part: Part) -> Result<Event, String> {
+    pub(in crate::bench) fn until_begun(&mut self, part: Part) -> Result<Event, String> {
         self.until(|event| event.value["event"] == "stepBegan" && part_of(&event.value) == Some(part))
     }
 
     /// Waits until it has done so much of what it is doing.
-    pub(super) fn until_done(&mut self, doing: &str, share: f64) -> Result<Event, String> {
+    pub(in crate::bench) fn until_done(&mut self, doing: &str, share: f64) -> Result<Event, String> {
         self.until(|event| {
             let number = |name: &str| event.value[name].as_f64().unwrap_or(0.0);
             event.value["doing"] == doing
@@ -111,7 +111,7 @@ impl Change {
     }
 
     /// Waits for its end.
-    pub(super) fn wait(mut self) -> Result<Done, String> {
+    pub(in crate::bench) fn wait(mut self) -> Result<Done, String> {
         while self.read() {}
         let end = self.child.wait().map_err(|e| e.to_string())?;
         let took = self.began.elapsed();
@@ -122,14 +122,14 @@ impl Change {
     }
 
     /// Waits until it has given up, as somebody asked it to.
-    pub(super) fn wait_given_up(mut self) -> Result<(), String> {
+    pub(in crate::bench) fn wait_given_up(mut self) -> Result<(), String> {
         while self.read() {}
         let end = self.child.wait().map_err(|e| e.to_string())?;
         if end.code() == Some(GIVEN_UP) { Ok(()) } else { Err(self.failed(&format!("with {end}"))) }
     }
 
     /// Kills it where it is, and says how long it had run and what it told.
-    pub(super) fn kill(mut self) -> Result<(Duration, Vec<Event>), String> {
+    pub(in crate::bench) fn kill(mut self) -> Result<(Duration, Vec<Event>), String> {
         self.child.kill().map_err(|e| e.to_string())?;
         let ran = self.began.elapsed();
         while self.read() {}
@@ -165,22 +165,22 @@ impl Drop for Change {
 }
 
 impl Done {
-    pub(super) fn stretches(&self) -> Vec<Stretch> {
+    pub(in crate::bench) fn stretches(&self) -> Vec<Stretch> {
         stretches(&self.events)
     }
 
-    pub(super) fn stretch(&self, part: Part) -> Option<Stretch> {
+    pub(in crate::bench) fn stretch(&self, part: Part) -> Option<Stretch> {
         self.stretches().into_iter().find(|stretch| stretch.part == part)
     }
 
     /// How long the tables were locked, in milliseconds, as it told.
-    pub(super) fn locked(&self) -> Option<f64> {
+    pub(in crate::bench) fn locked(&self) -> Option<f64> {
         self.events.iter().find_map(|event| locked(event.value["text"].as_str()?))
     }
 }
 
 /// The parts that ended, in order.
-pub(super) fn stretches(events: &[Event]) -> Vec<Stretch> {
+pub(in crate::bench) fn stretches(events: &[Event]) -> Vec<Stretch> {
     let begun = |part: Part, before: f64| {
         let begins = |event: &&Event| {
             event.at <= before && event.value["event"] == "stepBegan" && part_of(&event.value) == Some(part)
@@ -206,7 +206,7 @@ fn locked(text: &str) -> Option<f64> {
 }
 
 /// Seconds since 1970.
-pub(super) fn now() -> f64 {
+pub(in crate::bench) fn now() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
 }
 

@@ -118,7 +118,7 @@ pub(super) fn run(asked: &Asked, product: &Product) -> Result<Value, String> {
 }
 
 /// Transactions a second that the server can do.
-pub(super) fn saturated(ground: &Ground<'_>, seconds: u64) -> Result<f64, String> {
+pub(in crate::bench) fn saturated(ground: &Ground<'_>, seconds: u64) -> Result<f64, String> {
     let all =
         Writers { name: "all", script: Script::Tpcb, clients: CLIENTS, rate: None, seconds: Some(seconds) };
     Ok(Load::begin(ground, &all)?.wait()?.rate_after(2.0))

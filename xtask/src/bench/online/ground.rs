@@ -22,21 +22,26 @@ const SETTINGS: &[(&str, &str)] = &[
 ];
 
 /// A running server, and a folder for what a measure writes.
-pub(super) struct Ground<'p> {
-    pub(super) product: &'p Product,
-    pub(super) server: Server,
-    pub(super) binaries: Binaries,
-    pub(super) folder: TempDir,
+pub(in crate::bench) struct Ground<'p> {
+    pub(in crate::bench) product: &'p Product,
+    pub(in crate::bench) server: Server,
+    pub(in crate::bench) binaries: Binaries,
+    pub(in crate::bench) folder: TempDir,
 }
 
 /// The database in which something is measured: a fresh copy of another each time.
-pub(super) const DATABASE: &str = "bench";
+pub(in crate::bench) const DATABASE: &str = "bench";
 
 impl<'p> Ground<'p> {
     /// A server that loses nothing when the machine goes down, with `wal_level` as given.
-    pub(super) fn start(product: &'p Product, wal_level: &str) -> Result<Self, String> {
+    pub(in crate::bench) fn start(product: &'p Product, wal_level: &str) -> Result<Self, String> {
+        Self::with(product, &[("wal_level", wal_level)])
+    }
+
+    /// The same with more settings.
+    pub(in crate::bench) fn with(product: &'p Product, more: &[(&str, &str)]) -> Result<Self, String> {
         let binaries = find_or_fetch(&mut |_| {}).map_err(|e| e.to_string())?;
-        let settings = SETTINGS.iter().copied().chain([("wal_level", wal_level)]);
+        let settings = SETTINGS.iter().chain(more).copied();
         let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         let options = Options { fsync: true, tcp: true, settings, ..Options::default() };
         let server = Server::start(&binaries, &options).map_err(|e| e.to_string())?;
@@ -45,14 +50,14 @@ impl<'p> Ground<'p> {
     }
 
     /// Where the server's programs are: the place that is found may hold links to them only.
-    pub(super) fn bin_dir(&self) -> PathBuf {
+    pub(in crate::bench) fn bin_dir(&self) -> PathBuf {
         let server = self.binaries.bin_dir.join("postgres");
         let real = fs::canonicalize(&server).unwrap_or(server);
         real.parent().map_or_else(|| self.binaries.bin_dir.clone(), Path::to_path_buf)
     }
 
     /// A client program of PostgreSQL, told where the server is.
-    pub(super) fn client(&self, name: &str) -> Result<Command, String> {
+    pub(in crate::bench) fn client(&self, name: &str) -> Result<Command, String> {
         let beside = self.bin_dir().join(name);
         let program = if beside.is_file() {
             beside
@@ -68,12 +73,12 @@ impl<'p> Ground<'p> {
     }
 
     /// Runs statements with psql, each a transaction of its own.
-    pub(super) fn run(&self, database: &str, statements: &[&str]) -> Result<(), String> {
+    pub(in crate::bench) fn run(&self, database: &str, statements: &[&str]) -> Result<(), String> {
         output(&mut self.psql(database, statements)?).map(|_| ())
     }
 
     /// The command that [`Ground::run`] runs.
-    pub(super) fn psql(&self, database: &str, statements: &[&str]) -> Result<Command, String> {
+    pub(in crate::bench) fn psql(&self, database: &str, statements: &[&str]) -> Result<Command, String> {
         let mut command = self.client("psql")?;
         command.args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", database]);
         statements.iter().for_each(|sql| {
@@ -83,14 +88,14 @@ impl<'p> Ground<'p> {
     }
 
     /// The first value of the first row of a short query.
-    pub(super) fn ask(&self, database: &str, sql: &str) -> Result<String, String> {
+    pub(in crate::bench) fn ask(&self, database: &str, sql: &str) -> Result<String, String> {
         let rows = self.server.query(database, sql).map_err(|e| e.to_string())?;
         let value = rows.into_iter().next().and_then(|row| row.into_iter().next()).flatten();
         Ok(value.unwrap_or_default())
     }
 
     /// A fresh [`DATABASE`] that holds what another one does, all of it on the disk.
-    pub(super) fn copy_of(&self, template: &str) -> Result<(), String> {
+    pub(in crate::bench) fn copy_of(&self, template: &str) -> Result<(), String> {
         // Copied file by file, so that the copy is not in the write-ahead log.
         let strategy = if self.server.version() >= 150_000 { "STRATEGY file_copy" } else { "" };
         // A slot that a failed measurement left would keep the database from being dropped.
@@ -102,25 +107,25 @@ impl<'p> Ground<'p> {
     }
 
     /// The URL of [`DATABASE`] for the program. Without TLS: the server has none.
-    pub(super) fn url(&self) -> String {
+    pub(in crate::bench) fn url(&self) -> String {
         self.server.url(DATABASE) + "?sslmode=disable"
     }
 
     /// The program with a command and what it needs to find [`DATABASE`].
-    pub(super) fn cofferdam(&self, command: &str) -> Command {
+    pub(in crate::bench) fn cofferdam(&self, command: &str) -> Command {
         let mut said = self.product.command(self.folder.path());
         said.args([command, "--url", &self.url()]);
         said
     }
 
     /// What the tables that the pages show were measured with.
-    pub(super) fn title(&self) -> String {
+    pub(in crate::bench) fn title(&self) -> String {
         format!("PostgreSQL {}, fsync on, TCP over loopback", self.binaries.version_text)
     }
 }
 
 /// How busy the machine was in the last minute, as the kernel counts.
-pub(super) fn load_average() -> String {
+pub(in crate::bench) fn load_average() -> String {
     let text = fs::read_to_string(Path::new("/proc/loadavg")).unwrap_or_default();
     text.split(' ').next().filter(|load| !load.is_empty()).unwrap_or("unknown").to_owned()
 }

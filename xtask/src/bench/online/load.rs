@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use super::ground::{DATABASE, Ground};
 
 /// What they do.
-pub(super) enum Script<'a> {
+pub(in crate::bench) enum Script<'a> {
     /// pgbench's own, TPC-B-like.
     Tpcb,
     /// A script of ours.
@@ -15,20 +15,20 @@ pub(super) enum Script<'a> {
 }
 
 /// How they do it.
-pub(super) struct Writers<'a> {
+pub(in crate::bench) struct Writers<'a> {
     /// Names their log.
-    pub(super) name: &'a str,
-    pub(super) script: Script<'a>,
-    pub(super) clients: usize,
+    pub(in crate::bench) name: &'a str,
+    pub(in crate::bench) script: Script<'a>,
+    pub(in crate::bench) clients: usize,
     /// Transactions a second, all clients together; `None`: as many as can be. With a rate, a transaction that has to
     /// wait for its turn is late, and the time that it is late counts.
-    pub(super) rate: Option<f64>,
+    pub(in crate::bench) rate: Option<f64>,
     /// They stop after so long; `None`: when [`Load::end`] says so.
-    pub(super) seconds: Option<u64>,
+    pub(in crate::bench) seconds: Option<u64>,
 }
 
 /// They run. Dropped, they are killed.
-pub(super) struct Load {
+pub(in crate::bench) struct Load {
     child: Child,
     folder: PathBuf,
     name: String,
@@ -36,27 +36,27 @@ pub(super) struct Load {
 
 /// One that was committed.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Transaction {
+pub(in crate::bench) struct Transaction {
     /// Its end in seconds since 1970.
-    pub(super) at: f64,
+    pub(in crate::bench) at: f64,
     /// In milliseconds, from when it was its turn.
-    pub(super) took: f64,
+    pub(in crate::bench) took: f64,
     /// So much of that it waited for a client that was free; 0 without a rate.
-    pub(super) late: f64,
+    pub(in crate::bench) late: f64,
 }
 
 /// What they did.
 #[derive(Debug, Default)]
-pub(super) struct Transactions {
-    pub(super) all: Vec<Transaction>,
+pub(in crate::bench) struct Transactions {
+    pub(in crate::bench) all: Vec<Transaction>,
     /// Ended by 40001 or 40P01, as may happen to any application.
-    pub(super) repeatable: usize,
+    pub(in crate::bench) repeatable: usize,
     /// Clients that another error ended, in their own words.
-    pub(super) errors: Vec<String>,
+    pub(in crate::bench) errors: Vec<String>,
 }
 
 impl Load {
-    pub(super) fn begin(ground: &Ground<'_>, writers: &Writers<'_>) -> Result<Self, String> {
+    pub(in crate::bench) fn begin(ground: &Ground<'_>, writers: &Writers<'_>) -> Result<Self, String> {
         let folder = ground.folder.path().to_path_buf();
         let mut command = ground.client("pgbench")?;
         let prefix = folder.join(writers.name);
@@ -82,13 +82,13 @@ impl Load {
     }
 
     /// Waits until their time is over.
-    pub(super) fn wait(mut self) -> Result<Transactions, String> {
+    pub(in crate::bench) fn wait(mut self) -> Result<Transactions, String> {
         self.child.wait().map_err(|e| e.to_string())?;
         self.read()
     }
 
     /// Tells them that their time is over.
-    pub(super) fn end(mut self) -> Result<Transactions, String> {
+    pub(in crate::bench) fn end(mut self) -> Result<Transactions, String> {
         // The signal that its own clock sends it: it ends as if its time were over, and completes its log.
         let _ = Command::new("kill").args(["-ALRM", &self.child.id().to_string()]).status();
         self.child.wait().map_err(|e| e.to_string())?;
@@ -138,12 +138,12 @@ impl Transactions {
     }
 
     /// How long those took that ended in this time, in milliseconds, the shortest first.
-    pub(super) fn between(&self, from: f64, to: f64) -> Vec<f64> {
+    pub(in crate::bench) fn between(&self, from: f64, to: f64) -> Vec<f64> {
         self.sorted(from, to, |transaction| transaction.took)
     }
 
     /// The same, from when it was sent.
-    pub(super) fn statements_between(&self, from: f64, to: f64) -> Vec<f64> {
+    pub(in crate::bench) fn statements_between(&self, from: f64, to: f64) -> Vec<f64> {
         self.sorted(from, to, |transaction| transaction.took - transaction.late)
     }
 
@@ -155,7 +155,7 @@ impl Transactions {
     }
 
     /// Transactions a second, without the first seconds.
-    pub(super) fn rate_after(&self, warm_up: f64) -> f64 {
+    pub(in crate::bench) fn rate_after(&self, warm_up: f64) -> f64 {
         let ends = self.all.iter().map(|transaction| transaction.at);
         let (first, last) = ends.fold((f64::MAX, f64::MIN), |(low, high), at| (low.min(at), high.max(at)));
         let from = first + warm_up;
@@ -164,7 +164,7 @@ impl Transactions {
 }
 
 /// The value below which so many of a hundred are; `sorted`: the least first.
-pub(super) fn percentile(sorted: &[f64], percent: f64) -> Option<f64> {
+pub(in crate::bench) fn percentile(sorted: &[f64], percent: f64) -> Option<f64> {
     let rank = (percent / 100.0 * sorted.len() as f64).ceil().max(1.0) as usize;
     sorted.get(rank.min(sorted.len()).checked_sub(1)?).copied()
 }

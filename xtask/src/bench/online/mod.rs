@@ -4,14 +4,14 @@
 //! online/whole`. What a number should be stands in the `goal:` lines.
 
 mod application;
-mod change;
-mod cutover;
-mod ground;
-mod load;
+pub(super) mod change;
+pub(super) mod cutover;
+pub(super) mod ground;
+pub(super) mod load;
 mod memory;
 mod repack;
 mod restart;
-mod tables;
+pub(super) mod tables;
 mod whole;
 
 use serde_json::{Map, Value, json};

@@ -3,19 +3,19 @@
 use super::ground::Ground;
 
 /// The database that the others are copied from.
-pub(super) const TEMPLATE: &str = "filled";
+pub(in crate::bench) const TEMPLATE: &str = "filled";
 
 /// The table, as `--table` takes it.
-pub(super) const ORDERS: &str = "orders";
+pub(in crate::bench) const ORDERS: &str = "orders";
 
 /// Rewrites the table: the key and its index get wider.
-pub(super) const WIDER: &str = "ALTER COLUMN id TYPE bigint";
+pub(in crate::bench) const WIDER: &str = "ALTER COLUMN id TYPE bigint";
 
 /// Rows that one statement inserts.
 const AT_ONCE: u64 = 500_000;
 
 /// A table of orders, with its key, one more index and statistics: about 195 bytes a row, indexes included.
-pub(super) fn orders(ground: &Ground<'_>, rows: u64) -> Result<(), String> {
+pub(in crate::bench) fn orders(ground: &Ground<'_>, rows: u64) -> Result<(), String> {
     ground.run("postgres", &[&format!("CREATE DATABASE {TEMPLATE}")])?;
     ground.run(
         TEMPLATE,
@@ -45,12 +45,12 @@ pub(super) fn orders(ground: &Ground<'_>, rows: u64) -> Result<(), String> {
 }
 
 /// `782 MB`: a table with its indexes.
-pub(super) fn size(ground: &Ground<'_>, table: &str) -> Result<String, String> {
+pub(in crate::bench) fn size(ground: &Ground<'_>, table: &str) -> Result<String, String> {
     ground.ask(TEMPLATE, &format!("SELECT pg_size_pretty(pg_total_relation_size('{table}'))"))
 }
 
 /// The tables of pgbench, with so many accounts; a branch for each 100,000.
-pub(super) fn accounts(ground: &Ground<'_>, rows: u64) -> Result<(), String> {
+pub(in crate::bench) fn accounts(ground: &Ground<'_>, rows: u64) -> Result<(), String> {
     ground.run("postgres", &[&format!("CREATE DATABASE {TEMPLATE}")])?;
     let mut command = ground.client("pgbench")?;
     command.args(["-i", "-q", "-s", &(rows / 100_000).max(1).to_string(), TEMPLATE]);
@@ -58,7 +58,7 @@ pub(super) fn accounts(ground: &Ground<'_>, rows: u64) -> Result<(), String> {
 }
 
 /// The table that TPC-B-like transactions change in each of them.
-pub(super) const ACCOUNTS: &str = "pgbench_accounts";
+pub(in crate::bench) const ACCOUNTS: &str = "pgbench_accounts";
 
 /// The same for [`ACCOUNTS`].
-pub(super) const WIDER_ACCOUNTS: &str = "ALTER COLUMN aid TYPE bigint";
+pub(in crate::bench) const WIDER_ACCOUNTS: &str = "ALTER COLUMN aid TYPE bigint";

@@ -75,6 +75,7 @@ fn ticked(tick: &Tick) -> Value {
         }
         Tick::StepBegan(step) => json!({"event": "statementBegan", "step": step}),
         Tick::StepEnded(step, ms) => json!({"event": "statementEnded", "step": step, "ms": ms}),
+        Tick::Deed(step, deed) => json!({"event": "statementSeen", "step": step, "deed": deed}),
         Tick::Locked(ms) => json!({"event": "tablesLocked", "ms": ms}),
         Tick::Notice(text) => json!({"event": "notice", "text": text}),
         Tick::LockedBy(holder) => json!({"event": "lockedBy", "holder": holder}),

@@ -97,7 +97,8 @@ impl Plain {
             Tick::Progress { doing, .. } => self.ongoing(doing),
             Tick::Notice(text) if self.verbose > 0 => self.line(format!("    server: {text}")),
             // The runner tells of steps itself.
-            Tick::Notice(_) | Tick::Locked(_) | Tick::StepBegan(_) | Tick::StepEnded(..) => {}
+            Tick::Notice(_) | Tick::Locked(_) | Tick::StepBegan(_) | Tick::StepEnded(..) | Tick::Deed(..) => {
+            }
             Tick::LockedBy(holder) => self.ongoing(&format!("waits for another runner: {holder}")),
         }
     }

@@ -212,6 +212,8 @@ fn clause(scene: &Scene<'_>, change: &TableChange, all: &[TableChange], used: &m
         | TableChange::StorageParameters
         | TableChange::ColumnStorage { .. }
         | TableChange::ClusterOn => no_way(format!("the setting of {table} before is not known")),
+        // No reader of PostgreSQL's SQL makes one.
+        TableChange::MySql(_) => no_way("how the clause is taken back is not known"),
         TableChange::Other { text } => no_way(format!("how {text} is taken back is not known")),
     }
 }

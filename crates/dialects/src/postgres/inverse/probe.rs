@@ -141,6 +141,7 @@ fn clause(table: &Name, change: &TableChange) -> Probe {
         | TableChange::AddIdentity { .. }
         | TableChange::DropIdentity { .. }
         | TableChange::Inherit { .. }
+        | TableChange::MySql(_)
         | TableChange::Other { .. } => Probe::Nothing,
     }
 }

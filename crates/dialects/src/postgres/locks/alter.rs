@@ -137,6 +137,7 @@ pub(super) fn clause(scene: &Scene<'_>, change: &TableChange) -> Effect {
         | TableChange::OwnerTo { .. }
         | TableChange::RowSecurity
         | TableChange::ColumnStorage { .. }
+        | TableChange::MySql(_)
         | TableChange::Other { .. } => moment,
     }
 }

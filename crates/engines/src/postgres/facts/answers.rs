@@ -69,6 +69,8 @@ fn proved(facts: &Facts, question: &DataQuestion) -> Option<DataAnswer> {
                 false => not_known("the parent is not there yet"),
             }
         }
+        // The planner is asked.
+        DataQuestion::Changed { .. } => None,
     }
 }
 
@@ -125,7 +127,45 @@ async fn asked(client: &Client, facts: &Facts, question: &DataQuestion) -> Resul
             );
             look(client, &query).await
         }
+        DataQuestion::Changed { statement, .. } => planned(client, statement).await,
     }
+}
+
+/// What the planner expects of a statement. It is not executed: EXPLAIN without ANALYZE plans it, under the lock that
+/// it would take, which is let go at once. It is found by the names that it will have when it runs, so the path is the
+/// session's own.
+async fn planned(client: &Client, statement: &str) -> Result<DataAnswer> {
+    let query = format!("EXPLAIN (FORMAT JSON) {statement}");
+    let (begun, rows, ended) = futures::join!(
+        client.batch_execute(LOOK),
+        client.query_typed(&query, &[]),
+        client.batch_execute("ROLLBACK")
+    );
+    begun.and(ended).map_err(|e| errors::fault(e, DOING))?;
+    Ok(match rows {
+        Ok(rows) => {
+            let plan: Option<serde_json::Value> = rows.first().and_then(|row| row.try_get(0).ok());
+            match plan.as_ref().and_then(|plan| changed_rows(&plan[0]["Plan"])) {
+                Some(rows) => DataAnswer::About(rows),
+                None => DataAnswer::NotKnown("the server's plan says nothing of rows".to_owned()),
+            }
+        }
+        Err(error) => not_known(&error),
+    })
+}
+
+/// The rows that come to the node that changes them: of several tables (before PostgreSQL 14 each partition has a plan
+/// of its own) all together.
+fn changed_rows(node: &serde_json::Value) -> Option<u64> {
+    if node["Node Type"] != "ModifyTable" {
+        return None;
+    }
+    let below = node["Plans"].as_array()?;
+    // What stands below as an init plan or a CTE feeds the others.
+    let feeds =
+        |plan: &&serde_json::Value| matches!(plan["Parent Relationship"].as_str(), Some("Outer" | "Member"));
+    let rows = below.iter().filter(feeds).filter_map(|plan| plan["Plan Rows"].as_f64());
+    Some(rows.sum::<f64>().max(0.0) as u64)
 }
 
 /// NULLs are no duplicates of each other. An index over the columns, where there is one, gives the rows in order, so
@@ -155,12 +195,33 @@ async fn look(client: &Client, query: &str) -> Result<DataAnswer> {
             Some(true) => DataAnswer::Yes,
             _ => DataAnswer::No,
         },
-        Err(error) => DataAnswer::NotKnown(match error.code() {
-            Some(&SqlState::QUERY_CANCELED) => "it takes longer than 2 s to find out".to_owned(),
-            Some(&SqlState::LOCK_NOT_AVAILABLE) => "somebody holds the table locked".to_owned(),
-            Some(&SqlState::INSUFFICIENT_PRIVILEGE) => "its rows may not be read".to_owned(),
-            Some(code) => format!("the server answers with SQLSTATE {}", code.code()),
-            None => "the server gave no answer".to_owned(),
-        }),
+        Err(error) => not_known(&error),
     })
+}
+
+fn not_known(error: &tokio_postgres::Error) -> DataAnswer {
+    DataAnswer::NotKnown(match error.code() {
+        Some(&SqlState::QUERY_CANCELED) => "it takes longer than 2 s to find out".to_owned(),
+        Some(&SqlState::LOCK_NOT_AVAILABLE) => "somebody holds the table locked".to_owned(),
+        Some(&SqlState::INSUFFICIENT_PRIVILEGE) => "its rows may not be read".to_owned(),
+        Some(code) => format!("the server answers with SQLSTATE {}", code.code()),
+        None => "the server gave no answer".to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::changed_rows;
+
+    #[test]
+    fn rows_come_from_the_plans_that_feed_the_change() {
+        let of = |relationship: &str, rows: u64| json!({"Node Type": "Seq Scan", "Parent Relationship": relationship, "Plan Rows": rows});
+        let plan = json!({"Node Type": "ModifyTable", "Plan Rows": 0,
+            "Plans": [of("InitPlan", 7), of("Outer", 1000), of("Member", 20)]});
+        assert_eq!(changed_rows(&plan), Some(1020));
+        assert_eq!(changed_rows(&of("Outer", 3)), None);
+        assert_eq!(changed_rows(&json!(null)), None);
+    }
 }

@@ -187,6 +187,15 @@ pub(super) const TABLES: &str = "
                 'not_null', a.attnotnull,
                 'default', CASE WHEN a.attgenerated = '' THEN pg_catalog.pg_get_expr(d.adbin, d.adrelid) END,
                 'null_fraction', s.null_frac,
+                'counter', (
+                    SELECT pg_catalog.jsonb_build_object('most', q.seqmax, 'last',
+                        CASE WHEN pg_catalog.has_sequence_privilege(q.seqrelid, 'SELECT, USAGE')
+                             THEN pg_catalog.pg_sequence_last_value(q.seqrelid::pg_catalog.regclass) END)
+                    FROM pg_catalog.pg_depend x JOIN pg_catalog.pg_sequence q ON q.seqrelid = x.objid
+                    WHERE x.classid = 'pg_catalog.pg_class'::pg_catalog.regclass::pg_catalog.oid
+                      AND x.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass::pg_catalog.oid
+                      AND x.refobjid = c.oid AND x.refobjsubid = a.attnum
+                      AND (x.deptype = 'a' OR x.deptype = 'i') LIMIT 1),
                 'unproved', EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE k.conrelid = c.oid
                     AND k.contype = 'n' AND NOT k.convalidated AND a.attnum = ANY (k.conkey)))
                 ORDER BY a.attnum)
@@ -266,6 +275,7 @@ struct Column {
     not_null: bool,
     default: Option<String>,
     null_fraction: Option<f64>,
+    counter: Option<facts::Counter>,
     /// Its NOT NULL is NOT VALID (PostgreSQL 18): old rows may have NULLs.
     unproved: bool,
 }
@@ -371,6 +381,7 @@ impl Column {
             not_null: self.not_null,
             default: self.default.clone(),
             null_fraction: self.null_fraction,
+            counter: self.counter.clone(),
             has_nulls: match (proved, seen) {
                 (true, _) => Some(false),
                 (false, true) => Some(true),

@@ -40,6 +40,9 @@ const BACK: Shares = Shares { first: 0.5, least: 0.5 };
 const FRESH: Duration = Duration::from_secs(20);
 /// So long a chunk that was begun is waited for before what is usual is measured.
 const STILL: Duration = Duration::from_secs(1);
+/// No rest is longer. What took longer than a piece of work should has waited for somebody, which is no work, and to
+/// rest ten times as long as that helps nobody.
+const LONGEST: Duration = Duration::from_secs(2);
 /// Between two looks where nobody is there.
 const EMPTY: Duration = Duration::from_millis(500);
 
@@ -131,7 +134,7 @@ impl Pace {
     pub(super) fn rest(&self, workers: usize, worked: Duration) -> Duration {
         let share = self.state().share;
         let each = share * workers as f64 / self.allowed(workers).max(1) as f64;
-        worked.mul_f64((1.0 / each.clamp(COPY.least, 1.0)) - 1.0)
+        worked.mul_f64((1.0 / each.clamp(COPY.least, 1.0)) - 1.0).min(LONGEST)
     }
 
     /// Why it goes slower than it could, for people.
@@ -255,6 +258,8 @@ mod tests {
             assert_eq!(pace.allowed(workers), allowed, "{share}");
             assert_eq!(pace.rest(workers, MS * 100).as_millis(), rest, "{share}");
         }
+        pace.set(0.1, false);
+        assert_eq!(pace.rest(2, MS * 5_000), LONGEST, "it has waited for somebody");
         let turn = pace.turn();
         assert_eq!(pace.at_work.load(Ordering::SeqCst), 1);
         drop(turn);

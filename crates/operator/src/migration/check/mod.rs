@@ -48,6 +48,9 @@ pub fn problems(migration: &DatabaseMigration) -> Vec<Problem> {
             found.push(Problem::new("spec.validation.preChecks.threshold", malformed.to_string()));
         }
     }
+    if let Some(Err(malformed)) = spec.migration.park_for.as_ref().map(cofferdam_api::value::Span::parse) {
+        found.push(Problem::new("spec.migration.parkFor", malformed.to_string()));
+    }
     let compared = &spec.validation.data_integrity_checks;
     // The schema refuses it, too; an object of an older schema may have it.
     if !compared.enabled && compared.reason.is_none() {
@@ -130,6 +133,12 @@ fn references(spec: &DatabaseMigrationSpec, found: &mut Vec<Problem>) {
     );
     if let Some(secret) = spec.backup.as_ref().and_then(|backup| backup.credentials_secret.as_ref()) {
         all.push(("spec.backup.credentialsSecret", secret.as_str()));
+    }
+    if let Some(key) = spec.backup.as_ref().and_then(|backup| backup.identity_secret_ref.as_ref()) {
+        all.push(("spec.backup.identitySecretRef.name", key.name.as_str()));
+        if let Err(why) = syntax::key(&key.key.0) {
+            found.push(Problem::new("spec.backup.identitySecretRef.key", why));
+        }
     }
     for (field, name) in all {
         if let Err(why) = syntax::name(name) {

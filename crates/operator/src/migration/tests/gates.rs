@@ -208,9 +208,16 @@ fn a_change_whose_metrics_fail_is_taken_back_where_the_spec_says_so() {
     let back = fails(json!({}));
     assert_eq!(said(&back), (Phase::RollingBack, Reason::RollingBack, Some(Kind::Rollback)));
     assert!(decided(&back).message.starts_with(why), "{}", decided(&back).message);
+    let told = |seen: &Seen| decided(seen).start.and_then(|work| work.why);
+    assert!(told(&back).unwrap().starts_with(why), "{:?}", told(&back));
     // As if the operator had died before it made the Job, and after it.
     let again = back.clone().then(1, None);
     assert_eq!(said(&again).2, Some(Kind::Rollback));
+    assert!(told(&again).unwrap().starts_with(why), "{:?}", told(&again));
+    let made = build::job(&again.migration, &decided(&again).start.unwrap(), &settings()).unwrap();
+    let pod = made.spec.unwrap().template.spec.unwrap();
+    let given = pod.containers[0].env.clone().unwrap().into_iter().find(|one| one.name == "COFFERDAM_WHY");
+    assert!(given.unwrap().value.unwrap().starts_with(why));
     let status = serde_json::to_value(Report::of(&back.migration, &decided(&back), back.now)).unwrap();
     let back = back.started().with(|m| m["status"] = status);
     assert_eq!(said(&back.clone().runs()), (Phase::RollingBack, Reason::RollingBack, None));
@@ -239,6 +246,7 @@ fn a_change_whose_metrics_fail_is_taken_back_where_the_spec_says_so() {
             late.clone().with(move |m| m["metadata"]["annotations"] = json!({ annotation: PLAN }))
         };
         assert_eq!(said(&asks("cofferdam.dev/rollback")).2, Some(Kind::Rollback));
+        assert_eq!(told(&asks("cofferdam.dev/rollback")), None, "a person asks");
         assert_eq!(said(&asks("cofferdam.dev/finalize")).2, Some(Kind::Finalize));
         assert_eq!(decided(&stays).ended.unwrap().reason(), Reason::PostCheckFailed);
     }

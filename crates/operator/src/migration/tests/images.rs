@@ -25,8 +25,15 @@ fn an_image_is_mounted_only_where_its_digest_is_known_and_no_signature_is_asked_
             m["spec"]["runner"] = json!({ "imagePullSecrets": [{ "name": "pull" }] });
         });
         let settings = RunnerSettings { image_volumes: on, ..settings() };
-        let work =
-            Work { kind: Kind::Apply, approved: None, before: 0, left: None, login: None, image: None };
+        let work = Work {
+            kind: Kind::Apply,
+            approved: None,
+            before: 0,
+            left: None,
+            login: None,
+            image: None,
+            why: None,
+        };
         let job = build::job(&object, &work, &settings).unwrap();
         let pod = job.spec.unwrap().template.spec.unwrap();
         let volumes = pod.volumes.unwrap_or_default();
@@ -63,6 +70,7 @@ fn a_container_that_has_to_be_signed_is_started_from_the_digest_that_is() {
         left: None,
         login: None,
         image: image.map(str::to_owned),
+        why: None,
     };
     let made = |verify: bool, work: &Work| build::job(&object(verify), work, &settings());
 

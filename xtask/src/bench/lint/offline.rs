@@ -5,22 +5,22 @@ use std::fs;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::Asked;
-use super::measure::{Times, timed};
-use super::product::Product;
-use super::report::{goal, milliseconds};
-use super::samples::ten_statements;
+use super::ANSWERED;
+use crate::bench::Asked;
+use crate::bench::measure::{Times, peak_memory_ending, timed};
+use crate::bench::product::Product;
+use crate::bench::report::{goal, milliseconds};
+use crate::bench::samples::ten_statements;
 
 const FILES: usize = 1_000;
 
 /// In milliseconds.
 const GOAL: f64 = 1_000.0;
 
-/// Nothing wrong, or errors found: both are an answer.
-const ANSWERED: &[i32] = &[0, 4];
+/// In KiB.
+const MEMORY_GOAL: u64 = 100 * 1024;
 
-pub(super) fn run(asked: &Asked) -> Result<Value, String> {
-    let product = Product::ready()?;
+pub(super) fn run(asked: &Asked, product: &Product) -> Result<Value, String> {
     let folder = TempDir::new().map_err(|e| e.to_string())?;
     let files = folder.path().join("migrations");
     fs::create_dir(&files).map_err(|e| e.to_string())?;
@@ -36,9 +36,11 @@ pub(super) fn run(asked: &Asked) -> Result<Value, String> {
             times.add(took);
         }
     }
+    let peak = peak_memory_ending(product.command(folder.path()).arg("lint").arg(&files), ANSWERED)?;
     let summary = times.summary().ok_or("nothing was measured")?;
-    println!("{FILES} files of 10 statements: {} ms", milliseconds(Some(summary)));
+    println!("{FILES} files of 10 statements: {} ms, {} KiB at most", milliseconds(Some(summary)), peak);
     goal("1,000 files under 1 s", summary.median < GOAL);
-    Ok(json!({ "version": product.version, "files": FILES, "runs": asked.runs,
-               "median_ms": summary.median, "least_ms": summary.least, "most_ms": summary.most }))
+    goal("1,000 files within 100 MiB", peak <= MEMORY_GOAL);
+    Ok(json!({ "files": FILES, "runs": asked.runs, "median_ms": summary.median, "least_ms": summary.least,
+               "most_ms": summary.most, "peak_kib": peak }))
 }

@@ -1,0 +1,103 @@
+//! What a schema is read from.
+
+use std::path::{Path, PathBuf};
+
+use cofferdam_core::{Bundle, Code, Refusal, Result};
+use cofferdam_schema::Schema;
+
+use crate::args::Common;
+use crate::config::Settings;
+use crate::context::Context;
+use crate::output::mask;
+use crate::wiring;
+
+/// What a schema is read from.
+#[derive(Debug, Clone)]
+pub(crate) enum Source {
+    /// A database as it is.
+    Database {
+        /// As it was named, without a password.
+        name: String,
+        /// How it is reached.
+        settings: Box<Settings>,
+    },
+    /// The migrations of a directory, all of them.
+    Directory(PathBuf),
+    /// These migrations.
+    Migrations {
+        /// What they are, for people.
+        name: String,
+        /// In order.
+        bundle: Box<Bundle>,
+    },
+    /// An SQL file.
+    Dump(PathBuf),
+}
+
+impl Source {
+    /// What a person names: a URL or a reference to one, an environment of cofferdam.yaml, a directory, a file.
+    ///
+    /// # Errors
+    /// `NoSuchSource`, and those of the settings.
+    pub(crate) fn named(text: &str, context: &Context) -> Result<Self> {
+        let common = &context.common;
+        let with = |common: Common| -> Result<Self> {
+            let settings = Settings::load(&common)?;
+            Ok(Source::Database { name: mask::text(text), settings: Box::new(settings) })
+        };
+        let is_url = text.contains("://") || text.contains("host=") || text.contains("dbname=");
+        if is_url || text.starts_with("env:") || text.starts_with("file:") {
+            return with(Common { url: Some(text.to_owned()), ..common.clone() });
+        }
+        let path = Path::new(text);
+        if path.is_dir() {
+            return Ok(Source::Directory(path.to_owned()));
+        }
+        if path.is_file() {
+            return Ok(Source::Dump(path.to_owned()));
+        }
+        let known = Settings::load(&Common { env: None, url: None, ..common.clone() })?.environments;
+        if known.iter().any(|name| name == text) {
+            return with(Common { env: Some(text.to_owned()), url: None, ..common.clone() });
+        }
+        let refusal = Refusal::new(
+            Code::NoSuchSource,
+            format!("there is nothing named {} to compare", mask::text(text)),
+        )
+        .cause("it is no URL, no directory, no file, and no environment of cofferdam.yaml");
+        Err(match cofferdam_formats::nearest(text, known.iter().map(String::as_str)) {
+            Some(near) => refusal.help(format!("did you mean the environment {near}?")),
+            None => refusal.help("cofferdam diff postgres://user@host:5432/database migrations/"),
+        }
+        .into())
+    }
+
+    /// The database that the common flags name.
+    pub(crate) fn of_settings(settings: &Settings) -> Self {
+        let named = settings.environment.clone();
+        let name = named
+            .or_else(|| settings.url.as_deref().map(mask::text))
+            .unwrap_or_else(|| "the database".into());
+        Source::Database { name, settings: Box::new(settings.clone()) }
+    }
+
+    /// What it is, for people.
+    pub(crate) fn name(&self) -> String {
+        match self {
+            Source::Database { name, .. } | Source::Migrations { name, .. } => name.clone(),
+            Source::Directory(path) | Source::Dump(path) => path.display().to_string(),
+        }
+    }
+
+    /// The schema of a database as it is.
+    pub(super) async fn inspect(&self, context: &Context, fallback: &Settings) -> Result<Schema> {
+        let settings = if let Source::Database { settings, .. } = self { settings } else { fallback };
+        settings.need_database()?;
+        let engine = wiring::engine(settings.url.as_deref())?;
+        let mut session = engine.open(&settings.target(format!("cofferdam {}", context.verb))).await?;
+        for warning in session.warnings() {
+            context.console.note(&format!("warning: {warning}"));
+        }
+        session.inspect().await
+    }
+}

@@ -1,0 +1,21 @@
+CREATE TABLE t (a INT);
+DELIMITER //
+-- about the trigger
+CREATE TRIGGER g BEFORE INSERT ON t FOR EACH ROW
+BEGIN
+  SET NEW.a = 1; -- not; here
+  IF NEW.a > 1 THEN SET NEW.a = '//'; END IF;
+END//
+CREATE PROCEDURE p() BEGIN SELECT 1; END
+//
+delimiter ;
+SELECT 1; SELECT 2;
+DELIMITER $$
+CREATE FUNCTION f() RETURNS INT RETURN 1$$
+SELECT a$b$$
+	Delimiter	'|'  and what stands behind it
+SELECT 3; SELECT 4|
+DELIMITER ;;
+SELECT 5; SELECT 6;;
+DELIMITER ;
+SELECT 7;

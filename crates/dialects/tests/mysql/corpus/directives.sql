@@ -1,0 +1,4 @@
+-- cofferdam:transaction none
+
+# cofferdam:allow drop-table reason="gone"
+DROP TABLE a;

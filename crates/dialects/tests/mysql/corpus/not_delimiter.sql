@@ -1,0 +1,5 @@
+SELECT delimiter FROM t;
+CREATE TABLE t (
+delimiter INT
+);
+SELECT 1;

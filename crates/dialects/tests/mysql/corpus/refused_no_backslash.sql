@@ -1,0 +1,2 @@
+SET sql_mode = 'NO_BACKSLASH_ESCAPES';
+SELECT 'a\'b';

@@ -1,0 +1,2 @@
+SELECT '🦀;', "ß;" AS `größe;`, naïve FROM größe; -- 🦀;
+SELECT 1;

@@ -1,0 +1,3 @@
+USE app;
+SELECT 1;
+use other
