@@ -69,14 +69,19 @@ pub(super) fn triggers_query(table: &str) -> Result<String> {
     ))
 }
 
-/// The statement that writes down what captures the keys of the leading table from now on; every transaction of the
-/// data path, and the swap, looks whether it is still there.
+/// The statement that writes down what captures the keys of the leading table from now on, and the file that the table
+/// is in: a TRUNCATE before this is in no log, and nothing is copied yet. Every transaction of the data path, and the
+/// swap, looks whether both are still so.
 pub(super) fn note(flow: &Flow, kind: Capture) -> Result<String> {
     let what = match kind {
         Capture::Logical => format!("'{SLOT}'"),
         _ => format!("({})", triggers_query(&flow.source)?),
     };
-    Ok(format!("UPDATE {} SET capture = {what}", flow.fence))
+    let source = literal(&flow.source)?;
+    Ok(format!(
+        "UPDATE {} SET capture = {what}, node = pg_catalog.pg_relation_filenode(pg_catalog.to_regclass({source}))",
+        flow.fence
+    ))
 }
 
 /// The statements that begin to log the keys of the leading table. They need SHARE ROW EXCLUSIVE on it.

@@ -321,6 +321,21 @@ async fn a_truncate_in_the_middle_is_followed() {
     assert_eq!(left.as_deref(), Some("back"));
 }
 
+/// Nobody logs it before keys are captured, and nothing is copied yet that it could take away.
+#[tokio::test]
+async fn a_truncate_before_the_capture_begins_is_none_of_our_business() {
+    for capture in [Capture::Rows, Capture::Statements, Capture::Logical] {
+        let Some(rig) = Rig::new(500, capture).await else { return };
+        let emptied = "TRUNCATE t; INSERT INTO t (id, note) SELECT i, 'new' FROM generate_series(1, 50) i";
+        rig.client().await.batch_execute(emptied).await.unwrap();
+        rig.perform(PARTS).await.unwrap();
+        assert_eq!(rig.differing(&rig.change.old_schema()).await, 0);
+        let rows = worker::value(&rig.session.client, "SELECT count(*)::text FROM public.t", "").await.unwrap();
+        assert_eq!(rows.as_deref(), Some("50"), "{capture:?}");
+        rig.perform(&[Part::Finish]).await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn rows_that_do_not_fit_backwards_are_kept_aside_and_stop_the_swap_back() {
     let Some(rig) = Rig::new(100, Capture::Rows).await else { return };
