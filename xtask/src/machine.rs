@@ -11,10 +11,16 @@ pub(crate) fn root() -> PathBuf {
     own.parent().unwrap_or(own).to_path_buf()
 }
 
-/// The cargo that runs us.
+/// The cargo that runs us, as if it were called by hand: what `cargo run` says of the package that it runs goes, because
+/// build scripts ask for it (ring's does), and whoever depends on them would be built anew at each change between
+/// `cargo xtask test` and `cargo clippy`.
 pub(crate) fn cargo() -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root());
+    let of_our_package = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+    for (name, _) in env::vars_os().filter(|(name, _)| name.to_str().is_some_and(of_our_package)) {
+        command.env_remove(name);
+    }
     command
 }
 

@@ -4,6 +4,7 @@
 //! be. How many rows the next one gets follows from how long the last ones took and how wide the rows are.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Mutex;
@@ -31,6 +32,7 @@ pub(super) struct Chunk {
 pub(super) struct Chunks<'f> {
     flow: &'f Flow,
     inner: Mutex<Inner>,
+    none_left: AtomicBool,
 }
 
 struct Inner {
@@ -61,7 +63,7 @@ impl<'f> Chunks<'f> {
             rows: (most / 4.0).max(ROWS.0),
             most,
         };
-        Ok(Self { flow, inner: Mutex::new(inner) })
+        Ok(Self { flow, inner: Mutex::new(inner), none_left: AtomicBool::new(false) })
     }
 
     /// The next chunk to copy, written down before it is handed out; `None`: there is none left.
@@ -71,6 +73,7 @@ impl<'f> Chunks<'f> {
             return Ok(Some(chunk));
         }
         if inner.ended {
+            self.none_left.store(true, Ordering::SeqCst);
             return Ok(None);
         }
         let range = Range { low: inner.low.clone(), high: self.bound(&inner).await? };
@@ -87,6 +90,11 @@ impl<'f> Chunks<'f> {
         inner.ended = chunk.range.high.is_none();
         inner.low.clone_from(&chunk.range.high);
         Ok(Some(chunk))
+    }
+
+    /// Somebody was told already that there is none left.
+    pub(super) fn none_left(&self) -> bool {
+        self.none_left.load(Ordering::SeqCst)
     }
 
     /// Cuts all that is left, as if it were copied.

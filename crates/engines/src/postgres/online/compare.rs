@@ -112,7 +112,8 @@ async fn one_worker(work: &Work<'_>, left: &[Chunk], next: &AtomicUsize, number:
     let client = worker::connect_to_begin(work, &format!("compare {}", number + 1)).await?;
     worker::run(&client, worker::UNHURRIED, "setting up a connection").await?;
     loop {
-        let turn = work.may_go_on(number).await?;
+        let none_left = || next.load(Ordering::SeqCst) >= left.len();
+        let Some(turn) = work.may_go_on(number, none_left).await? else { return Ok(false) };
         let Some(chunk) = left.get(next.fetch_add(1, Ordering::SeqCst)) else { return Ok(false) };
         let mut tries = 0;
         loop {

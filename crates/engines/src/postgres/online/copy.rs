@@ -52,7 +52,9 @@ async fn one_worker(work: &Work<'_>, chunks: &Chunks<'_>, number: usize) -> Resu
     let client = worker::connect_to_begin(work, &format!("copy {}", number + 1)).await?;
     worker::run(&client, worker::UNHURRIED, "setting up a connection").await?;
     loop {
-        let turn = work.may_go_on(number).await?;
+        let Some(turn) = work.may_go_on(number, || chunks.none_left()).await? else {
+            return Ok(Ended::Whole);
+        };
         let Some(chunk) = chunks.next().await? else { return Ok(Ended::Whole) };
         worker::crash_at("online.copy.cut")?;
         let mut tries = 0;

@@ -321,6 +321,23 @@ async fn a_truncate_in_the_middle_is_followed() {
     assert_eq!(left.as_deref(), Some("back"));
 }
 
+/// One worker may work and the other may not: what is left is done without it, and so is its end.
+#[tokio::test]
+async fn nobody_waits_for_a_worker_that_is_kept_back() {
+    let Some(rig) = Rig::new(2_000, Capture::Rows).await else { return };
+    rig.perform(&[Part::Capture]).await.unwrap();
+    for part in [Part::Copy, Part::Compare] {
+        let control = format!(
+            "INSERT INTO cofferdam.control (id, workers) VALUES ('{}', 1) ON CONFLICT (id) DO UPDATE SET workers = 1",
+            rig.change.id()
+        );
+        rig.client().await.batch_execute(&control).await.unwrap();
+        let done = tokio::time::timeout(Duration::from_secs(60), rig.perform(&[part])).await;
+        done.unwrap_or_else(|_| panic!("{part:?} does not end")).unwrap();
+        rig.perform(if part == Part::Copy { &[Part::Index] } else { &[] }).await.unwrap();
+    }
+}
+
 /// Nobody logs it before keys are captured, and nothing is copied yet that it could take away.
 #[tokio::test]
 async fn a_truncate_before_the_capture_begins_is_none_of_our_business() {
@@ -330,7 +347,8 @@ async fn a_truncate_before_the_capture_begins_is_none_of_our_business() {
         rig.client().await.batch_execute(emptied).await.unwrap();
         rig.perform(PARTS).await.unwrap();
         assert_eq!(rig.differing(&rig.change.old_schema()).await, 0);
-        let rows = worker::value(&rig.session.client, "SELECT count(*)::text FROM public.t", "").await.unwrap();
+        let rows =
+            worker::value(&rig.session.client, "SELECT count(*)::text FROM public.t", "").await.unwrap();
         assert_eq!(rows.as_deref(), Some("50"), "{capture:?}");
         rig.perform(&[Part::Finish]).await.unwrap();
     }

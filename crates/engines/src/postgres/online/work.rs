@@ -370,15 +370,23 @@ impl<'s> Work<'s> {
         Ok(())
     }
 
-    /// Waits until this worker may do one more piece of work, which it does while it has the turn.
-    pub(super) async fn may_go_on(&self, number: usize) -> Result<Turn<'_>> {
+    /// Waits until this worker may do one more piece of work, which it does while it has the turn. `None`: there is none
+    /// left, so that nobody waits for a worker that is kept back.
+    pub(super) async fn may_go_on(
+        &self,
+        number: usize,
+        none_left: impl Fn() -> bool,
+    ) -> Result<Option<Turn<'_>>> {
         loop {
             self.check()?;
+            if none_left() {
+                return Ok(None);
+            }
             let valve = self.valve();
             let most = valve.workers.unwrap_or(usize::MAX).min(self.pace.allowed(self.workers()));
             let crowded = number >= most;
             if !valve.paused && valve.throttled_by.is_none() && !crowded {
-                return Ok(self.pace.turn());
+                return Ok(Some(self.pace.turn()));
             }
             let soon = if valve.paused || valve.throttled_by.is_some() { 200 } else { 20 };
             tokio::time::sleep(Duration::from_millis(soon)).await;
