@@ -118,9 +118,9 @@ static INPUTS: &[Input] = &[
         expected: Expected::new(Code::CallbackUnsupported, &["afterEachMigrate"]),
     },
     Input {
-        name: "a baseline migration",
-        files: &[("B2__base.sql", b"SELECT 1;")],
-        expected: Expected::new(Code::BadFileName, &["B2__base.sql", "cofferdam baseline"]),
+        name: "two baseline migrations with one version",
+        files: &[("B2__base.sql", b"SELECT 1;"), ("sub/B2.0__base.sql", b"SELECT 2;")],
+        expected: Expected::new(Code::DuplicateVersion, &["B2__base.sql", "B2.0__base.sql"]),
     },
     Input {
         name: "a shell script",

@@ -1,7 +1,7 @@
 //! The tool and Cofferdam never work at once, and the tool never begins in the middle of what Cofferdam began.
 
 use crate::support::Bench;
-use crate::tool::{migrate, rows};
+use crate::tool::{goose, migrate, rows};
 
 /// A session that holds the lock with which golang-migrate keeps others away.
 #[test]
@@ -31,22 +31,55 @@ fn crc32(bytes: &[u8]) -> u32 {
     !crc
 }
 
+/// A session that keeps everybody from reading the tool's table, as a tool does that empties or alters it.
+#[test]
+fn a_table_that_is_locked_is_a_tool_at_work() {
+    for (name, there) in [("table_locked", false), ("table_locked_later", true)] {
+        let bench = goose(name);
+        if there {
+            bench.must(&["import"]);
+        }
+        let holder = Holder::sit(
+            &bench,
+            "BEGIN; LOCK goose_db_version IN ACCESS EXCLUSIVE MODE",
+            "SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND granted
+               AND relation = 'goose_db_version'::regclass",
+        );
+        for command in [&["apply"][..], &["status"], &["import"]] {
+            let refused = bench.run(command);
+            assert_eq!(refused.code, 5, "{command:?}\n{}", refused.stderr);
+            assert!(refused.stderr.contains("error[CF3603]"), "{command:?}\n{}", refused.stderr);
+            for part in ["goose_db_version is locked by", "pg_terminate_backend("] {
+                assert!(refused.stderr.contains(part), "{command:?}\n{}", refused.stderr);
+            }
+        }
+        drop(holder);
+        bench.must(&["apply"]);
+        assert_eq!(rows(&bench, "SELECT count(*) FROM goose_db_version"), ["4"]);
+        bench.assert_sound();
+    }
+}
+
 /// psql, which sits in a session of its own until it is dropped.
 struct Holder<'b>(std::process::Child, &'b Bench);
 
 impl<'b> Holder<'b> {
     fn take(bench: &'b Bench, key: i64) -> Self {
-        let sql = format!("SELECT pg_advisory_lock({key}); SELECT pg_sleep(600)");
+        let taken = format!(
+            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted AND objid::bigint = {key}"
+        );
+        Self::sit(bench, &format!("SELECT pg_advisory_lock({key})"), &taken)
+    }
+
+    /// Does this and sits on it; `taken` counts what it then has.
+    fn sit(bench: &'b Bench, sql: &str, taken: &str) -> Self {
         let child = std::process::Command::new(crate::support::program("psql"))
-            .args(["-c", &format!("SELECT pg_advisory_lock({key})"), "-c", &sql, &bench.url])
+            .args(["-c", sql, "-c", "SELECT pg_sleep(600)", &bench.url])
             .stdout(std::process::Stdio::null())
             .stderr(std::process::Stdio::null())
             .spawn()
             .unwrap();
-        let taken = format!(
-            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted AND objid::bigint = {key}"
-        );
-        crate::support::until("the lock is held", || bench.one(&taken) != "0");
+        crate::support::until("the lock is held", || bench.one(taken) != "0");
         Self(child, bench)
     }
 }

@@ -6,9 +6,14 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod alone;
 mod back;
+mod baselines;
 mod forth;
+mod late;
 mod migrations;
+mod pages;
+mod repeatables;
 mod site;
 mod tools;
 mod trouble;

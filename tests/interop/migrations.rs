@@ -1,6 +1,7 @@
 //! The migrations that every tool is given, each in the form of its own.
 
 /// One migration. Each statement is without its semicolon.
+#[derive(Clone, Copy)]
 pub(crate) struct Migration {
     pub(crate) number: usize,
     pub(crate) name: &'static str,

@@ -13,6 +13,7 @@ mod consent;
 mod container;
 mod end;
 mod guard;
+mod history;
 mod images;
 mod online;
 mod park;

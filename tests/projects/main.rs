@@ -6,6 +6,7 @@
 mod support;
 
 mod cut_off;
+mod down;
 mod example;
 mod refused;
 mod several;

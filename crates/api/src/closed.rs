@@ -89,6 +89,7 @@ pub static CLOSED: &[Closed] = &[
     source::DropPolicy::CLOSED,
     source::Format::CLOSED,
     source::HintType::CLOSED,
+    source::HistoryMode::CLOSED,
     source::ScriptType::CLOSED,
     source::Strategy::CLOSED,
     status::BakeResult::CLOSED,

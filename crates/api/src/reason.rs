@@ -396,9 +396,12 @@ impl From<Code> for Reason {
             C::ServerTooOld | C::PreCheckFailed | C::PreCheckUnread => Reason::PreCheckFailed,
             C::PermissionMissing => Reason::PermissionMissing,
             C::PoolerNotSupported => Reason::PoolerNotSupported,
-            C::LockHeldByOther | C::RunUnfinished | C::ChangeInProgress | C::ToolAtWork | C::ProjectMoved => {
-                Reason::LockHeldByOther
-            }
+            C::LockHeldByOther
+            | C::RunUnfinished
+            | C::ChangeInProgress
+            | C::ToolAtWork
+            | C::BegunOtherwise
+            | C::ProjectMoved => Reason::LockHeldByOther,
             C::LockNotObtained | C::BlockedOthers => Reason::WaitingForBlocker,
             C::Fenced => Reason::RunnerLost,
             // The runner was told to stop, which is how a Pod goes.

@@ -26,6 +26,16 @@ use crate::value::{ConfigMapSource, EnvName, ImageReference, ObjectName, ScriptN
 #[x_kube(validation = Rule::new("!has(self.format) || has(self.image) || has(self.configMaps)")
     .message("spec.migration.format: goes with image or configMaps only; leave it out")
     .field_path(".format"))]
+#[x_kube(validation = Rule::new("!has(self.history) || has(self.image) || has(self.configMaps)")
+    .message("spec.migration.history: goes with image or configMaps only, whose directory a tool may know; leave it out")
+    .field_path(".history"))]
+#[x_kube(validation = Rule::new(
+    "!has(self.history) || self.history != 'tool' || (has(self.format) && !(self.format in ['auto', 'plain']))",
+).message(
+        "spec.migration.history: where the tool's table is the only history, format must name the tool: taking the \
+         change back has no directory that would",
+    )
+    .field_path(".history"))]
 #[x_kube(validation = Rule::new("!has(self.targetVersion) || has(self.image) || has(self.configMaps)")
     .message("spec.migration.targetVersion: goes with image or configMaps only; leave it out")
     .field_path(".targetVersion"))]
@@ -76,6 +86,10 @@ pub struct Migration {
     /// What tool the directory was written for. Default: `auto`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<Format>,
+    /// Where it is kept what is applied. Default: in both where the table of the directory's tool is there, or where only
+    /// that tool can have written the directory; else in Cofferdam's own history.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history: Option<HistoryMode>,
     /// The newest version that is applied. Default: `latest`, all that there are. Example: `1.5.0`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 128), regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9._+-]*$"))]
@@ -394,6 +408,28 @@ closed! {
         Sqlx = "sqlx",
     }
     default Auto
+}
+
+closed! {
+    /// Where it is kept what is applied. Runs, journal and ways back are always Cofferdam's.
+    pub enum HistoryMode {
+        /// In Cofferdam's own history alone: the tool's table is neither read nor written.
+        Own = "own",
+        /// In the tool's table alone.
+        Tool = "tool",
+        /// In both, in the transaction of the change itself; the tool's table is made where it is missing.
+        Both = "both",
+    }
+}
+
+impl Format {
+    /// The tool whose history a directory of this form has, where the form says it.
+    pub fn tool(self) -> Option<&'static str> {
+        match self {
+            Format::Auto | Format::Plain => None,
+            named => Some(named.word()),
+        }
+    }
 }
 
 closed! {

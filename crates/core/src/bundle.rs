@@ -24,7 +24,7 @@ pub struct Migration {
     pub version: Option<Version>,
     /// What it is for, from the file's name.
     pub description: String,
-    /// Versioned or repeatable.
+    /// When it runs.
     pub kind: MigrationKind,
     /// The change itself.
     pub up: Script,
@@ -59,6 +59,9 @@ pub enum MigrationKind {
     Repeatable,
     /// In place of everything below it, on a database that has nothing applied; never on another one.
     Checkpoint,
+    /// In place of everything up to its own version, on a database that has nothing applied; never on another one.
+    /// The history says of it that everything up to its version is there.
+    Baseline,
 }
 
 /// A file with statements.

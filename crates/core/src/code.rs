@@ -123,6 +123,8 @@ pub enum Code {
     NoSuchTool,
     ToolAtWork,
     Undecided,
+    // 3643: under the run lock
+    BegunOtherwise,
     // 366x: the multi-project framework
     NoSuchProject,
     BadProjectConfig,
@@ -1242,6 +1244,13 @@ pub static ERRORS: &[ErrorDoc] = &[
         "`lint --git-base REF` looks only at files that differ from where this branch left REF. git is not installed, this is no working tree, or there is no such REF here: a build server often fetches the newest commit only, and then `git fetch --unshallow` or a checkout with its whole history helps.",
     ),
     doc(
+        Code::BegunOtherwise,
+        "CF3643",
+        5,
+        "somebody else made the beginning",
+        "A migration was planned for an empty database: a baseline (`B2__name.sql`) or a checkpoint, which stands in place of everything below it. By the time the run lock was held something else was applied. Nothing of this migration was done. Run the same command again: it plans for what is there now.",
+    ),
+    doc(
         Code::NoSuchProject,
         "CF3661",
         2,
@@ -1435,7 +1444,7 @@ pub static ERRORS: &[ErrorDoc] = &[
         "CF3708",
         2,
         "there is nothing stored that leads back to this version",
-        "A rollback takes back what was applied since, by the scripts that were stored with it. From the version that is wanted no such way was gone in this database: a later version was installed directly, or another program made the upgrade. Nothing was changed.",
+        "A rollback takes back what was applied since, by the scripts that were stored with it. From the version that is wanted no such way was gone in this database: another program made the upgrade, or a later version was installed directly and upgraded since. Nothing was changed. A version that was installed directly, and nothing after it, goes back by the rollbacks in the files of its upgrade.",
     ),
     doc(
         Code::BackupPolicy,

@@ -18,7 +18,7 @@ pub struct Applied {
     pub description: String,
     /// How it came here.
     pub kind: AppliedKind,
-    /// The checksum of the script; `None` for a baseline.
+    /// The checksum of the script; `None` for a baseline that no script made.
     pub checksum: Option<Checksum>,
     /// When, RFC 3339 in UTC. Empty where the history is of a tool that does not keep it.
     pub at: String,
@@ -42,7 +42,7 @@ pub enum AppliedKind {
     Versioned,
     /// A repeatable migration was applied.
     Repeatable,
-    /// `baseline` declared everything up to this version as there.
+    /// Everything up to this version is there: `baseline` declared it, or, with a checksum, a script made it.
     Baseline,
 }
 
@@ -51,6 +51,7 @@ impl From<MigrationKind> for AppliedKind {
         match kind {
             MigrationKind::Versioned | MigrationKind::Checkpoint => AppliedKind::Versioned,
             MigrationKind::Repeatable => AppliedKind::Repeatable,
+            MigrationKind::Baseline => AppliedKind::Baseline,
         }
     }
 }
@@ -76,6 +77,11 @@ pub struct RollbackBundle {
 }
 
 impl Applied {
+    /// It is a baseline that a script made ([`MigrationKind::Baseline`]), and not one that was declared.
+    pub fn is_scripted_baseline(&self) -> bool {
+        self.kind == AppliedKind::Baseline && self.checksum.is_some()
+    }
+
     /// It is in force: applied and not taken back.
     pub fn in_force(&self) -> bool {
         self.undone_at.is_none()

@@ -99,3 +99,18 @@ pub(crate) fn tool_at_work(tool: &str, how: &str, holder: Option<&Holder>) -> Re
         None => refusal.cause("its lock was held until a moment ago").help("run the same command again"),
     }
 }
+
+/// The tool's table is locked, so that nobody can read it.
+pub(crate) fn table_locked(tool: &str, table: &Name, holder: Option<&Holder>) -> Refusal {
+    let refusal = Refusal::new(Code::ToolAtWork, format!("{tool} is at work on this database"));
+    match holder {
+        Some(holder) => refusal.cause(format!("its table {table} is locked by {holder}")).help(format!(
+            "run the same command again once that has ended; if its process is gone for good, end its session: \
+             SELECT pg_terminate_backend({})",
+            holder.pid
+        )),
+        None => refusal
+            .cause(format!("its table {table} was locked until a moment ago"))
+            .help("run the same command again"),
+    }
+}

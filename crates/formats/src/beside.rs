@@ -148,7 +148,10 @@ pub fn difference(codec: &HistoryCodec, bundle: &Bundle, own: &[Applied], theirs
             Some(ours) => {
                 found.agreed += 1;
                 if differ(ours, applied) {
+                    let is_last = there.get(&order.identity(applied)).is_some_and(|l| l.rank == applied.rank);
                     match applied.kind {
+                        // Of an earlier text: what counts is the last.
+                        AppliedKind::Repeatable if !is_last => {}
                         // The tool ran it again, with another text.
                         AppliedKind::Repeatable => found.theirs.push(applied.clone()),
                         _ => found.drift.push(((*ours).clone(), applied.clone())),
@@ -167,7 +170,8 @@ pub fn difference(codec: &HistoryCodec, bundle: &Bundle, own: &[Applied], theirs
         let is_listed = version.as_ref().is_some_and(Version::is_listed);
         let in_baseline = version.is_some() && baseline_there.is_some() && version <= baseline_there;
         let is_last = here.get(&identity).is_some_and(|last| last.rank == ours.rank);
-        if is_listed || in_baseline || ours.kind == AppliedKind::Baseline || !is_last {
+        let declared = ours.kind == AppliedKind::Baseline && !ours.is_scripted_baseline();
+        if is_listed || in_baseline || declared || !is_last {
             continue;
         }
         let unfinished = |one: &Unfinished| one.key == ours.key;
@@ -255,15 +259,19 @@ pub fn taken_over(
 /// The migrations of a directory, found by rows of a history.
 pub struct Files<'b> {
     order: Order<'b>,
-    by_identity: BTreeMap<Identity, &'b Migration>,
+    /// Baselines apart: one may have the version of another migration.
+    by_identity: BTreeMap<(bool, Identity), &'b Migration>,
 }
 
 impl<'b> Files<'b> {
     /// Those of this directory.
     pub fn of(bundle: &'b Bundle) -> Self {
-        let identity = |migration: &'b Migration| match &migration.version {
-            Some(version) => Identity::Version(version.clone()),
-            None => Identity::Text(migration.key()),
+        let identity = |migration: &'b Migration| {
+            let identity = match &migration.version {
+                Some(version) => Identity::Version(version.clone()),
+                None => Identity::Text(migration.key()),
+            };
+            (migration.kind == MigrationKind::Baseline, identity)
         };
         let by_identity =
             bundle.migrations.iter().map(|migration| (identity(migration), migration)).collect();
@@ -272,7 +280,8 @@ impl<'b> Files<'b> {
 
     /// The one that the row is about.
     pub fn about(&self, applied: &Applied) -> Option<&'b Migration> {
-        self.by_identity.get(&self.order.identity(applied)).copied()
+        let identity = (applied.kind == AppliedKind::Baseline, self.order.identity(applied));
+        self.by_identity.get(&identity).copied()
     }
 }
 

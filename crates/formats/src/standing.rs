@@ -1,10 +1,11 @@
 //! What is applied, what is pending, and what does not fit: a bundle beside a history.
 //!
-//! As Flyway decides it, with three exceptions, each because it is safer. An applied migration without a file
+//! As Flyway decides it, with five exceptions, each because it is safer. An applied migration without a file
 //! is a problem even if it is newer than every file (Flyway lets it pass as "future"): the directory may be that
 //! of an older release. Repeatable migrations wait when a target leaves later versions out (Flyway runs them):
 //! they are written for the newest schema. A changed description alone is no problem (Flyway stops): what was
-//! run is the same.
+//! run is the same. A baseline migration that was edited after it was applied is a problem (Flyway does not look), and
+//! one above the target is not run (Flyway runs it).
 
 mod checkpoint;
 mod problem;
@@ -15,6 +16,8 @@ use cofferdam_core::bundle::Version;
 use cofferdam_core::history::{Applied, AppliedKind};
 use cofferdam_core::{Bundle, Checksum, Migration, MigrationKind, Refusal};
 use serde::Serialize;
+
+pub use checkpoint::begun_otherwise;
 
 use crate::format::flyway::checksum::crc32;
 use crate::format::sqlx::sha384_hex;
@@ -108,10 +111,21 @@ pub fn standing(bundle: &Bundle, history: &[Applied], options: &Options) -> Stan
         ..options.clone()
     };
     let history = History::sort(history, order);
-    let mut rows: Vec<Row> =
-        history.baseline.iter().map(|baseline| Row::of_history(baseline, State::Applied)).collect();
+    // Of a baseline that a script made, the script is the row.
+    let has_file = |baseline: &Applied| {
+        let of_it = |migration| history.last_about(migration).is_some_and(|last| last.rank == baseline.rank);
+        bundle.migrations.iter().any(of_it)
+    };
+    let mut rows = Vec::new();
     let mut pending = Vec::new();
     let mut problems = Vec::new();
+    if let Some(baseline) = history.baseline.filter(|baseline| !has_file(baseline)) {
+        let gone = baseline.is_scripted_baseline() && !is_of_another(baseline, bundle);
+        if gone {
+            problems.push(problem::file_gone(baseline, is_newer_than_all(baseline, bundle)));
+        }
+        rows.push(Row::of_history(baseline, if gone { State::FileGone } else { State::Applied }));
+    }
 
     let waits = bundle.migrations.iter().any(|migration| is_above(migration, options));
     let without_file = history.without_file(bundle);
@@ -123,7 +137,7 @@ pub fn standing(bundle: &Bundle, history: &[Applied], options: &Options) -> Stan
         let last = history.last_about(migration);
         let mut state = match migration.kind {
             _ if !last.is_some_and(Applied::in_force) && start.leaves_out(migration) => State::Ignored,
-            MigrationKind::Versioned | MigrationKind::Checkpoint => {
+            MigrationKind::Versioned | MigrationKind::Checkpoint | MigrationKind::Baseline => {
                 history.state_of_versioned(migration, last, options)
             }
             MigrationKind::Repeatable => state_of_repeatable(migration, last, waits),
@@ -257,6 +271,11 @@ impl<'h> History<'h> {
 
     fn last_about(&self, migration: &Migration) -> Option<&'h Applied> {
         match &migration.version {
+            version @ Some(_) if migration.kind == MigrationKind::Baseline => {
+                self.baseline.filter(|baseline| {
+                    baseline.is_scripted_baseline() && self.baseline_version.as_ref() == version.as_ref()
+                })
+            }
             Some(version) => self.versioned.get(version).copied(),
             None => self.repeatable.get(migration.key().as_str()).copied(),
         }
@@ -265,8 +284,9 @@ impl<'h> History<'h> {
     fn state_of_versioned(&self, migration: &Migration, last: Option<&Applied>, options: &Options) -> State {
         let version = migration.version.as_ref();
         let below_baseline = self.baseline_version.is_some() && version <= self.baseline_version.as_ref();
+        let is_covered = below_baseline && migration.kind != MigrationKind::Baseline;
         match last.filter(|applied| applied.in_force()) {
-            Some(applied) if below_baseline || same(migration, applied) => State::Applied,
+            Some(applied) if is_covered || same(migration, applied) => State::Applied,
             Some(_) => State::ChecksumChanged,
             None if below_baseline => State::Ignored,
             None if is_above(migration, options) => State::AboveTarget,
@@ -345,6 +365,7 @@ impl Row {
             kind: match migration.kind {
                 MigrationKind::Versioned | MigrationKind::Checkpoint => "sql",
                 MigrationKind::Repeatable => "repeatable",
+                MigrationKind::Baseline => "baseline",
             }
             .to_owned(),
             state,
@@ -379,5 +400,7 @@ impl Row {
 }
 
 fn way_back_is_stored(applied: &Applied) -> bool {
-    applied.bundle.down.is_some() || !applied.bundle.derived.is_empty()
+    // A baseline is where every way back ends.
+    applied.kind != AppliedKind::Baseline
+        && (applied.bundle.down.is_some() || !applied.bundle.derived.is_empty())
 }

@@ -1,5 +1,7 @@
 //! Files as bytes, as a source delivers them.
 
+use std::collections::BTreeMap;
+
 /// What lies under one directory (or in one image, or in one ConfigMap).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tree {
@@ -26,6 +28,11 @@ impl Tree {
             "" | "." => path.to_owned(),
             root => format!("{root}/{path}"),
         }
+    }
+
+    /// The files by their paths, for who looks up many.
+    pub fn by_path(&self) -> BTreeMap<&str, &File> {
+        self.files.iter().map(|file| (file.path.as_str(), file)).collect()
     }
 
     /// The file with this path.

@@ -5,6 +5,7 @@
 
 mod at;
 mod back;
+mod down;
 mod forward;
 mod shipment;
 
@@ -16,6 +17,7 @@ use crate::release::Release;
 
 pub use at::At;
 pub use back::{Retreat, back};
+pub use down::down;
 pub use forward::{install, upgrade};
 pub use shipment::{Seat, Shipment, shipment};
 
@@ -72,6 +74,13 @@ pub struct Begun {
     pub keys: Vec<String>,
 }
 
+impl Begun {
+    /// It leads to an earlier version, by the rollbacks of the files.
+    pub(crate) fn is_down(&self) -> bool {
+        self.from.as_ref().is_some_and(|from| *from > self.to)
+    }
+}
+
 /// What of a project is in force, in the order in which its legs were begun.
 pub fn begun(project: &str, history: &[Applied]) -> Vec<Begun> {
     let mut rows: Vec<&Applied> = history.iter().filter(|row| row.in_force()).collect();
@@ -97,9 +106,14 @@ impl Project {
 
     /// What the history has once a leg is whole; `None` where its files are not here.
     fn whole(&self, kind: DatabaseType, from: Option<&Release>, to: &Release) -> Option<Vec<String>> {
-        let edition = self.editions.get(to)?;
-        let step = edition.steps.get(&(from.cloned(), kind));
-        if step.is_none() && !from.is_some_and(|from| edition.upgrades.contains_key(from)) {
+        // The scripts between two versions lie with the later one.
+        let (later, earlier) = match from {
+            Some(from) if from > to => (from, Some(to)),
+            from => (to, from),
+        };
+        let edition = self.editions.get(later)?;
+        let step = edition.steps.get(&(earlier.cloned(), kind));
+        if step.is_none() && !earlier.is_some_and(|earlier| edition.upgrades.contains_key(earlier)) {
             return None;
         }
         let items = step.iter().flat_map(|step| step.forwards());

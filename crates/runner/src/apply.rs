@@ -81,6 +81,9 @@ pub async fn apply(
         if in_force(&history, pending) {
             continue;
         }
+        if let Some(refusal) = cofferdam_formats::standing::begun_otherwise(&pending.migration, &history) {
+            return Err(refusal.into());
+        }
         stop.check()?;
         crate::online::refuse_tables_at_change(&open, std::slice::from_ref(pending), &assessment.facts)?;
         session.reset().await?;

@@ -9,6 +9,7 @@ use cofferdam_core::journal::{StepState, What};
 use cofferdam_core::run::{Event, FACTS};
 use cofferdam_core::{Code, Limits, Phase, Refusal};
 use cofferdam_engines::{Batch, Line, Runs, Session};
+use cofferdam_formats::beside::Files;
 
 use crate::Policy;
 use crate::resume::state_of;
@@ -121,9 +122,9 @@ pub async fn repair(session: &mut dyn Session, bundle: &Bundle, policy: &Policy)
     session.claim(policy.lock_wait).await?;
     let mut said = Vec::new();
     let order = bundle.migrations.iter().find_map(|migration| migration.version.as_ref());
-    for applied in
-        session.history().await?.iter().filter(|a| a.in_force() && a.kind == AppliedKind::Versioned)
-    {
+    let files = Files::of(bundle);
+    let has_file = |a: &&Applied| a.kind == AppliedKind::Versioned || a.is_scripted_baseline();
+    for applied in session.history().await?.iter().filter(|a| a.in_force()).filter(has_file) {
         let version = applied.version.as_deref().and_then(|text| match order {
             Some(order) => order.like(text),
             None => Version::parse(text),
@@ -132,9 +133,14 @@ pub async fn repair(session: &mut dyn Session, bundle: &Bundle, policy: &Policy)
             // A script of a list never had a file here.
             continue;
         }
-        let file = bundle.migrations.iter().find(|m| m.version == version);
+        let file = files.about(applied);
         let mut row = applied.clone();
         let note = match file {
+            // What it made is there, and without the row all of it would be applied once more.
+            None if applied.kind == AppliedKind::Baseline => {
+                row.checksum = None;
+                format!("{} {}: its file is gone; it counts as declared", applied.key, applied.description)
+            }
             None => {
                 row.undone_at = Some(jiff::Timestamp::now().to_string());
                 format!("{} {}: its file is gone; it counts as not applied", applied.key, applied.description)

@@ -55,7 +55,7 @@ pub use guard::{
     Thresholds, Way,
 };
 pub use online::{OpenChange, change_of, in_window, is_alter, open_changes, with_windows};
-pub use rollback::{Back, rollback, rollback_plans};
+pub use rollback::{Back, losses, rollback, rollback_plans};
 pub use window::{finalize, take_back};
 
 /// What the user asked for beyond the defaults.

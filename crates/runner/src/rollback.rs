@@ -183,7 +183,10 @@ pub(crate) fn read(script: &Script) -> Result<Parsed> {
 }
 
 /// What is in the tables and columns that the plan drops, by looking.
-async fn losses(session: &mut dyn Session, plan: &Plan) -> Result<Vec<String>> {
+///
+/// # Errors
+/// What the database refuses to tell.
+pub async fn losses(session: &mut dyn Session, plan: &Plan) -> Result<Vec<String>> {
     let mut found = Vec::new();
     let mut elsewhere = false;
     for step in plan.steps() {

@@ -63,6 +63,19 @@ pub(crate) fn json(ended: &Ended) -> Value {
     serde_json::from_str(&ended.stdout).unwrap_or_else(|e| panic!("{e}: {}\n{}", ended.stdout, ended.stderr))
 }
 
+/// Each migration that `info` has, with its state.
+pub(crate) fn states(site: &Site) -> Vec<(String, String)> {
+    let said = json(&flyway(site, &["info", "-outputType=json"]));
+    let text = |migration: &Value, key: &str| migration[key].as_str().unwrap_or_default().to_owned();
+    let all = said["migrations"].as_array().unwrap().iter();
+    all.map(|migration| (text(migration, "version"), text(migration, "state"))).collect()
+}
+
+/// Applied, or in what is there already.
+pub(crate) fn is_well(state: &str) -> bool {
+    matches!(state, "Success" | "Baseline" | "Below Baseline" | "Ignored" | "Ignored (Baseline)")
+}
+
 fn agrees(site: &Site, applied: usize, pending: usize) -> Result<(), String> {
     well(&(TOOL.checks.expect("it has checksums"))(site))?;
     let said = json(&flyway(site, &["info", "-outputType=json"]));

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use cofferdam_adapters::checks::{self, Asked, Value};
 use cofferdam_api::conditions::State;
 use cofferdam_api::cutover::CutoverMode;
-use cofferdam_api::source::{DropPolicy, Format};
+use cofferdam_api::source::{DropPolicy, Format, HistoryMode, Migration};
 use cofferdam_api::value::Sha256;
 use cofferdam_api::{ConditionType, DatabaseMigrationSpec, Reason};
 use cofferdam_core::bundle::Version;
@@ -17,7 +17,7 @@ use cofferdam_core::online::{Gate, Proof};
 use cofferdam_core::park::KEEP_SECONDS;
 use cofferdam_core::plan::Plan;
 use cofferdam_core::{Code, Fault, Refusal};
-use cofferdam_engines::{Keeping, Run, Session};
+use cofferdam_engines::{Keeping, Kept, Run, Session};
 use cofferdam_operator::outcome::{Ended, Outcome};
 use cofferdam_runner::approval::Terms;
 use cofferdam_runner::{Assessment, Policy, SharedReporter, Wishes, assess, refuse_blocking, with_windows};
@@ -118,6 +118,19 @@ fn park(spec: &DatabaseMigrationSpec) -> Result<Option<u64>> {
     }
 }
 
+/// Where `spec.migration` wants it kept what is applied.
+pub(super) fn keeping(migration: &Migration) -> Keeping {
+    let kept = migration.history.map(|mode| match mode {
+        HistoryMode::Own => Kept::Own,
+        HistoryMode::Tool => Kept::Tool,
+        HistoryMode::Both => Kept::Both,
+    });
+    let wants_tool = matches!(kept, Some(Kept::Tool | Kept::Both));
+    // Of golang-migrate the files alone do not tell; of others the name says no more than that the directory is theirs.
+    let format = migration.format.filter(|format| wants_tool || *format == Format::GolangMigrate);
+    Keeping { kept, tool: format.and_then(Format::tool).map(str::to_owned), ..Keeping::default() }
+}
+
 /// The policy of the spec.
 pub(crate) fn policy(job: &Job) -> Result<Policy> {
     let spec = &job.object.spec;
@@ -165,10 +178,7 @@ async fn once(job: &Job, read: &bundle::Read, first: &OnceLock<Option<String>>) 
     let session = &mut *session;
     job.reached(session).await?;
     let bundle = Arc::new(read.bundle.clone());
-    // Of golang-migrate the files alone do not tell.
-    let migrate = job.object.spec.migration.format == Some(Format::GolangMigrate);
-    let tool = migrate.then(|| Format::GolangMigrate.word().to_owned());
-    session.keep(Keeping { bundle, tool, root: read.root.clone(), ..Keeping::default() }).await?;
+    session.keep(Keeping { bundle, root: read.root.clone(), ..keeping(&job.object.spec.migration) }).await?;
     let assessment = assess(session, &read.bundle, &policy).await?;
     check_target(&policy, &assessment)?;
     let before = newest(job, &assessment.history);

@@ -9,12 +9,12 @@ use cofferdam_api::{ConditionType, Reason, Stage};
 use cofferdam_core::fault::Result;
 use cofferdam_core::history::Applied;
 use cofferdam_core::{Code, Fault, Refusal};
-use cofferdam_engines::{Keeping, Session};
+use cofferdam_engines::{Keeping, Kept, Session};
 use cofferdam_operator::outcome::{Ended, Outcome};
 use cofferdam_runner::{Back, SharedReporter, change_of, rollback_plans, take_back};
 
 use super::Job;
-use super::apply::{newest, policy};
+use super::apply::{keeping, newest, policy};
 use super::ending::Halted;
 use super::window::own_unfinished;
 
@@ -30,7 +30,8 @@ pub(crate) async fn rollback(job: &Job) -> Result<Outcome, Halted> {
     let session = &mut *session;
     job.reached(session).await?;
     // Without its files: our own rows say in which tool's history they are, too.
-    session.keep(Keeping::default()).await?;
+    let kept = keeping(&job.object.spec.migration);
+    session.keep(if kept.kept == Some(Kept::Both) { Keeping::default() } else { kept }).await?;
     let mut policy = policy(job)?;
     policy.backups.restore = super::backup::restoring(job)?;
     policy.why_back = job.why.clone();

@@ -188,6 +188,8 @@ pub(crate) fn goes_on(fault: &Fault) -> Option<Reason> {
     let waits = matches!(
         code,
         Code::LockHeldByOther
+            | Code::ToolAtWork
+            | Code::BegunOtherwise
             | Code::ChangeInProgress
             | Code::RunUnfinished
             | Code::LockNotObtained
@@ -211,6 +213,8 @@ mod tests {
             (Code::ConnectionLost, Some(Reason::ConnectFailed)),
             (Code::AuthFailed, Some(Reason::ConnectFailed)),
             (Code::LockHeldByOther, Some(Reason::LockHeldByOther)),
+            (Code::ToolAtWork, Some(Reason::LockHeldByOther)),
+            (Code::BegunOtherwise, Some(Reason::LockHeldByOther)),
             (Code::LockNotObtained, Some(Reason::WaitingForBlocker)),
             (Code::Fenced, Some(Reason::RunnerLost)),
             (Code::PreCheckFailed, Some(Reason::PreCheckFailed)),

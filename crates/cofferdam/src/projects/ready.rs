@@ -188,7 +188,7 @@ async fn asked_last(session: &mut dyn Session, project: &str, to: &Release) -> R
 }
 
 /// What rides along with each migration: the table, the checks of stages, the version.
-fn riders(metadata: &Metadata, seats: &[Seat], route: &Route) -> Result<Riders> {
+pub(super) fn riders(metadata: &Metadata, seats: &[Seat], route: &Route) -> Result<Riders> {
     let makes_it = route
         .legs
         .iter()

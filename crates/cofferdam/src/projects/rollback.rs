@@ -1,15 +1,20 @@
 //! `rollback --project`: a project's databases are taken back to an earlier version, the last one first.
 
+use std::sync::Arc;
+
 use cofferdam_core::{Fault, Plan, Result};
 use cofferdam_engines::Session;
-use cofferdam_project::Release;
-use cofferdam_project::deploy::{At, Retreat, back};
+use cofferdam_project::deploy::{At, Retreat, Shipment, back, down, shipment};
+use cofferdam_project::{Release, Route};
 use cofferdam_runner::rider::{Rider, Riders};
-use cofferdam_runner::{Back as Which, Policy, Summary, rollback as carry_out, rollback_plans};
+use cofferdam_runner::{
+    Assessment, Back as Which, Policy, Summary, apply, assess, losses, refuse_blocking,
+    rollback as carry_out, rollback_plans,
+};
 
 use super::flags::OfFlags;
 use super::reach::{One, Reached, reach};
-use super::ready::{finish_what_was_cut_off, look, named, note, version};
+use super::ready::{Looked, finish_what_was_cut_off, look, named, note, riders, version};
 use super::view::{BackPlace, BackView, DonePlace, DoneView};
 use crate::cli::{Exit, rollback as verb};
 use crate::config::Settings;
@@ -33,6 +38,8 @@ struct Way {
     at: At,
     policy: Policy,
     plans: Vec<Plan>,
+    /// What is applied for it, where the way back is that of the files.
+    scripts: Option<Assessment>,
 }
 
 /// Takes the databases of a project back, in the reverse of their order.
@@ -85,6 +92,11 @@ async fn way(
     let project = &reached.project;
     let looked = look(&mut *session, &project.name).await?;
     let at = looked.at(reached)?;
+    let note = note(&project.name, "rollback", to, at.version.as_ref());
+    policy.ground = Some(looked.ground(&project.name, note)?);
+    if let Some(route) = down(project, reached.kind, &at, &looked.begun, to).map_err(Fault::Refused)? {
+        return by_scripts(session, &looked, at, &route, policy).await;
+    }
     let Retreat { keys, reaches } = back(project, &at, &looked.begun, to).map_err(Fault::Refused)?;
     let mut riders = Riders::new();
     let mut above = at.half_way_to.clone().or_else(|| at.version.clone());
@@ -94,23 +106,55 @@ async fn way(
         above = Some(reached.clone());
     }
     policy.riders = riders;
-    policy.ground =
-        Some(looked.ground(&project.name, note(&project.name, "rollback", to, at.version.as_ref()))?);
     let plans = match keys.is_empty() {
         true => Vec::new(),
         false => rollback_plans(&mut *session, &Which::These(keys), &policy).await?,
     };
-    Ok(Way { session, at, policy, plans })
+    Ok(Way { session, at, policy, plans, scripts: None })
+}
+
+/// The rollbacks of the files, of a version that was installed directly. What they lose is asked about, and not what lint
+/// says of them: to take something back is what they are for.
+async fn by_scripts(
+    mut session: Box<dyn Session>,
+    looked: &Looked,
+    at: At,
+    route: &Route,
+    mut policy: Policy,
+) -> Result<Way> {
+    let Shipment { bundle, seats } = shipment(&route.project, &route.legs).map_err(Fault::Refused)?;
+    policy.riders = riders(&looked.metadata, &seats, route)?;
+    // Each is a run that ends: a way back has no revert window.
+    policy.strategy = "direct".to_owned();
+    let mut assessment = assess(&mut *session, &bundle, &policy).await?;
+    if let Some(problem) = assessment.standing.problems.first() {
+        return Err(problem.clone().into());
+    }
+    // For these lint stands in the place of a plan.
+    if assessment.pending.iter().any(|pending| pending.plan.units.is_empty()) {
+        refuse_blocking(&assessment, &policy)?;
+    }
+    let mut plans = Vec::new();
+    for pending in &mut assessment.pending {
+        let mut plan = Plan::clone(&pending.plan);
+        plan.losses.extend(losses(&mut *session, &plan).await?);
+        pending.plan = Arc::new(plan.clone());
+        plans.push(plan);
+    }
+    Ok(Way { session, at, policy, plans, scripts: Some(assessment) })
 }
 
 async fn taken_back(context: &Context, (reached, one): (&Reached, &One), way_back: Way) -> Result<DonePlace> {
-    let Way { mut session, at, policy, plans } = way_back;
+    let Way { mut session, at, policy, plans, scripts } = way_back;
     let database = named(context, &mut *session, one).await?;
     let mut summary = Summary::default();
     if !plans.is_empty() {
         let progress = Progress::new(&context.console);
-        let outcome =
-            carry_out(&mut *session, plans, &policy, progress.reporter(), context.halt.driving()).await;
+        let (reporter, stop) = (progress.reporter(), context.halt.driving());
+        let outcome = match &scripts {
+            Some(scripts) => apply(&mut *session, scripts, &policy, reporter, stop).await,
+            None => carry_out(&mut *session, plans, &policy, reporter, stop).await,
+        };
         progress.end();
         summary = outcome?;
         summary.notes.iter().for_each(|note| context.console.note(&format!("note: {note}")));

@@ -6,7 +6,7 @@ use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
 use cofferdam_core::fault::Result;
-use cofferdam_core::{Code, Fault, Refusal, failpoint};
+use cofferdam_core::{Code, Fault, Name, Refusal, failpoint};
 
 use super::session::PostgresSession;
 use super::{connect, errors, ledger, schema};
@@ -130,6 +130,27 @@ pub(super) async fn holder(client: &Client, key: i64) -> Result<Option<Holder>> 
                 super::watch::HOLDER_COLUMNS
             ),
             &[(&key, Type::INT8)],
+        )
+        .await
+        .map_err(|e| errors::fault(e, "looking for the holder of a lock"))?;
+    Ok(rows.first().map(super::watch::holder_of))
+}
+
+/// Who holds a lock on a table that keeps others from reading it.
+pub(super) async fn table_holder(client: &Client, table: &Name) -> Result<Option<Holder>> {
+    let sql = table.to_sql()?;
+    let rows = client
+        .query_typed(
+            &format!(
+                "SELECT {} FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
+                 WHERE l.locktype = 'relation' AND l.granted AND l.mode = 'AccessExclusiveLock'
+                   AND l.relation = pg_catalog.to_regclass($1)::pg_catalog.oid
+                   AND l.database = (SELECT oid FROM pg_catalog.pg_database
+                                     WHERE datname = pg_catalog.current_database())
+                   AND a.pid <> pg_catalog.pg_backend_pid()",
+                super::watch::HOLDER_COLUMNS
+            ),
+            &[(&sql, Type::TEXT)],
         )
         .await
         .map_err(|e| errors::fault(e, "looking for the holder of a lock"))?;

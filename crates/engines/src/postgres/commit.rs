@@ -242,7 +242,7 @@ async fn history_writes(
             settle(session).await.map_err(record::fault)?;
             let own = history::read(&session.client).await?;
             let of_tool = match ledger {
-                Some(ledger) if !keeps_own => Some(ledger.theirs(&session.client, &own).await?.applied),
+                Some(ledger) if !keeps_own => Some(ledger.theirs(session, &own).await?.applied),
                 _ => None,
             };
             let rows = of_tool.as_ref().unwrap_or(&own);

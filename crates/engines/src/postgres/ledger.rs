@@ -21,7 +21,7 @@ use super::history::{self, Book};
 use super::record::{self, Writing};
 use super::session::PostgresSession;
 use super::{claim, errors, reading};
-use crate::ledger::tool_at_work;
+use crate::ledger::{table_locked, tool_at_work};
 use crate::{Batch, Beside, Holder, Keeping, Kept, Phase, Record, Tick};
 
 /// The table of a tool.
@@ -86,11 +86,16 @@ pub(super) async fn keep(session: &mut PostgresSession, keeping: Keeping) -> Res
     if keeping.kept == Some(Kept::Own) {
         return Ok(Kept::Own);
     }
-    let found = tables(&session.client, keeping.table.as_ref()).await?;
-    let (own, kept_in) = match session.installed().await? {
-        true => of_own(&session.client, keeping.bundle.format.is_empty()).await?,
-        false => (false, Vec::new()),
-    };
+    let installed = session.installed().await?;
+    let client = &session.client;
+    // Sent together.
+    let (found, own) = futures::join!(tables(client, keeping.table.as_ref()), async {
+        match installed {
+            true => of_own(client, keeping.bundle.format.is_empty()).await,
+            false => Ok((false, Vec::new())),
+        }
+    });
+    let (found, (own, kept_in)) = (found?, own?);
     let wanted = Wanted {
         format: keeping.bundle.format,
         tool: keeping.tool.as_deref(),
@@ -129,15 +134,25 @@ async fn of_own(client: &Client, ask_tools: bool) -> Result<(bool, Vec<String>)>
     Ok((!rows.is_empty(), rows.iter().filter_map(|row| row.get::<_, Option<String>>(0)).collect()))
 }
 
-/// The history that counts, where `own` is what our own table says.
+/// The rows of the tool's table, read outside of a transaction; none where no table of a tool is kept. Sent when it is
+/// polled for the first time.
+pub(super) async fn rows(session: &PostgresSession) -> Result<Vec<Cells>> {
+    let Some(ledger) = session.ledger.as_ref().filter(|ledger| ledger.there) else { return Ok(Vec::new()) };
+    match history::rows_in_time(&session.client, &ledger.book).await {
+        Ok(rows) => Ok(rows),
+        Err(fault) => Err(ledger.held(session, fault).await),
+    }
+}
+
+/// The history that counts, where `own` is what our own table says, and `rows` what the tool's has.
 pub(super) async fn history(
     session: &mut PostgresSession,
     own: Vec<Applied>,
+    rows: &[Cells],
     bundles: bool,
 ) -> Result<Vec<Applied>> {
     let Some(ledger) = &session.ledger else { return Ok(own) };
-    let theirs = ledger.theirs(&session.client, &own).await?;
-    let mut seen = ledger.seen(theirs, &own);
+    let mut seen = ledger.seen(ledger.said(rows, &own)?, &own);
     if !seen.difference.unfinished.is_empty() {
         seen.at_work = ledger.at_work(&session.client).await?;
     }
@@ -184,14 +199,39 @@ async fn with_bundles(client: &Client, rows: &mut [Applied], own: &[Applied]) ->
 }
 
 impl Ledger {
-    /// What the table says. The directory is as far as our own history knows it.
-    pub(super) async fn theirs(&self, client: &Client, own: &[Applied]) -> Result<History> {
+    /// What the table says, read in a transaction.
+    pub(super) async fn theirs(&self, session: &PostgresSession, own: &[Applied]) -> Result<History> {
         if !self.there {
             return Ok(History::default());
         }
-        let rows = history::rows(client, &self.book).await?;
+        self.said(&self.rows(session).await?, own)
+    }
+
+    /// What these rows say. The directory is as far as our own history knows it.
+    fn said(&self, rows: &[Cells], own: &[Applied]) -> Result<History> {
         let known = beside::with_history(&self.bundle, own);
-        Ok((self.book.codec.read)(&rows, &known)?)
+        Ok((self.book.codec.read)(rows, &known)?)
+    }
+
+    async fn rows(&self, session: &PostgresSession) -> Result<Vec<Cells>> {
+        match history::rows(&session.client, &self.book).await {
+            Ok(rows) => Ok(rows),
+            Err(fault) => Err(self.held(session, fault).await),
+        }
+    }
+
+    /// Whoever keeps the tool's table locked is taken for the tool. Our own transaction may be over by that, so that the
+    /// session that looks about is asked who it is.
+    async fn held(&self, session: &PostgresSession, fault: Fault) -> Fault {
+        match fault {
+            Fault::Again { after, why } if why.code == Code::LockNotObtained => {
+                let client = session.watch.as_ref().unwrap_or(&session.client);
+                let holder = claim::table_holder(client, &self.book.table).await.unwrap_or_default();
+                let why = table_locked(self.book.codec.id, &self.book.table, holder.as_ref());
+                Fault::Again { after, why: Box::new(why) }
+            }
+            other => other,
+        }
     }
 
     fn seen(&self, theirs: History, own: &[Applied]) -> Beside {
@@ -225,7 +265,10 @@ impl Ledger {
 
     /// What the tool would write when this was applied.
     pub(super) async fn applied(&self, session: &PostgresSession, row: &Applied) -> Result<Vec<Write>> {
-        let rows = history::last_row(&session.client, &self.book).await?;
+        let rows = match history::last_row(&session.client, &self.book).await {
+            Ok(rows) => rows,
+            Err(fault) => return Err(self.held(session, fault).await),
+        };
         Ok((self.book.codec.applied)(row, &self.context(&rows, &self.bundle))?)
     }
 
@@ -236,14 +279,14 @@ impl Ledger {
         row: &Applied,
         own: &[Applied],
     ) -> Result<Vec<Write>> {
-        let rows = history::rows(&session.client, &self.book).await?;
+        let rows = self.rows(session).await?;
         let known = beside::with_history(&self.bundle, own);
         Ok((self.book.codec.undone)(row, &self.context(&rows, &known))?)
     }
 
     /// What the tool would write when the file as it is now is accepted.
     pub(super) async fn amended(&self, session: &PostgresSession, row: &Applied) -> Result<Vec<Write>> {
-        let rows = history::rows(&session.client, &self.book).await?;
+        let rows = self.rows(session).await?;
         Ok((self.book.codec.amended)(row, &self.context(&rows, &self.bundle))?)
     }
 
@@ -256,14 +299,14 @@ impl Ledger {
         };
         let own = history::read_without_bundles(&session.client).await?;
         let known = beside::with_history(&self.bundle, &own);
-        let rows = history::rows(&session.client, &self.book).await?;
+        let rows = self.rows(session).await?;
         let found;
         let (row, way) = match &batch.run.record {
             Record::Nothing => return Ok(Vec::new()),
             Record::Applied(row) => (row.as_ref(), Way::Up),
             Record::Undone { rank } => {
                 found = match self.kept {
-                    Kept::Tool => self.theirs(&session.client, &own).await?.applied,
+                    Kept::Tool => self.theirs(session, &own).await?.applied,
                     Kept::Own | Kept::Both => own,
                 };
                 match found.iter().find(|row| row.rank == *rank) {
@@ -283,7 +326,9 @@ impl Ledger {
             let mut writing = Writing::default();
             writing.history(&self.book, vec![write])?;
             let written = session.client.query_typed(&writing.sql(), &writing.parameters()).await;
-            written.map(drop).map_err(record::fault)?;
+            if let Err(e) = written {
+                return Err(self.held(session, record::fault(e)).await);
+            }
         }
         Ok(())
     }

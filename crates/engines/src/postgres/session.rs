@@ -149,8 +149,12 @@ impl Session for PostgresSession {
     }
 
     async fn history(&mut self) -> Result<Vec<Applied>> {
-        let own = if self.installed().await? { history::read(&self.client).await? } else { Vec::new() };
-        ledger::history(self, own, true).await
+        let installed = self.installed().await?;
+        let (own, rows) = futures::join!(
+            async { if installed { history::read(&self.client).await } else { Ok(Vec::new()) } },
+            ledger::rows(self),
+        );
+        ledger::history(self, own?, &rows?, true).await
     }
 
     async fn keep(&mut self, keeping: Keeping) -> Result<Kept> {
@@ -171,16 +175,18 @@ impl Session for PostgresSession {
 
     async fn overview(&mut self) -> Result<Overview> {
         if !self.installed().await? {
-            let history = ledger::history(self, Vec::new(), false).await?;
+            let rows = ledger::rows(self).await?;
+            let history = ledger::history(self, Vec::new(), &rows, false).await?;
             return Ok(Overview { history, unfinished: Vec::new() });
         }
         // Sent together. In this order: a run that ends in between stands in both and not in none.
-        let (unfinished, own) = futures::join!(
+        let (unfinished, own, rows) = futures::join!(
             reading::runs(&self.client, Runs::Unfinished),
             history::read_without_bundles(&self.client),
+            ledger::rows(self),
         );
         let (unfinished, own) = (unfinished?, own?);
-        Ok(Overview { history: ledger::history(self, own, false).await?, unfinished })
+        Ok(Overview { history: ledger::history(self, own, &rows?, false).await?, unfinished })
     }
 
     async fn runs(&mut self, which: Runs) -> Result<Vec<Run>> {

@@ -213,3 +213,38 @@ fn the_table_of_the_directorys_tool_is_kept() {
         "golang-migrate public.versions true"
     );
 }
+
+#[test]
+fn of_a_repeatable_migration_the_last_run_counts() {
+    let ran = |rank, crc| Applied {
+        key: "R:v".into(),
+        version: None,
+        kind: AppliedKind::Repeatable,
+        checksum: Some(Checksum::FlywayCrc32(crc)),
+        ..row(rank, "1")
+    };
+    let theirs = |rows: &[i32]| History {
+        applied: (1..).zip(rows).map(|(rank, crc)| ran(rank, *crc)).collect(),
+        unfinished: vec![],
+    };
+    let bundle = bundle("flyway", &["1"]);
+    let own = [ran(1, 1), ran(2, 2)];
+    // Both ran two texts, and neither is behind.
+    assert!(difference(&flyway::CODEC, &bundle, &own, &theirs(&[1, 2])).is_none());
+    let found = difference(&flyway::CODEC, &bundle, &own, &theirs(&[1, 2, 3]));
+    assert_eq!(found.theirs, [ran(3, 3)]);
+    assert_eq!(difference(&flyway::CODEC, &bundle, &[], &theirs(&[1, 2])).theirs.len(), 2);
+}
+
+#[test]
+fn a_baseline_that_a_file_made_is_missed_where_it_is_not_there() {
+    let made =
+        Applied { kind: AppliedKind::Baseline, checksum: Some(Checksum::FlywayCrc32(1)), ..row(1, "2") };
+    let bundle = bundle("flyway", &["1", "2", "3"]);
+    let found = difference(&flyway::CODEC, &bundle, &[made.clone()], &history(&[]));
+    assert_eq!(keys(&found.ours), ["2"]);
+    let declared = Applied { checksum: None, ..made.clone() };
+    assert!(difference(&flyway::CODEC, &bundle, &[declared], &history(&[])).is_none());
+    let theirs = History { applied: vec![made.clone()], unfinished: vec![] };
+    assert!(difference(&flyway::CODEC, &bundle, &[made], &theirs).is_none());
+}

@@ -59,11 +59,12 @@ fn read(tree: &Tree) -> Result<Bundle, Box<Refusal>> {
             .cause(error.to_string())
             .help("restore it from version control; drizzle-kit writes it")
     })?;
+    let files = tree.by_path();
     let mut migrations = Vec::with_capacity(journal.entries.len());
     let mut named = BTreeSet::new();
     for Entry { when, tag } in journal.entries {
         let path = format!("{tag}.sql");
-        let Some(file) = tree.file(&path) else {
+        let Some(file) = files.get(path.as_str()) else {
             return Err(Box::new(
                 Refusal::new(Code::ToolFile, format!("{} is not there", tree.typed(&path)))
                     .cause(format!("{} names it", text.path))

@@ -1,9 +1,9 @@
-//! Flyway's directories: `V1__name.sql`, `U1__name.sql`, `R__name.sql`, in any depth; and `C1__name.sql`, which
-//! is ours: the check of version 1.
+//! Flyway's directories: `V1__name.sql`, `U1__name.sql`, `B1__name.sql`, `R__name.sql`, in any depth; and
+//! `C1__name.sql`, which is ours: the check of version 1.
 //!
-//! What Flyway would do and Cofferdam does not (callbacks, baseline migrations, placeholders, files given to a
-//! shell) is refused before anything runs. What Flyway skips silently is skipped and shown. Facts about names,
-//! order and checksums were taken from runs of Flyway 11.20.
+//! What Flyway would do and Cofferdam does not (callbacks, placeholders without a value, files given to a shell) is
+//! refused before anything runs. What Flyway skips silently is skipped and shown. Facts about names, order and
+//! checksums were taken from runs of Flyway 11.20.
 
 pub mod callback;
 pub mod checksum;
@@ -50,13 +50,17 @@ fn read(tree: &Tree, values: &Values) -> Result<Bundle, Box<Refusal>> {
     files.refuse_what_is_not_run(tree)?;
     let repeatables = repeatables(tree, std::mem::take(&mut files.repeatables))?;
     let ups = by_version(tree, std::mem::take(&mut files.migrations))?;
+    let baselines = by_version(tree, std::mem::take(&mut files.baselines))?;
     let undos = by_version(tree, std::mem::take(&mut files.undos))?;
     let checks = by_version(tree, std::mem::take(&mut files.checks))?;
     let wanted = |alone: &Versioned<'_>| name_new(&alone.version.text, &alone.description).up;
     each_has_its_migration(tree, &ups, &undos, "the undo script", wanted)?;
-    each_has_its_migration(tree, &ups, &checks, "the check", wanted)?;
+    // The check of a version proves it whichever of the two made it.
+    let mut made = baselines.clone();
+    made.extend(ups.clone());
+    each_has_its_migration(tree, &made, &checks, "the check", wanted)?;
 
-    let mut migrations = Vec::with_capacity(ups.len() + repeatables.len());
+    let mut migrations = Vec::with_capacity(ups.len() + baselines.len() + repeatables.len());
     for (version, named) in &ups {
         let beside = |others: &ByVersion<'_>| -> Result<Option<Script>, Box<Refusal>> {
             others.get(version).map(|other| files.script_beside(tree, other.file)).transpose()
@@ -65,6 +69,13 @@ fn read(tree: &Tree, values: &Values) -> Result<Bundle, Box<Refusal>> {
         let migration = files.migration(tree, named.file, &named.description, MigrationKind::Versioned)?;
         migrations.push(Migration { version: Some(version.clone()), down, check, ..migration });
     }
+    for (version, named) in &baselines {
+        let check = checks.get(version).map(|other| files.script_beside(tree, other.file)).transpose()?;
+        let migration = files.migration(tree, named.file, &named.description, MigrationKind::Baseline)?;
+        migrations.push(Migration { version: Some(version.clone()), check, ..migration });
+    }
+    // Stable: a baseline comes after the migration with its version.
+    migrations.sort_by(|one, other| one.version.cmp(&other.version));
     for (description, file) in &repeatables {
         migrations.push(files.migration(tree, file, description, MigrationKind::Repeatable)?);
     }
@@ -82,7 +93,7 @@ struct Files<'t> {
     migrations: Vec<Versioned<'t>>,
     undos: Vec<Versioned<'t>>,
     checks: Vec<Versioned<'t>>,
-    baselines: Vec<&'t File>,
+    baselines: Vec<Versioned<'t>>,
     repeatables: Vec<(String, &'t File)>,
     callbacks: Vec<(&'t File, &'static str)>,
     executed: Vec<(&'t File, String)>,
@@ -96,6 +107,7 @@ struct Files<'t> {
 impl<'t> Files<'t> {
     fn sort(tree: &'t Tree) -> Self {
         let mut files = Files::default();
+        let by_path = tree.by_path();
         for file in &tree.files {
             match name::parse(file.name()) {
                 Named::Versioned { prefix, version, description } => {
@@ -104,7 +116,7 @@ impl<'t> Files<'t> {
                         Prefix::Migration => files.migrations.push(versioned),
                         Prefix::Undo => files.undos.push(versioned),
                         Prefix::Check => files.checks.push(versioned),
-                        Prefix::Baseline => files.baselines.push(file),
+                        Prefix::Baseline => files.baselines.push(versioned),
                     }
                 }
                 Named::Repeatable(description) => files.repeatables.push((description, file)),
@@ -116,7 +128,7 @@ impl<'t> Files<'t> {
                 }
                 Named::Executed(reason) => files.executed.push((file, reason)),
                 Named::Settings => match file.path.get(..file.path.len() - name::SETTINGS.len()) {
-                    Some(script) if tree.file(script).is_some() => {
+                    Some(script) if by_path.contains_key(script) => {
                         files.settings.insert(script, file);
                     }
                     _ => {
@@ -148,13 +160,6 @@ impl<'t> Files<'t> {
                 ));
             let more = others.iter().map(|(file, reason)| format!("{}: {reason}", tree.typed(&file.path)));
             return listed(refusal, more.collect());
-        }
-        if let Some((file, others)) = self.baselines.split_first() {
-            let path = tree.typed(&file.path);
-            let refusal = Refusal::new(Code::BadFileName, format!("{path} is a baseline migration"))
-                .cause("Flyway runs it on an empty database in place of the versions below it; that is not read yet")
-                .help("move it out of the directory; for a database that has its content, run cofferdam baseline");
-            return listed(refusal, others.iter().map(|file| tree.typed(&file.path)).collect());
         }
         if let Some(((file, event), others)) = self.callbacks.split_first() {
             let path = tree.typed(&file.path);

@@ -55,7 +55,9 @@ fn read(rows: &[Cells], bundle: &Bundle) -> Read {
     let rows =
         rows.iter().map(|cells| Row::new(&CODEC, cells)).filter(|row| !row.word("version").starts_with('.'));
     let mut rows: Vec<_> = rows.collect();
-    rows.sort_by_key(|row| (row.time("executed_at"), index.place(&row.word("version")), row.word("version")));
+    rows.sort_by_cached_key(|row| {
+        (row.time("executed_at"), index.place(&row.word("version")), row.word("version"))
+    });
     let mut history = History::default();
     for row in rows {
         let version = row.read("version", |text| Some(text.to_owned()))?;

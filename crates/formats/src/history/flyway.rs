@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use cofferdam_core::history::{Applied, AppliedKind, How, RollbackBundle, Unfinished};
-use cofferdam_core::{Bundle, Checksum, Migration, Name, QuotedIdent, Refusal};
+use cofferdam_core::{Bundle, Checksum, Migration, MigrationKind, Name, QuotedIdent, Refusal};
 
 use super::{
     Cells, Column, Context, Held, History, HistoryCodec, Lock, Read, Write, Writes, column, generated,
@@ -140,6 +140,7 @@ fn applied(applied: &Applied, context: &Context<'_>) -> Writes {
         None => None,
     };
     let (kind, script) = match applied.kind {
+        AppliedKind::Baseline if applied.is_scripted_baseline() => ("SQL_BASELINE", script(applied, context)),
         AppliedKind::Baseline => ("BASELINE", applied.description.clone()),
         AppliedKind::Versioned | AppliedKind::Repeatable => ("SQL", script(applied, context)),
     };
@@ -218,6 +219,9 @@ fn script(applied: &Applied, context: &Context<'_>) -> String {
 }
 
 fn is_of(migration: &Migration, applied: &Applied) -> bool {
+    if (migration.kind == MigrationKind::Baseline) != (applied.kind == AppliedKind::Baseline) {
+        return false;
+    }
     match (&migration.version, applied.version.as_deref()) {
         (Some(one), Some(text)) => one.like(text).as_ref() == Some(one),
         (None, None) => migration.key() == applied.key,

@@ -77,3 +77,13 @@ fn when_and_by_whom(applied: &Applied) -> String {
         (at, by) => format!("{at} {by}"),
     }
 }
+
+/// It was to be the first, or to come after what a baseline holds now.
+pub(super) fn begun_otherwise(migration: &Migration, there: &Applied) -> Refusal {
+    Refusal::new(
+        Code::BegunOtherwise,
+        format!("{} was planned for a database that had nothing applied", migration.up.path),
+    )
+    .cause(format!("meanwhile {} ({}) was applied {}", there.key, there.description, when_and_by_whom(there)))
+    .help("run the same command again: it plans for what is there now")
+}

@@ -97,7 +97,7 @@ fn the_scenarios_end_as_they_should() {
             Err((Code::DuplicateVersion, "db/V1.0__b.sql and db/V1__a.sql have one version: 1.0 is 1")),
         ),
         ("invalid_utf8", Err((Code::NotUtf8, "db/V1__latin1.sql is not UTF-8"))),
-        ("baseline_migration", Err((Code::BadFileName, "db/B2__base.sql is a baseline migration"))),
+        ("baseline_migration", Ok(&["1", "2", "2", "3"])),
         (
             "undefined_placeholder",
             Err((Code::PlaceholderUnsupported, "db/V1__p.sql holds the placeholder ${nope}")),
@@ -180,7 +180,12 @@ fn what_does_not_fit_together_is_refused() {
             "db/R__a_b.sql and db/x/R__a b.sql are one",
         ),
         (&["V1__a.sql", "V2__b.sh"], Code::BadFileName, "db/V2__b.sh is not a SQL script"),
-        (&["V1__a.sql", "B1.sql"], Code::BadFileName, "db/B1.sql is a baseline migration"),
+        (
+            &["B1__a.sql", "x/B1.0__a.sql"],
+            Code::DuplicateVersion,
+            "db/B1__a.sql and db/x/B1.0__a.sql have one",
+        ),
+        (&["B1__a.sql", "U1__b.sql"], Code::MissingPair, "db/U1__b.sql is the undo script of version 1"),
         (&["V1__a.sql", "beforeUndo.sql"], Code::CallbackUnsupported, "db/beforeUndo.sql is a"),
     ] {
         let refusal = refusal(&named(files));

@@ -268,6 +268,23 @@ fn flyway_gets_the_rows_that_it_writes_itself() {
         shown(&(flyway::CODEC.applied)(&base, &none).unwrap()),
         ["+ 1|1.5|b|BASELINE|b|-|deploy|-|0|true"]
     );
+    // One that a file made, beside the version that it stands in place of.
+    let begun = read(&tree("flyway/scenarios/baseline_migration"), None).unwrap();
+    let recorded = cells(&flyway::CODEC, "flyway/history_baseline_migration.csv");
+    let mut rows: Vec<Cells> = Vec::new();
+    for (row, file) in recorded.iter().zip([2, 3]) {
+        let migration = &begun.migrations[file];
+        let one = Applied {
+            description: migration.description.clone(),
+            ..applied(&migration.key(), migration.kind.into(), Some(migration.checksum.clone()))
+        };
+        let context = Context { rows: &rows, bundle: &begun, root: "db" };
+        let [Write::Insert(written)] = &(flyway::CODEC.applied)(&one, &context).unwrap()[..] else {
+            panic!()
+        };
+        assert_eq!(written[..6], row[..6]);
+        rows.push(written.clone());
+    }
     let long = Applied { description: "ü".repeat(300), ..base };
     let cut = (flyway::CODEC.applied)(&long, &none).unwrap();
     assert!(shown(&cut)[0].contains(&format!("|{}...|BASELINE|", "ü".repeat(197))));

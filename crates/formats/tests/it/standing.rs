@@ -4,7 +4,7 @@ use cofferdam_core::bundle::Version;
 use cofferdam_core::history::{Applied, AppliedKind, RollbackBundle};
 use cofferdam_core::{Bundle, Checksum, Migration, Script};
 use cofferdam_formats::format::flyway::checksum::crc32;
-use cofferdam_formats::standing::LIST;
+use cofferdam_formats::standing::{LIST, begun_otherwise};
 use cofferdam_formats::{Options, Standing, State, read, standing};
 
 use crate::fixtures::{rows, tree, with};
@@ -32,7 +32,7 @@ fn text_of(name: &str) -> String {
     format!("SELECT '{name}';")
 }
 
-/// `1`, `R view`, `base 1.5`; with `undone` or `edited` (applied with another text) behind it.
+/// `1`, `R view`, `base 1.5`, `B 2` (a baseline that its file made); with `undone` or `edited` (applied with another text) behind it.
 fn history(rows: &str) -> Vec<Applied> {
     let row = |(index, short): (usize, &str)| {
         let undone = short.ends_with(" undone");
@@ -40,10 +40,12 @@ fn history(rows: &str) -> Vec<Applied> {
         let short = short.trim_end_matches(" undone").trim_end_matches(" edited");
         let (kind, version, description) = match short.split_once(' ') {
             Some(("R", description)) => (AppliedKind::Repeatable, None, description),
+            Some(("B", version)) => (AppliedKind::Baseline, Some(version), "x"),
             Some((_, version)) => (AppliedKind::Baseline, Some(version), "base"),
             None => (AppliedKind::Versioned, Some(short), "x"),
         };
-        let text = version.map_or(text_of(short), |version| text_of(&format!("V{version}")));
+        let letter = if short.starts_with('B') { 'B' } else { 'V' };
+        let text = version.map_or(text_of(short), |version| text_of(&format!("{letter}{version}")));
         let text = if edited { text + " -- edited" } else { text };
         Applied {
             rank: i64::try_from(index).unwrap() + 1,
@@ -51,7 +53,7 @@ fn history(rows: &str) -> Vec<Applied> {
             version: version.map(str::to_owned),
             description: description.into(),
             kind,
-            checksum: (kind != AppliedKind::Baseline).then(|| Checksum::FlywayCrc32(crc32(&text))),
+            checksum: (!short.starts_with("base ")).then(|| Checksum::FlywayCrc32(crc32(&text))),
             at: "2026-01-31T12:00:00Z".into(),
             by: "deploy".into(),
             ms: 1,
@@ -140,6 +142,19 @@ const CASES: &[Case] = &[
     ("V3", "1, base 2", "", "3", "", "1 applied, 2 applied, 3 pending"),
     ("V1, V2", "base 1 undone", "", "1, 2", "", "1 pending, 2 pending"),
     ("V1, V2, V3", "base 1, base 2", "", "3", "", "1 ignored, 2 applied, 2 ignored, 3 pending"),
+    // baselines that are files: the newest one in place of all up to its version, on an empty history alone
+    ("V1, V2, B2, V3", "", "", "2, 3", "", "1 ignored, 2 pending, 2 ignored, 3 pending"),
+    ("V1, B1, V2, B2, B3", "", "to 2", "2", "", "1 ignored, 1 ignored, 2 pending, 2 ignored, 3 ignored"),
+    ("V1, V2, B3", "", "to 2", "1, 2", "", "1 pending, 2 pending, 3 ignored"),
+    ("V1, B2, V3", "B 2, 3", "", "", "", "1 ignored, 2 applied, 3 applied"),
+    ("V1, B2!, V3", "B 2", "", "3", CHANGED, "1 ignored, 2 checksum changed, 3 pending"),
+    ("V1, V2, B2, V3", "1", "", "2, 3", "", "1 applied, 2 ignored, 2 pending, 3 pending"),
+    ("V1, V2, B2", "base 1", "", "2", "", "1 applied, 1 ignored, 2 ignored, 2 pending"),
+    ("V1, V2, B2", "base 2", "", "", "", "1 ignored, 2 applied, 2 ignored, 2 ignored"),
+    ("V1, V2, B2, B4, V5", "B 2", "", "5", "", "1 ignored, 2 applied, 2 ignored, 4 ignored, 5 pending"),
+    ("V1, V2, V3", "B 2, 3", "", "", GONE, "1 ignored, 2 file gone, 2 ignored, 3 applied"),
+    ("V1, V2, B2", "B 2 undone", "", "2", "", "1 ignored, 2 pending, 2 ignored"),
+    ("V1, B1, R v", "R v", "", "1", "", "1 pending, 1 ignored, R:v applied"),
     // repeatable: by description, capitals first, after the versions
     ("R a, R B, V1", "", "", "1, R:B, R:a", "", "1 pending, R:B pending, R:a pending"),
     ("V1, R v", "1, R v", "", "", "", "1 applied, R:v applied"),
@@ -200,6 +215,32 @@ fn every_case_stands_as_it_should() {
         for problem in &standing.problems {
             assert!(problem.cause.is_some() && problem.help.is_some(), "{case}");
         }
+    }
+}
+
+/// By the time of the lock somebody else was there.
+#[test]
+fn what_was_planned_as_the_beginning_is_none_any_more() {
+    for (files, key, rows, refused) in [
+        ("V1, B2, V3", "2", "", false),
+        ("V1, B2, V3", "2", "1", true),
+        ("V1, B2, V3", "2", "1 undone, orders/a, R v", false),
+        ("V1, B2, V3", "2", "base 1", true),
+        // Whoever applied the same is found before, and it is not applied again.
+        ("V1, B2, V3", "2", "B 2", false),
+        ("V1, V2", "1", "B 2", true),
+        ("V1, V2", "1", "base 2", true),
+        ("V1, V2", "1", "2", false),
+        ("V1, V3", "3", "B 2", false),
+    ] {
+        let bundle = bundle(files);
+        let migration = bundle.migrations.iter().find(|migration| migration.key() == key).unwrap();
+        let refusal = begun_otherwise(migration, &history(rows));
+        assert_eq!(
+            refusal.as_ref().map(|refusal| refusal.code.id()),
+            refused.then_some("CF3643"),
+            "{files} {rows}"
+        );
     }
 }
 

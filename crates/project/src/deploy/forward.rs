@@ -84,7 +84,7 @@ pub fn upgrade(
 fn onwards(project: &Project, kind: DatabaseType, at: &At, to: &Release) -> Result<Route, Box<Refusal>> {
     let Some(version) = &at.version else { return project.install(to, kind) };
     let Some(half) = &at.half_way_to else { return project.upgrade(version, to, kind) };
-    if to < half {
+    if to < half || half < version {
         return Err(Box::new(half_way(project, at, half)));
     }
     let mut legs = project.upgrades(&[version.clone(), half.clone()], kind)?;
@@ -110,6 +110,9 @@ pub(super) fn half_way(project: &Project, at: &At, half: &Release) -> Refusal {
     let name = &project.name;
     let refusal = Refusal::new(Code::ProjectHalfWay, format!("only a part of {name} {half} is applied here"));
     match &at.version {
+        Some(version) if half < version => refusal
+            .cause(format!("a rollback from {version} to {half} began and did not end"))
+            .help(format!("cofferdam rollback --project {name} --version {half} goes on with it")),
         Some(version) => refusal
             .cause(format!("an upgrade from {version} to {half} began and did not end"))
             .help(format!(

@@ -23,11 +23,11 @@ pub(super) async fn adopt(session: &mut PostgresSession) -> Result<()> {
     if session.ledger.as_ref().is_none_or(|ledger| ledger.kept == Kept::Tool) {
         return Ok(());
     }
-    let own = history::read_without_bundles(&session.client).await?;
+    let (own, rows) = futures::join!(history::read_without_bundles(&session.client), super::rows(session));
+    let (own, rows) = (own?, rows?);
     let last = own.iter().map(|row| row.rank).max().unwrap_or(0);
     let Some(ledger) = &session.ledger else { return Ok(()) };
-    let theirs = ledger.theirs(&session.client, &own).await?;
-    let mut seen = ledger.seen(theirs, &own);
+    let mut seen = ledger.seen(ledger.said(&rows, &own)?, &own);
     let (theirs, back) = (&seen.difference.theirs, &seen.difference.taken_back);
     if !theirs.is_empty() || !back.is_empty() {
         let codec = ledger.book.codec;

@@ -101,9 +101,9 @@ fn missed(stem: &str) -> Named {
     let like_a_version = version.starts_with(|c: char| c.is_ascii_digit() || c == '-' || c == '.');
     if Prefix::of(letter).is_none() {
         return match like_a_version && rest.contains("__") {
-            true => {
-                Named::Missed(format!("{letter} is not one of the prefixes V, U, C and R; write V{rest}.sql"))
-            }
+            true => Named::Missed(format!(
+                "{letter} is not one of the prefixes V, U, B, C and R; write V{rest}.sql"
+            )),
             false => other(),
         };
     }
@@ -240,7 +240,7 @@ mod tests {
             ("V.9__x.sql", ".9 is not a version, which is whole numbers joined by dots"),
             ("V7.__dot.sql", "7. is not a version, which is whole numbers joined by dots"),
             ("V8..1__dd.sql", "8..1 is not a version, which is whole numbers joined by dots"),
-            ("X1__foo.sql", "X is not one of the prefixes V, U, C and R; write V1__foo.sql"),
+            ("X1__foo.sql", "X is not one of the prefixes V, U, B, C and R; write V1__foo.sql"),
         ] {
             assert!(matches!(parse(name), Named::Missed(_)), "{name}");
             assert_eq!(short(name), expected, "{name}");
