@@ -1,46 +1,12 @@
 //! The disk that backups go to is full.
 
-use std::path::PathBuf;
-use std::process::Command;
-
-use cofferdam_scratch::skipped;
-
 use crate::place::Place;
-
-/// A file system of a few MiB. It is gone with the value.
-struct Disk(PathBuf);
-
-impl Disk {
-    /// `None`: only root may mount one.
-    fn new() -> Option<Self> {
-        let folder = tempfile::tempdir_in("/tmp").unwrap().keep();
-        let source = format!("cofferdam-test-{}", std::process::id());
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=4m,mode=0700", &source])
-            .arg(&folder)
-            .output();
-        if mounted.is_ok_and(|output| output.status.success()) {
-            return Some(Self(folder));
-        }
-        std::fs::remove_dir(folder).unwrap();
-        None
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("--lazy").arg(&self.0).status();
-        let _ = std::fs::remove_dir(&self.0);
-    }
-}
+use crate::small::Disk;
 
 #[test]
 fn a_disk_that_fills_up_refuses_the_run_and_is_left_as_it_was() {
-    let Some(disk) = Disk::new() else {
-        return skipped(
-            "a_disk_that_fills_up_refuses_the_run_and_is_left_as_it_was",
-            "only root may mount a file system",
-        );
+    let Some(disk) = Disk::new("a_disk_that_fills_up_refuses_the_run_and_is_left_as_it_was", 4) else {
+        return;
     };
     let place = Place::new(
         "backup_full",

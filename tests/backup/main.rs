@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
+#[path = "../support/disk.rs"]
+mod small;
 #[path = "../support/store.rs"]
 #[allow(dead_code, unreachable_pub, reason = "every test binary uses a part of it")]
 mod store;

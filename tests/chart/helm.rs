@@ -50,7 +50,7 @@ impl Helm {
     /// `$HELM`; that of the test cluster, which the test cache keeps; or one on the search path.
     pub(crate) fn find(test: &str) -> Option<Self> {
         let named = env::var_os("HELM").filter(|value| !value.is_empty()).map(PathBuf::from);
-        let Some(program) = named.or_else(of_the_cache).or_else(|| on_the_path(&["helm"])) else {
+        let Some(program) = named.or_else(|| of_the_cache("helm")).or_else(|| on_the_path(&["helm"])) else {
             skipped(test, "there is no helm: `cargo xtask cluster up` builds it, HELM names one");
             return None;
         };
@@ -115,11 +115,17 @@ pub(crate) fn copy(from: &Path, to: &Path) {
     }
 }
 
-fn of_the_cache() -> Option<PathBuf> {
+/// `$KUBECTL`; that of the test cluster; or one on the search path.
+pub(crate) fn kubectl() -> Option<PathBuf> {
+    let named = env::var_os("KUBECTL").filter(|value| !value.is_empty()).map(PathBuf::from);
+    named.or_else(|| of_the_cache("kubectl")).or_else(|| on_the_path(&["kubectl"]))
+}
+
+fn of_the_cache(program: &str) -> Option<PathBuf> {
     let variable = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let cache = variable("XDG_CACHE_HOME").or_else(|| Some(variable("HOME")?.join(".cache")));
     let shelf = variable("COFFERDAM_TEST_CACHE").or_else(|| Some(cache?.join("cofferdam")))?.join("cluster");
-    let found = fs::read_dir(shelf).ok()?.filter_map(|entry| Some(entry.ok()?.path().join("helm")));
+    let found = fs::read_dir(shelf).ok()?.filter_map(|entry| Some(entry.ok()?.path().join(program)));
     found
         .filter(|path| {
             path.parent().is_some_and(|p| p.extension() != Some(OsStr::new("new"))) && path.is_file()

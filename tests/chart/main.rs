@@ -17,9 +17,10 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use cofferdam_api::reason::{REASONS, Standing};
+use cofferdam_scratch::skipped;
 use serde_json::Value;
 
-use helm::{Helm, documents, expect_file, read, root};
+use helm::{Helm, copy, documents, expect_file, kubectl, read, root};
 
 /// Everything that can be switched on, and every text with a value of its own.
 const EVERYTHING: &[&str] = &[
@@ -28,7 +29,7 @@ const EVERYTHING: &[&str] = &[
     r#"imagePullSecrets=[{"name":"regcred"}]"#,
     r#"leaderElection={"leaseName":"the-leader"}"#,
     r#"serviceAccount={"name":"operator","annotations":{"example.com/a":"b"}}"#,
-    r#"runner={"serviceAccount":{"name":"runner","annotations":{"eks.amazonaws.com/role-arn":"arn:aws:iam::123456789012:role/migrator"}},"imagePullSecrets":[{"name":"a"},{"name":"b"}],"resources":{"limits":{"memory":"1Gi"}}}"#,
+    r#"runner={"serviceAccount":{"name":"runner","annotations":{"eks.amazonaws.com/role-arn":"arn:aws:iam::123456789012:role/migrator"}},"imagePullSecrets":[{"name":"a"},{"name":"b"}],"resources":{"limits":{"memory":"1Gi"}},"podMetrics":true}"#,
     "rbac.aggregateToUserRoles=true",
     r#"nodeSelector={"kubernetes.io/os":"linux"}"#,
     r#"tolerations=[{"key":"dedicated","operator":"Exists"}]"#,
@@ -157,6 +158,59 @@ fn nobody_may_do_more_than_is_written_here() {
                 other => panic!("{name}: {other}"),
             };
             assert_eq!(objects::rights(&role), expected, "{name}");
+        }
+    }
+}
+
+/// What is asked for only where the metrics API is.
+#[test]
+fn runners_look_at_pods_only_where_somebody_says_so() {
+    let Some(helm) = Helm::find("runners_look_at_pods_only_where_somebody_says_so") else { return };
+    for (set, kind) in [("watchNamespaces=[]", "Role"), (r#"watchNamespaces=["*"]"#, "ClusterRole")] {
+        let objects = documents(&helm.ours("production", &["runner.podMetrics=true", set]).unwrap());
+        let runner =
+            |object: &&Value| object["kind"] == kind && object["metadata"]["name"] == "cofferdam-runner";
+        assert_eq!(
+            objects::rights(objects.iter().find(runner).unwrap()),
+            [
+                "cofferdam.dev/databasemigrations: get",
+                "cofferdam.dev/databasemigrations/status: get patch",
+                "pods: list",
+                "metrics.k8s.io/pods: list",
+            ]
+        );
+    }
+}
+
+/// The component of kustomize gives what the value of the chart gives.
+#[test]
+fn the_component_of_kustomize_gives_runners_the_same_rights() {
+    let test = "the_component_of_kustomize_gives_runners_the_same_rights";
+    let Some(kubectl) = kubectl() else {
+        return skipped(test, "there is no kubectl: `cargo xtask cluster up` builds it, KUBECTL names one");
+    };
+    for (base, kind) in [("namespaced", "Role"), ("all-namespaces", "ClusterRole")] {
+        let folder = tempfile::tempdir().unwrap();
+        copy(&root().join("config"), &folder.path().join("config"));
+        let own = folder.path().join("own");
+        fs::create_dir(&own).unwrap();
+        let text = format!(
+            "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [../config/{base}]\n\
+             components: [../config/pod-metrics]\n"
+        );
+        fs::write(own.join("kustomization.yaml"), text).unwrap();
+        let done = std::process::Command::new(&kubectl).arg("kustomize").arg(&own).output().unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        let objects = documents(&String::from_utf8(done.stdout).unwrap());
+        let runner =
+            |object: &&Value| object["kind"] == kind && object["metadata"]["name"] == "cofferdam-runner";
+        let rights = objects::rights(objects.iter().find(runner).unwrap());
+        assert_eq!(rights[2..], ["pods: list", "metrics.k8s.io/pods: list"], "{base}");
+        let others =
+            objects.iter().filter(|o| o["kind"].as_str().unwrap().ends_with("Role")).filter(|o| !runner(o));
+        for other in others {
+            let rights = objects::rights(other);
+            assert!(!rights.contains(&"metrics.k8s.io/pods: list".to_owned()), "{base}: {rights:?}");
         }
     }
 }

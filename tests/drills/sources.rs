@@ -77,3 +77,18 @@ fn a_value_in_another_unit_is_none() {
     assert_eq!(ended.code, 2, "{}", ended.stderr);
     assert!(ended.stderr.contains("it gave 45, and must give a share from 0 to 1"), "{}", ended.stderr);
 }
+
+/// A check after the swap that gives no answer is no pass, and the server does not go on with it for ever.
+#[test]
+fn a_check_that_gives_no_answer_counts_as_breached_and_is_ended() {
+    let place = Place::new("sources_endless", TABLE);
+    let check = "SELECT 1 FROM pg_sleep(3600), t LIMIT 1";
+    let ended = place.run(&place.alter(WIDER, &["--bake", "120s", "--post-check", check]));
+    assert_eq!(ended.code, 6, "{}\n{}", ended.stdout, ended.stderr);
+    assert!(ended.stderr.contains("the last check has given no value for 15"), "{}", ended.stderr);
+    assert_eq!(place.one("SELECT pg_typeof(id) FROM t LIMIT 1"), "integer");
+    let asked = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+                 AND query LIKE '%pg_sleep(3600)%' AND pid <> pg_backend_pid()";
+    crate::support::until("the server has ended it", || place.one(asked) == "0");
+    place.nothing_left();
+}

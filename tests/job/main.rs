@@ -20,4 +20,5 @@ mod park;
 mod pod;
 mod restore;
 mod scripts;
+mod server_pods;
 mod waits;

@@ -6,6 +6,8 @@
 
 #[path = "../stress/session.rs"]
 mod session;
+#[path = "../support/disk.rs"]
+mod small;
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -83,6 +83,63 @@ fn a_script_that_takes_back_parks_what_it_drops() {
     bench.assert_sound();
 }
 
+/// The author's way back makes the table anew and knows nothing of what is parked. The same migration parks that, too, and
+/// what it parked first stays, under its own name.
+#[test]
+fn a_migration_parks_again_what_its_author_made_anew() {
+    for (name, flags) in
+        [("again_table", &["--park"][..]), ("again_if_exists", &["--park", "--park-for", "2d"])]
+    {
+        let drop = if name == "again_table" { "DROP TABLE notes;" } else { "DROP TABLE IF EXISTS notes;" };
+        let bench = shop(name, "CREATE TABLE notes (id int PRIMARY KEY, t text);");
+        bench.must(&["apply"]);
+        bench.file("V2__drop.sql", drop);
+        bench.file("U2__drop.sql", "CREATE TABLE notes (id int PRIMARY KEY, t text);");
+        let apply = [&["apply"][..], flags].concat();
+        for n in 1..=3 {
+            bench.query(&format!("INSERT INTO notes VALUES ({n}, 'of round {n}')"));
+            bench.must(&apply);
+            assert_eq!(parked(&bench).len(), n, "{name}");
+            bench.must(&["rollback", "--yes"]);
+            assert_eq!(bench.one("SELECT count(*) FROM notes"), "0");
+        }
+        // Each is there under its name; that of the table means all of them.
+        refused(&bench.run(&["undrop", "notes"]), 2, &["more than one is parked as notes"]);
+        bench.query("DROP TABLE notes");
+        for (n, one) in (1..).zip(parked(&bench)) {
+            bench.must(&["undrop", &one]);
+            assert_eq!(rows(&bench, "notes"), [[format!("of round {n}")]]);
+            bench.query("DROP TABLE notes");
+        }
+        bench.query("CREATE TABLE notes (id int)");
+        bench.assert_sound();
+    }
+}
+
+/// The same with the values of a column, and a step that found nothing to park in between.
+#[test]
+fn a_migration_parks_a_column_again() {
+    let bench = shop("again_column", "ALTER TABLE users ADD COLUMN mail text;");
+    bench.must(&["apply"]);
+    bench.file("V2__drop.sql", "ALTER TABLE users DROP COLUMN IF EXISTS mail;");
+    bench.file("U2__drop.sql", "ALTER TABLE users ADD COLUMN IF NOT EXISTS mail text;");
+    bench.query("UPDATE users SET mail = 'first' WHERE id = 1");
+    bench.must(&["apply", "--park"]);
+    bench.must(&["rollback", "--yes"]);
+    bench.query("ALTER TABLE users DROP COLUMN mail");
+    bench.must(&["apply", "--park"]);
+    bench.must(&["rollback", "--yes"]);
+    bench.query("UPDATE users SET mail = 'third' WHERE id = 3");
+    bench.must(&["apply", "--park"]);
+    let [first, third]: [String; 2] = parked(&bench).try_into().unwrap();
+    for (name, expected) in [(third, "3 third"), (first, "1 first")] {
+        bench.must(&["undrop", &name]);
+        assert_eq!(bench.one("SELECT id || ' ' || mail FROM users WHERE mail IS NOT NULL"), expected);
+        bench.query("ALTER TABLE users DROP COLUMN mail");
+    }
+    bench.assert_sound();
+}
+
 /// Whoever dies in it has parked all or nothing, and the next one ends it.
 #[test]
 fn a_way_back_that_parks_is_gone_on_with_after_a_death() {

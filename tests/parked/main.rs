@@ -3,12 +3,15 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
+#[path = "../support/disk.rs"]
+mod small;
 #[path = "../support/mod.rs"]
 mod support;
 
 mod back;
 mod columns;
 mod crash;
+mod disk;
 mod ends;
 mod tables;
 

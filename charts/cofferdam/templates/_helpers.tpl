@@ -115,6 +115,16 @@ mounts them into the runner's Pod. */}}
 - apiGroups: [cofferdam.dev]
   resources: [databasemigrations/status]
   verbs: [get, patch]
+{{- if .Values.runner.podMetrics }}
+# What serverPods of spec.validation.performanceThresholds asks for: how busy the Pods of the database server are, and
+# what they may use.
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [list]
+- apiGroups: [metrics.k8s.io]
+  resources: [pods]
+  verbs: [list]
+{{- end }}
 {{- end -}}
 
 {{/* The webhook's names. Those of the whole cluster have the namespace before them: there may be several releases. */}}

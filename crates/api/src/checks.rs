@@ -258,7 +258,7 @@ closed! {
 }
 
 /// The schema of a label selector as Kubernetes has it, with bounds.
-fn selector(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+pub(crate) fn selector(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
     let _ = generator;
     let word = schemars::json_schema!({ "type": "string", "maxLength": 317 });
     let value = schemars::json_schema!({ "type": "string", "maxLength": 63 });

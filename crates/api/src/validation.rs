@@ -1,14 +1,15 @@
 //! `spec.validation`: what the database must fulfil before, while and after it is changed.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::closed::closed;
-use crate::value::{Decimal, Percent, Span, Volume};
+use crate::value::{Decimal, Percent, ScriptName, Span, Volume};
 
 /// What the database must fulfil.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, KubeSchema)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("!has(self.preChecks) || self.preChecks.all(c, self.preChecks.filter(d, d.type == c.type \
     && (has(d.name) ? d.name : '') == (has(c.name) ? c.name : '')).size() == 1)")
@@ -120,8 +121,12 @@ fn hundred() -> u8 {
 }
 
 /// Limits whose breach is a reason to roll back.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("!has(self.serverPods) || has(self.maxCpuUsage) || has(self.maxMemoryUsage)")
+    .message("spec.validation.performanceThresholds: serverPods goes with maxCpuUsage and maxMemoryUsage; leave it out, or \
+              give one of them")
+    .field_path(".serverPods"))]
 pub struct PerformanceThresholds {
     /// Longest time from the first step to the swap. Default: no limit. Example: `30m`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -139,6 +144,11 @@ pub struct PerformanceThresholds {
     /// limit. Example: `70%`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_memory_usage: Option<Percent>,
+    /// The Pods that the database server runs in, where it runs in this cluster: `maxCpuUsage` and `maxMemoryUsage` are
+    /// then read from the metrics API (`metrics.k8s.io`), as shares of the limits of their containers. Runners need the
+    /// right to read both, which `runner.podMetrics` of the chart gives them. Default: Prometheus, or the server itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_pods: Option<ServerPods>,
     /// How many times as long as before the application's statements about the tables may take, as a mean over ten
     /// seconds. It needs the extension pg_stat_statements. Default: no limit. Example: `3`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -146,6 +156,19 @@ pub struct PerformanceThresholds {
     /// How far the standby that is farthest behind may be behind. Default: no limit. Example: `30s`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_replication_lag: Option<Span>,
+}
+
+/// The Pods that a database server runs in.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ServerPods {
+    /// Which Pods of the same namespace. Of several the highest share counts. Example: `{matchLabels: {app: postgres}}`.
+    #[schemars(schema_with = "crate::checks::selector")]
+    pub selector: LabelSelector,
+    /// The container in which the server runs. It needs a limit for what is asked about. Default: the first one of the
+    /// Pod. Example: `postgres`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub container_name: Option<ScriptName>,
 }
 
 impl PerformanceThresholds {

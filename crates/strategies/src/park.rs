@@ -81,7 +81,9 @@ fn columns(
     if bytes > SMALL_BYTES {
         return refused(
             format!(
-                "{table} has {}: to copy its values under the lock of DROP COLUMN would stop everybody for too long",
+                "{table} has {}: to copy its values under the lock of DROP COLUMN would stop everybody for too long, and \
+                 kept under another name the column would still stand in SELECT * and in every INSERT without a list of \
+                 columns",
                 size(bytes)
             ),
             LARGE_HELP,

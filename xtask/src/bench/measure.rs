@@ -113,6 +113,21 @@ fn high_water(status: &str) -> Option<u64> {
         .ok()
 }
 
+/// Seconds that a process worked since its start, in user and in kernel mode, its threads together.
+pub(super) fn worked(pid: u32) -> Result<f64, String> {
+    let file = format!("/proc/{pid}/stat");
+    let stat = fs::read_to_string(&file).map_err(|e| format!("{file}: {e}"))?;
+    let ticks = ticks(&stat).ok_or("the kernel does not say how long a process worked")?;
+    // Every Linux that there is counts a hundred in a second.
+    Ok(ticks as f64 / 100.0)
+}
+
+/// `PID (NAME) STATE ...`: the 14th and the 15th field are the times in user and in kernel mode. A name may have spaces.
+fn ticks(stat: &str) -> Option<u64> {
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
+    Some(fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -133,6 +148,12 @@ mod tests {
     fn the_high_water_mark_is_read() {
         assert_eq!(high_water("VmPeak:\t  99 kB\nVmHWM:\t   18364 kB\nVmRSS:\t 1 kB\n"), Some(18_364));
         assert_eq!(high_water("Name:\tx\nState:\tZ (zombie)\n"), None);
+    }
+
+    #[test]
+    fn the_time_of_a_process_is_read() {
+        let stat = "42 (a (b) c) S 1 42 42 0 -1 4194560 9 8 7 6 120 30 0 0 20 0 5 0 1 2 3";
+        assert_eq!(ticks(stat), Some(150));
     }
 
     #[test]

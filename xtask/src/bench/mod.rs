@@ -6,6 +6,7 @@ mod apply;
 mod guard;
 mod lint;
 mod measure;
+mod measures;
 mod memory;
 mod online;
 mod operator;
@@ -19,21 +20,55 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use crate::Outcome;
+use measures::Measure;
 
-/// A bench.
+/// A bench: its folder has its name where it is of several measures.
 struct Bench {
     name: &'static str,
-    run: fn(&Asked) -> Result<Value, String>,
+    what: What,
+}
+
+/// What it is made of.
+enum What {
+    /// One thing.
+    One(fn(&Asked) -> Result<Value, String>),
+    /// Several, each a file of the folder; the other files are `helpers`.
+    Several {
+        measures: &'static [Measure],
+        #[cfg_attr(not(test), expect(dead_code, reason = "the test of the folder asks"))]
+        helpers: &'static [&'static str],
+    },
+}
+
+impl Bench {
+    fn run(&self, asked: &Asked) -> Result<Value, String> {
+        match self.what {
+            What::One(run) => run(asked),
+            What::Several { measures, .. } => measures::run(self.name, measures, asked),
+        }
+    }
+
+    /// Whether this names the bench, or one of its measures.
+    fn knows(&self, asked: &str) -> bool {
+        let measures: &[Measure] = match self.what {
+            What::One(_) => &[],
+            What::Several { measures, .. } => measures,
+        };
+        asked == self.name || measures::knows(self.name, measures, asked)
+    }
 }
 
 /// Every bench.
 static BENCHES: &[Bench] = &[
-    Bench { name: "apply", run: apply::run },
-    Bench { name: lint::NAME, run: lint::run },
-    Bench { name: "memory", run: memory::run },
-    Bench { name: online::NAME, run: online::run },
-    Bench { name: guard::NAME, run: guard::run },
-    Bench { name: operator::NAME, run: operator::run },
+    Bench { name: "apply", what: What::One(apply::run) },
+    Bench { name: "lint", what: What::Several { measures: lint::MEASURES, helpers: &[] } },
+    Bench { name: "memory", what: What::One(memory::run) },
+    Bench { name: "online", what: What::Several { measures: online::MEASURES, helpers: online::HELPERS } },
+    Bench { name: "guard", what: What::Several { measures: guard::MEASURES, helpers: guard::HELPERS } },
+    Bench {
+        name: "operator",
+        what: What::Several { measures: operator::MEASURES, helpers: operator::HELPERS },
+    },
 ];
 
 /// What was typed.
@@ -47,6 +82,8 @@ struct Asked {
     rows: Option<u64>,
     /// How often tables are swapped online.
     cutovers: Option<usize>,
+    /// Seconds for which something is looked at; each measure has its own usual number.
+    seconds: Option<u64>,
     /// How many objects rest in the cluster.
     objects: Option<usize>,
     /// Where all results go, as JSON; they are printed, too.
@@ -57,8 +94,15 @@ const RUNS: usize = 5;
 
 impl Asked {
     fn read(arguments: &[String]) -> Result<Self, String> {
-        let mut asked =
-            Self { names: Vec::new(), runs: RUNS, rows: None, cutovers: None, objects: None, json: None };
+        let mut asked = Self {
+            names: Vec::new(),
+            runs: RUNS,
+            rows: None,
+            cutovers: None,
+            seconds: None,
+            objects: None,
+            json: None,
+        };
         let mut arguments = arguments.iter();
         while let Some(argument) = arguments.next() {
             match argument.as_str() {
@@ -74,19 +118,16 @@ impl Asked {
                     let number = arguments.next().and_then(|n| n.parse().ok()).filter(|n| *n > 0);
                     asked.cutovers = Some(number.ok_or("--cutovers takes a number from 1")?);
                 }
+                "--seconds" => {
+                    let number = arguments.next().and_then(|n| n.parse().ok()).filter(|n| *n > 4);
+                    asked.seconds = Some(number.ok_or("--seconds takes a number from 5")?);
+                }
                 "--objects" => {
                     let number = arguments.next().and_then(|n| n.parse().ok()).filter(|n| *n > 0);
                     asked.objects = Some(number.ok_or("--objects takes a number from 1")?);
                 }
                 "--json" => asked.json = Some(arguments.next().ok_or("--json takes a file")?.into()),
-                name if BENCHES.iter().any(|bench| bench.name == name)
-                    || lint::knows(name)
-                    || online::knows(name)
-                    || guard::knows(name)
-                    || operator::knows(name) =>
-                {
-                    asked.names.push(name.to_owned());
-                }
+                name if BENCHES.iter().any(|bench| bench.knows(name)) => asked.names.push(name.to_owned()),
                 other => {
                     let names: Vec<&str> = BENCHES.iter().map(|bench| bench.name).collect();
                     return Err(format!("does not take `{other}`; there are {}", names.join(", ")));
@@ -108,7 +149,7 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
     let mut results = serde_json::Map::new();
     for bench in BENCHES.iter().filter(|bench| asked.wants(bench.name)) {
         println!("\nbench: {}", bench.name);
-        let result = (bench.run)(&asked).map_err(|why| format!("{}: {why}", bench.name))?;
+        let result = bench.run(&asked).map_err(|why| format!("{}: {why}", bench.name))?;
         println!("{result}");
         results.insert(bench.name.to_owned(), result);
     }
@@ -135,6 +176,7 @@ mod tests {
             runs: 9,
             rows: None,
             cutovers: None,
+            seconds: None,
             objects: None,
             json: Some("x.json".into()),
         };
@@ -143,6 +185,7 @@ mod tests {
         let part = read(&["online/whole", "--rows", "100000", "--cutovers", "3"]).unwrap();
         assert!(part.wants("online") && !part.wants("memory"));
         assert_eq!((part.rows, part.cutovers), (Some(100_000), Some(3)));
+        assert_eq!(read(&["guard/watch", "--seconds", "30"]).unwrap().seconds, Some(30));
         let objects = read(&["operator/idle", "--objects", "50"]).unwrap();
         assert!(objects.wants("operator") && objects.objects == Some(50));
         for bad in
@@ -150,8 +193,12 @@ mod tests {
         {
             assert!(read(bad).is_err(), "{bad:?}");
         }
+        for bad in ["online/", "whole", "online/mod", "apply/apply", "guard/whole"] {
+            assert!(read(&[bad]).is_err(), "{bad}");
+        }
         let live = read(&["lint/live"]).unwrap();
         assert!(live.wants("lint") && !live.wants("online") && read(&["lint/dead"]).is_err());
         assert!(read(&["--rows", "10"]).is_err() && read(&["--cutovers", "0"]).is_err());
+        assert!(read(&["--seconds", "4"]).is_err());
     }
 }

@@ -40,6 +40,20 @@ pub(super) fn short(milliseconds: f64) -> String {
     if milliseconds < 100.0 { format!("{milliseconds:.1}") } else { format!("{milliseconds:.0}") }
 }
 
+/// The least, the median and the most; no number where nothing was measured.
+pub(super) fn spread(values: impl IntoIterator<Item = f64>) -> (f64, f64, f64) {
+    let mut sorted: Vec<f64> = values.into_iter().collect();
+    sorted.sort_by(f64::total_cmp);
+    let of = |place: usize| sorted.get(place).copied().unwrap_or(f64::NAN);
+    (of(0), of(sorted.len().saturating_sub(1) / 2), of(sorted.len().saturating_sub(1)))
+}
+
+/// The same as tables have it, the median first: `204 (198-231)`.
+pub(super) fn spread_text(values: &[f64], digits: usize) -> String {
+    let (least, median, most) = spread(values.iter().copied());
+    format!("{median:.digits$} ({least:.digits$}-{most:.digits$})")
+}
+
 /// Says whether a goal is reached.
 pub(super) fn goal(what: &str, reached: bool) {
     println!("goal: {what}: {}", if reached { "yes" } else { "no" });
@@ -53,6 +67,13 @@ mod tests {
     fn columns_are_as_wide_as_their_widest_cell() {
         let rows = [vec!["goose".to_owned(), "204".to_owned()], vec!["x".to_owned(), "3059".to_owned()]];
         assert_eq!(table(&["tool", "ms"], &rows), "tool     ms\n-----  ----\ngoose   204\nx      3059\n");
+    }
+
+    #[test]
+    fn the_spread_is_of_what_was_measured() {
+        assert_eq!(spread_text(&[3.0, 1.0, 2.0], 1), "2.0 (1.0-3.0)");
+        assert_eq!(spread([4.0, 1.0, 2.0, 3.0]), (1.0, 2.0, 4.0));
+        assert!(spread_text(&[], 0).contains("NaN"));
     }
 
     #[test]

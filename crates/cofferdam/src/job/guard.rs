@@ -11,6 +11,7 @@ use cofferdam_api::value::{Percent, Span};
 use cofferdam_core::fault::Result;
 use cofferdam_core::{Code, Fault, Refusal};
 use cofferdam_engines::Session;
+use cofferdam_operator::gates::pod_metrics::{PodMetrics, Resource};
 use cofferdam_runner::{Condition, Gauge, Guarding, Outside, Thresholds, Way};
 
 use super::Job;
@@ -22,8 +23,15 @@ use crate::beside::{APPLICATION, Gauges};
 /// # Errors
 /// `Usage`: a limit that is no duration or no percentage.
 pub(crate) fn guarding(job: &Job) -> Result<Guarding> {
-    let outside = FromPod { reach: job.reach.clone(), gauges: Gauges::new(None, None, None) };
-    Ok(Guarding { outside: Some(Arc::new(outside)), ..of_spec(&job.object.spec)? })
+    let spec = &job.object.spec;
+    let namespace = job.object.metadata.namespace.clone().unwrap_or_else(|| "default".to_owned());
+    let server = spec.validation.performance_thresholds.server_pods.clone();
+    let outside = FromPod {
+        reach: job.reach.clone(),
+        gauges: Gauges::new(None, None, None),
+        server: server.map(|server| PodMetrics::new(namespace, server)),
+    };
+    Ok(Guarding { outside: Some(Arc::new(outside)), ..of_spec(spec)? })
 }
 
 fn of_spec(spec: &DatabaseMigrationSpec) -> Result<Guarding> {
@@ -83,10 +91,17 @@ fn of_spec(spec: &DatabaseMigrationSpec) -> Result<Guarding> {
 }
 
 /// From the Pod of the Job: with the Secret as it is now.
-#[derive(Debug)]
 struct FromPod {
     reach: Reach,
     gauges: Gauges,
+    /// Where the spec names the Pods of the server, nobody else is asked about them.
+    server: Option<PodMetrics>,
+}
+
+impl std::fmt::Debug for FromPod {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FromPod").field("reach", &self.reach).finish_non_exhaustive()
+    }
 }
 
 #[async_trait]
@@ -100,11 +115,16 @@ impl Outside for FromPod {
     }
 
     fn source(&self, gauge: Gauge) -> Option<String> {
-        self.gauges.source(gauge)
+        self.server.as_ref().map(PodMetrics::source).or_else(|| self.gauges.source(gauge))
     }
 
     async fn read(&self, gauge: Gauge) -> Result<f64, String> {
-        self.gauges.read(gauge).await
+        let Some(server) = &self.server else { return self.gauges.read(gauge).await };
+        let of = match gauge {
+            Gauge::Cpu => Resource::Cpu,
+            Gauge::Memory => Resource::Memory,
+        };
+        server.share(of).await
     }
 }
 

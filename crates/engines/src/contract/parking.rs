@@ -12,6 +12,7 @@ pub(super) static CASES: &[Case] = &[
     Case { name: "what is parked is gone, and comes back with its rows", run: |h| Box::pin(back(h)) },
     Case { name: "what is parked is dropped for good", run: |h| Box::pin(for_good(h)) },
     Case { name: "what does not come back stays parked", run: |h| Box::pin(taken(h)) },
+    Case { name: "a step that parks again has what it parked last", run: |h| Box::pin(again(h)) },
 ];
 
 fn act(bench: &Bench<'_>, deed: Deed) -> Act {
@@ -85,4 +86,23 @@ async fn taken(harness: &dyn Harness) -> Outcome {
     refused("its name is taken", result, Code::UndropTaken)?;
     equal("nothing came back", bench.count(session.as_mut()).await?, 0)?;
     holds("it is parked", session.parked().await?[0].is_there())
+}
+
+/// The table was made anew by other means while what was parked first is still there.
+async fn again(harness: &dyn Harness) -> Outcome {
+    let bench = Bench::new(harness).await?;
+    let mut session = bench.with_table().await?;
+    loose(session.as_mut(), bench.words().insert_three).await?;
+    does(&bench, session.as_mut(), "1", Deed::Park).await?;
+    loose(session.as_mut(), bench.words().create_table).await?;
+    does(&bench, session.as_mut(), "2", Deed::Park).await?;
+    let parked = session.parked().await?;
+    equal("both are there", parked.iter().filter(|one| one.is_there()).count(), 2)?;
+    let labelled: Vec<&str> =
+        parked.iter().filter(|one| one.label == "0123456789ab").map(|one| one.key.as_str()).collect();
+    equal("the label is that of the later one", labelled, vec!["2"])?;
+    does(&bench, session.as_mut(), "3", Deed::Undrop).await?;
+    equal("rows that came back", bench.count(session.as_mut()).await?, 0)?;
+    let there = session.parked().await?.into_iter().filter(|one| one.is_there());
+    equal("the first one stays", there.map(|one| one.key).collect::<Vec<_>>(), vec!["1".to_owned()])
 }

@@ -60,6 +60,10 @@ fn park(
         let table = content.remove(&name).ok_or_else(absent)?;
         tables.push((name, table));
     }
+    // The label means what is parked now.
+    for (one, _) in own.parked.iter_mut().filter(|(one, _)| one.label == parking.label && one.is_there()) {
+        one.label = format!("{} {}", one.label, one.name);
+    }
     let now = jiff::Timestamp::now();
     let name = format!("parked {}", own.parked.len() + 1);
     let parked = Parked {

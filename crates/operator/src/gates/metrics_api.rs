@@ -11,9 +11,21 @@ use cofferdam_api::checks::{MetricCheck, MetricTarget};
 use super::http::{Answer, encoded, get};
 use super::threshold::{Reading, quantity};
 
-/// The groups, each with the versions that are understood, the best first.
-const CUSTOM: (&str, &[&str]) = ("custom.metrics.k8s.io", &["v1beta2", "v1beta1"]);
-const EXTERNAL: (&str, &[&str]) = ("external.metrics.k8s.io", &["v1beta1"]);
+/// A group that the cluster serves only where something was installed.
+pub(super) struct Group {
+    pub(super) name: &'static str,
+    /// Those that are understood, the best first.
+    pub(super) versions: &'static [&'static str],
+    /// Who serves it.
+    pub(super) by: &'static str,
+}
+
+const CUSTOM: Group = Group {
+    name: "custom.metrics.k8s.io",
+    versions: &["v1beta2", "v1beta1"],
+    by: "an adapter, for instance prometheus-adapter,",
+};
+const EXTERNAL: Group = Group { name: "external.metrics.k8s.io", versions: &["v1beta1"], by: CUSTOM.by };
 
 /// An older value says nothing of now.
 const STALE: Duration = Duration::from_secs(5 * 60);
@@ -30,8 +42,8 @@ pub(super) struct Question<'a> {
 impl Question<'_> {
     /// From the custom metrics API.
     pub(super) async fn custom(&self, client: &Client) -> Reading {
-        let path = self.custom_path(&served(client, CUSTOM).await?)?;
-        let values = values(&get(client, &path).await?, CUSTOM.0, self.now)?;
+        let path = self.custom_path(&served(client, &CUSTOM).await?)?;
+        let values = values(&get(client, &path).await?, CUSTOM.name, self.now)?;
         if let Some(pod) = self.pods.iter().find(|pod| !values.iter().any(|(of, _)| of == *pod)) {
             return Err(format!("there is no value of Pod {pod}, which serves"));
         }
@@ -40,13 +52,13 @@ impl Question<'_> {
 
     /// From the external metrics API.
     pub(super) async fn external(&self, client: &Client) -> Reading {
-        let path = self.external_path(&served(client, EXTERNAL).await?)?;
-        let values = values(&get(client, &path).await?, EXTERNAL.0, self.now)?;
+        let path = self.external_path(&served(client, &EXTERNAL).await?)?;
+        let values = values(&get(client, &path).await?, EXTERNAL.name, self.now)?;
         Ok(values.into_iter().map(|(_, value)| value).collect())
     }
 
     fn custom_path(&self, version: &str) -> Result<String, String> {
-        let at = format!("/apis/{}/{version}/namespaces/{}", CUSTOM.0, encoded(self.namespace));
+        let at = format!("/apis/{}/{version}/namespaces/{}", CUSTOM.name, encoded(self.namespace));
         let metric = self.metric()?;
         let query = match self.selector {
             "" => String::new(),
@@ -67,7 +79,11 @@ impl Question<'_> {
             some => format!("?labelSelector={}", encoded(some)),
         };
         let metric = self.metric()?;
-        Ok(format!("/apis/{}/{version}/namespaces/{}/{metric}{query}", EXTERNAL.0, encoded(self.namespace)))
+        Ok(format!(
+            "/apis/{}/{version}/namespaces/{}/{metric}{query}",
+            EXTERNAL.name,
+            encoded(self.namespace)
+        ))
     }
 
     fn metric(&self) -> Result<String, String> {
@@ -85,22 +101,23 @@ fn segment(name: &str) -> Result<String, String> {
 }
 
 /// The best version of a group that the cluster has.
-async fn served(client: &Client, (group, known): (&str, &[&str])) -> Result<String, String> {
-    let answer = get(client, &format!("/apis/{group}")).await?;
+pub(super) async fn served(client: &Client, group: &Group) -> Result<String, String> {
+    let Group { name, versions, by } = group;
+    let answer = get(client, &format!("/apis/{name}")).await?;
     if answer.status == 404 {
-        return Err(format!(
-            "the cluster has no {group}: an adapter, for instance prometheus-adapter, is missing"
-        ));
+        return Err(format!("the cluster has no {name}: {by} is missing"));
     }
-    let document = document(&answer, group)?;
+    let document = document(&answer, name)?;
     let has = |version: &&&str| {
         document["versions"].as_array().is_some_and(|all| all.iter().any(|v| v["version"] == ***version))
     };
-    let found = known.iter().find(has).ok_or_else(|| format!("{group} has none of {}", known.join(", ")))?;
+    let found =
+        versions.iter().find(has).ok_or_else(|| format!("{name} has none of {}", versions.join(", ")))?;
     Ok((*found).to_owned())
 }
 
-fn document(answer: &Answer, group: &str) -> Result<Value, String> {
+/// What a group answered, or the words with which it did not.
+pub(super) fn document(answer: &Answer, group: &str) -> Result<Value, String> {
     let document: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
     if answer.status == 200 {
         return Ok(document);

@@ -5,6 +5,7 @@
 pub mod bake;
 mod http;
 mod metrics_api;
+pub mod pod_metrics;
 mod pods;
 pub mod prometheus;
 pub mod threshold;
@@ -130,28 +131,10 @@ impl Gates {
     }
 
     async fn versions(&self, namespace: &str, check: &MinPodVersion) -> Option<String> {
-        match self.pods(namespace, &check.selector).await {
+        match found(&self.client, namespace, &check.selector).await {
             Ok((selector, pods)) => pods::judge(check, &selector, &pods),
             Err(why) => Some(why),
         }
-    }
-
-    /// The Pods of a selector, which is given as text too.
-    async fn pods(&self, namespace: &str, selector: &LabelSelector) -> Result<(String, Vec<Pod>), String> {
-        let text = selector_text(selector)?;
-        let api: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
-        let mut parameters = ListParams::default().labels(&text).limit(PAGE);
-        let mut pods = Vec::new();
-        loop {
-            let page = api.list(&parameters).await.map_err(|e| format!("Pods with {text}: {e}"))?;
-            pods.extend(page.items);
-            match page.metadata.continue_ {
-                Some(token) if !token.is_empty() => parameters.continue_token = Some(token),
-                _ => break,
-            }
-        }
-        pods.sort_by_key(ResourceExt::name_any);
-        Ok((text, pods))
     }
 
     /// Side by side: servers that give no answer must not add up.
@@ -172,7 +155,7 @@ impl Gates {
             MetricSource::Custom => {
                 let target = check.target.as_ref().and_then(|target| target.pods.as_ref());
                 let Some(target) = target else { return question("", &[]).custom(&self.client).await };
-                let (selector, pods) = self.pods(namespace, &target.selector).await?;
+                let (selector, pods) = found(&self.client, namespace, &target.selector).await?;
                 let serving = pods.iter().filter(|pod| pods::counts(pod) && pods::is_ready(pod));
                 let serving: Vec<String> = serving.map(ResourceExt::name_any).collect();
                 question(&selector, &serving).custom(&self.client).await
@@ -183,6 +166,31 @@ impl Gates {
             }
         }
     }
+}
+
+/// The Pods of a selector, which is given as text too.
+async fn found(
+    client: &Client,
+    namespace: &str,
+    selector: &LabelSelector,
+) -> Result<(String, Vec<Pod>), String> {
+    let text = selector_text(selector)?;
+    let api: Api<Pod> = Api::namespaced(client.clone(), namespace);
+    let mut parameters = ListParams::default().labels(&text).limit(PAGE);
+    let mut pods = Vec::new();
+    loop {
+        let page = api.list(&parameters).await.map_err(|e| match e {
+            kube::Error::Api(status) => format!("Pods with {text}: {}", status.message),
+            other => format!("Pods with {text}: {other}"),
+        })?;
+        pods.extend(page.items);
+        match page.metadata.continue_ {
+            Some(token) if !token.is_empty() => parameters.continue_token = Some(token),
+            _ => break,
+        }
+    }
+    pods.sort_by_key(ResourceExt::name_any);
+    Ok((text, pods))
 }
 
 fn selector_text(selector: &LabelSelector) -> Result<String, String> {

@@ -5,6 +5,7 @@ use kube::ResourceExt;
 
 use cofferdam_api::checks::MinPodVersion;
 use cofferdam_api::names::LABEL_MIGRATION;
+use cofferdam_api::value::ScriptName;
 
 use super::version;
 
@@ -56,7 +57,7 @@ pub(super) fn is_ready(pod: &Pod) -> bool {
 
 fn objection(check: &MinPodVersion, pod: &Pod) -> Option<String> {
     let name = pod.name_any();
-    let Some(container) = container(check, pod) else {
+    let Some(container) = container(check.container_name.as_ref(), pod) else {
         let wanted = check.container_name.as_ref().map(ToString::to_string).unwrap_or_default();
         return Some(format!("Pod {name} has no container {wanted}"));
     };
@@ -70,9 +71,9 @@ fn objection(check: &MinPodVersion, pod: &Pod) -> Option<String> {
 }
 
 /// The one that is named, also where it is a sidecar; else the first.
-fn container<'a>(check: &MinPodVersion, pod: &'a Pod) -> Option<&'a Container> {
+pub(super) fn container<'a>(name: Option<&ScriptName>, pod: &'a Pod) -> Option<&'a Container> {
     let spec = pod.spec.as_ref()?;
-    let Some(name) = &check.container_name else { return spec.containers.first() };
+    let Some(name) = name else { return spec.containers.first() };
     let sidecars = spec.init_containers.iter().flatten();
     let sidecars = sidecars.filter(|c| c.restart_policy.as_deref() == Some("Always"));
     spec.containers.iter().chain(sidecars).find(|container| container.name == name.as_str())

@@ -358,7 +358,8 @@ impl Shared {
         if let Some(Err(why)) = &vitals.host {
             let which = if self.host.0 { "maxCpuUsage" } else { "maxMemoryUsage" };
             let help = "name a Prometheus and a query that gives a share from 0 to 1 (prometheusUrl with cpuQuery and \
-                        memoryQuery, see docs/guards.md), GRANT pg_read_server_files to the role, or leave the limit out";
+                        memoryQuery, see docs/guards.md) or, in a DatabaseMigration, the server's Pods (serverPods), \
+                        GRANT pg_read_server_files to the role, or leave the limit out";
             return Err(no_source(which, why, help).into());
         }
         match &vitals.statements {

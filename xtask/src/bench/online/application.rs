@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::super::Asked;
 use super::super::product::Product;
-use super::super::report::{goal, table};
+use super::super::report::{goal, spread, table};
 use super::change::{Change, now};
 use super::cutover::saturated;
 use super::ground::Ground;
@@ -228,22 +228,4 @@ fn rate_beside(ground: &Ground<'_>, beside: Beside) -> Result<f64, String> {
 
 fn asked(ground: &Ground<'_>, command: &str) -> Result<(), String> {
     crate::machine::output(&mut ground.cofferdam(command)).map(|_| ())
-}
-
-/// The least, the median and the most.
-fn spread(values: impl Iterator<Item = f64>) -> (f64, f64, f64) {
-    let mut sorted: Vec<f64> = values.collect();
-    sorted.sort_by(f64::total_cmp);
-    let of = |percent| percentile(&sorted, percent).unwrap_or(f64::NAN);
-    (of(0.0), of(50.0), of(100.0))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_spread_is_of_what_was_measured() {
-        assert_eq!(spread([3.0, 1.0, 2.0].into_iter()), (1.0, 2.0, 3.0));
-    }
 }

@@ -1,7 +1,7 @@
-//! A `cofferdam alter` that runs, and what it told of itself.
+//! A command of the program that runs, most often `cofferdam alter`, and what it told of itself.
 
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -37,6 +37,8 @@ pub(in crate::bench) struct Change {
     /// What is no JSON: why it failed.
     said: Vec<String>,
     peak: u64,
+    /// It was killed because it had not ended in [`LONGEST`].
+    overdue: bool,
 }
 
 /// One that ended well.
@@ -52,11 +54,15 @@ pub(in crate::bench) struct Done {
 /// Its exit code after `abort`: taken back, and nothing is left.
 const GIVEN_UP: i32 = 6;
 
+/// One that has not ended after this will not: others write faster than it works. A bench that waits for it measures
+/// nothing.
+const LONGEST: Duration = Duration::from_secs(20 * 60);
+
 /// How often the memory is looked at.
 const LOOK: Duration = Duration::from_millis(20);
 
 impl Change {
-    /// Starts it.
+    /// Starts an online change.
     pub(in crate::bench) fn begin(
         ground: &Ground<'_>,
         table: &str,
@@ -65,6 +71,11 @@ impl Change {
     ) -> Result<Self, String> {
         let mut command = ground.cofferdam("alter");
         command.args(["--table", table, "--progress", "json"]).args(flags).arg(clauses);
+        Self::follow(command)
+    }
+
+    /// Starts a command; with `--progress json` it tells of itself.
+    pub(in crate::bench) fn follow(mut command: Command) -> Result<Self, String> {
         let program = command.get_program().display().to_string();
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let began = Instant::now();
@@ -78,7 +89,16 @@ impl Change {
                 }
             }
         });
-        Ok(Self { child, program, began, lines, events: Vec::new(), said: Vec::new(), peak: 0 })
+        Ok(Self {
+            child,
+            program,
+            began,
+            lines,
+            events: Vec::new(),
+            said: Vec::new(),
+            peak: 0,
+            overdue: false,
+        })
     }
 
     /// Waits until it tells what is asked for.
@@ -111,21 +131,28 @@ impl Change {
     }
 
     /// Waits for its end.
-    pub(in crate::bench) fn wait(mut self) -> Result<Done, String> {
+    pub(in crate::bench) fn wait(self) -> Result<Done, String> {
+        self.wait_ending(0)
+    }
+
+    /// Waits until it has given up, as somebody asked it to, or has taken back what it did.
+    pub(in crate::bench) fn wait_given_up(self) -> Result<Done, String> {
+        self.wait_ending(GIVEN_UP)
+    }
+
+    fn wait_ending(mut self, code: i32) -> Result<Done, String> {
         while self.read() {}
         let end = self.child.wait().map_err(|e| e.to_string())?;
         let took = self.began.elapsed();
-        if !end.success() {
+        if end.code() != Some(code) {
             return Err(self.failed(&format!("with {end}")));
         }
         Ok(Done { took, events: std::mem::take(&mut self.events), peak: self.peak })
     }
 
-    /// Waits until it has given up, as somebody asked it to.
-    pub(in crate::bench) fn wait_given_up(mut self) -> Result<(), String> {
-        while self.read() {}
-        let end = self.child.wait().map_err(|e| e.to_string())?;
-        if end.code() == Some(GIVEN_UP) { Ok(()) } else { Err(self.failed(&format!("with {end}"))) }
+    /// What the system calls it.
+    pub(in crate::bench) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// Kills it where it is, and says how long it had run and what it told.
@@ -139,6 +166,16 @@ impl Change {
     /// Reads what it said meanwhile; `false`: it will say no more.
     fn read(&mut self) -> bool {
         self.peak = self.peak.max(resident_peak(self.child.id(), &self.program).unwrap_or(0));
+        if !self.overdue && self.began.elapsed() > LONGEST {
+            self.overdue = true;
+            let last = self.events.last().map(|event| event.value.to_string()).unwrap_or_default();
+            self.said.push(format!(
+                "it had not ended after {} s and was killed; its last word: {last}",
+                LONGEST.as_secs()
+            ));
+            // Its lines end with it, and so does everything that waits for them.
+            let _ = self.child.kill();
+        }
         let (at, line) = match self.lines.recv_timeout(LOOK) {
             Ok(line) => line,
             Err(RecvTimeoutError::Timeout) => return true,
@@ -152,7 +189,7 @@ impl Change {
     }
 
     fn failed(&self, how: &str) -> String {
-        format!("cofferdam alter ended {how}:\n{}", self.said.join("\n"))
+        format!("{} ended {how}:\n{}", self.program, self.said.join("\n"))
     }
 }
 

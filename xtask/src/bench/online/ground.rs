@@ -123,9 +123,3 @@ impl<'p> Ground<'p> {
         format!("PostgreSQL {}, fsync on, TCP over loopback", self.binaries.version_text)
     }
 }
-
-/// How busy the machine was in the last minute, as the kernel counts.
-pub(in crate::bench) fn load_average() -> String {
-    let text = fs::read_to_string(Path::new("/proc/loadavg")).unwrap_or_default();
-    text.split(' ').next().filter(|load| !load.is_empty()).unwrap_or("unknown").to_owned()
-}

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::super::Asked;
+use super::super::product::Product;
 use super::super::report::{goal, table};
 use super::api::Connection;
 use super::ground::{Ground, Namespace, PATIENCE};
@@ -25,7 +26,8 @@ const NEW: usize = 100;
 /// The time between two of them.
 const PAUSE: Duration = Duration::from_millis(150);
 
-pub(super) fn run(asked: &Asked, ground: &Ground<'_>) -> Result<Value, String> {
+pub(super) fn run(asked: &Asked, product: &Product) -> Result<Value, String> {
+    let ground = &Ground::new(product)?;
     let count = asked.objects.unwrap_or(OBJECTS);
     let namespace = ground.namespace("cofferdam-bench")?;
     namespace.without_pods()?;

@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use super::super::measure::worked;
 use super::super::product::without_settings;
 use super::ground::Ground;
 use crate::machine::output;
@@ -86,15 +87,10 @@ impl Operator {
 
     /// What it used since its start.
     pub(super) fn used(&self) -> Result<Used, String> {
-        let read = |name: &str| {
-            let file = format!("/proc/{}/{name}", self.child.id());
-            fs::read_to_string(&file).map_err(|e| format!("{file}: {e}"))
-        };
-        let ticks = ticks(&read("stat")?).ok_or("the kernel does not say how long a process worked")?;
-        let status = read("status")?;
+        let file = format!("/proc/{}/status", self.child.id());
+        let status = fs::read_to_string(&file).map_err(|e| format!("{file}: {e}"))?;
         let memory = |line: &str| memory(&status, line).ok_or(format!("the kernel does not say {line}"));
-        // Every Linux that there is counts a hundred in a second.
-        Ok(Used { seconds: ticks as f64 / 100.0, resident: memory("VmRSS:")?, peak: memory("VmHWM:")? })
+        Ok(Used { seconds: worked(self.child.id())?, resident: memory("VmRSS:")?, peak: memory("VmHWM:")? })
     }
 
     /// Sends a signal, by its name for kill(1), and waits for the end.
@@ -126,12 +122,6 @@ fn free_port() -> Result<u16, String> {
     listener.local_addr().map(|address| address.port()).map_err(|e| e.to_string())
 }
 
-/// `PID (NAME) STATE ...`: the 14th and the 15th field are the times in user and in kernel mode. A name may have spaces.
-fn ticks(stat: &str) -> Option<u64> {
-    let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
-    Some(fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?)
-}
-
 /// `VmRSS:   18364 kB`.
 fn memory(status: &str, line: &str) -> Option<u64> {
     let text = status.lines().find_map(|l| l.strip_prefix(line))?;
@@ -144,8 +134,6 @@ mod tests {
 
     #[test]
     fn the_kernel_s_words_are_read() {
-        let stat = "42 (a (b) c) S 1 42 42 0 -1 4194560 9 8 7 6 120 30 0 0 20 0 5 0 1 2 3";
-        assert_eq!(ticks(stat), Some(150));
         assert_eq!(memory("VmHWM:\t  20 kB\nVmRSS:\t 18 kB\n", "VmRSS:"), Some(18));
     }
 }

@@ -12,6 +12,7 @@ use cofferdam_scratch::{Options, Server, find_or_fetch};
 use serde_json::{Value, json};
 
 use super::super::Asked;
+use super::super::product::Product;
 use super::super::report::{goal, table};
 use super::ground::{Ground, Namespace};
 use super::objects::{object, side_by_side};
@@ -49,7 +50,8 @@ struct Seen {
     interruptions: usize,
 }
 
-pub(super) fn run(_: &Asked, ground: &Ground<'_>) -> Result<Value, String> {
+pub(super) fn run(_: &Asked, product: &Product) -> Result<Value, String> {
+    let ground = &Ground::new(product)?;
     let namespace = ground.namespace("cofferdam-bench-queue")?;
     let server = server()?;
     let port = door(&ground.host, server.port())?;

@@ -131,7 +131,8 @@ async fn refuse_kind(work: &Work<'_>, member: &look::Member, object: &Object) ->
     if bytes > SMALL_BYTES {
         return refused(
             format!(
-                "{name} has {} MB, and more than {} MB are not copied under the lock of DROP COLUMN",
+                "{name} has {} MB, and more than {} MB are not copied under the lock of DROP COLUMN; kept under another \
+                 name the column would still stand in SELECT * and in every INSERT without a list of columns",
                 bytes >> 20,
                 SMALL_BYTES >> 20
             ),

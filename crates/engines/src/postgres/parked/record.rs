@@ -3,7 +3,7 @@
 //! | column | meaning |
 //! |---|---|
 //! | `name` | the schema in which they are kept |
-//! | `label` | what a plan knows it by; one row of a label is there at a time |
+//! | `label` | what a plan knows it by; one row of a label is there at a time, and gives it up where its step parks again |
 //! | `run`, `key` | the run that parked it, and its migration |
 //! | `record` | what is needed to bring it back: [`Kept`] |
 //! | `until` | how long it is to be kept at least |
@@ -230,6 +230,7 @@ async fn insert(
         reading::time("until")
     );
     let seconds = seconds as f64;
+    make_way(work, &parking.label).await?;
     let rows = work
         .client()
         .query_typed(
@@ -250,6 +251,15 @@ async fn insert(
         .map_err(|e| errors::fault(e, "writing to cofferdam.parked"))?;
     themselves(work, role).await?;
     Ok(rows.first().map(|row| row.get(0)).unwrap_or_default())
+}
+
+/// What the same step parked before and nobody brought back, as an author's own way back does not, stays there under its
+/// name. From now on the label means what is parked now: that is what a way back is about.
+async fn make_way(work: &Work<'_>, label: &str) -> Result<()> {
+    let sql =
+        "UPDATE cofferdam.parked SET label = label OPERATOR(pg_catalog.||) ' ' OPERATOR(pg_catalog.||) name
+               WHERE label OPERATOR(pg_catalog.=) $1 AND ended_at IS NULL";
+    work.ask(sql, &[(&label, Type::TEXT)]).await.map(drop)
 }
 
 /// Writes down that it ended, and with which notes.
