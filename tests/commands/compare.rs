@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::{Bench, program, server};
+use crate::support::{Bench, ended, program, server, until};
 
 fn shop() -> Bench {
     let bench = Bench::new("compared");
@@ -118,38 +118,112 @@ fn statements_lead_from_one_directory_to_another_and_drops_are_held_back() {
     );
 }
 
+/// Throw-away databases on the server of the tests.
+fn away() -> Vec<String> {
+    let query = "SELECT datname FROM pg_database WHERE datname LIKE 'cofferdam_throw_away%'";
+    server().query("postgres", query).unwrap().into_iter().filter_map(|row| row[0].clone()).collect()
+}
+
 #[test]
-fn a_named_throw_away_database_must_be_empty_and_is_empty_afterwards() {
+fn on_a_server_that_is_named_nothing_is_left_and_nothing_else_is_touched() {
     let bench = shop();
     let (url, dir) = (bench.url.clone(), bench.dir().display().to_string());
-    let away = Bench::new("away");
-    let before = away.dump();
-    bench.must(&["diff", &dir, &dir, "--dev-url", &away.url, "--exit-code"]);
-    bench.must(&["diff", &url, &dir, "--dev-url", &away.url, "--exit-code"]);
-    assert_eq!(away.dump(), before);
-    assert_eq!(away.one("SELECT count(*) FROM pg_namespace WHERE nspname = 'cofferdam'"), "0");
-    // Whatever is in there, nothing of it is touched.
-    for something in [
-        "CREATE TABLE kept (a int)",
-        "CREATE SCHEMA kept",
-        "CREATE SCHEMA cofferdam",
-        "CREATE FUNCTION kept() RETURNS int LANGUAGE sql AS 'SELECT 1'",
-    ] {
-        let kept = Bench::new("kept");
-        kept.query(something);
-        let before = kept.dump();
-        let refused = bench.run(&["diff", &url, &dir, "--dev-url", &kept.url]);
-        assert_eq!(refused.code, 2, "{something}: {}", refused.stderr);
-        assert!(refused.stderr.contains("CF3722"), "{}", refused.stderr);
-        assert_eq!(kept.dump(), before, "{something}");
-    }
-    // Nor is it left behind when a migration fails.
+    // The database of the URL is only connected to, whatever is in it.
+    let dev = Bench::new("dev");
+    dev.query("CREATE TABLE kept (a int); CREATE SCHEMA cofferdam_throw_away_1; INSERT INTO kept VALUES (1)");
+    let named = format!("cofferdam_throw_away_{}", dev.database);
+    server().create_database(&named).unwrap();
+    let roles = "SELECT count(*) FROM pg_roles";
+    let before = (dev.dump(), dev.one(roles));
+    bench.must(&["diff", &dir, &dir, "--dev-url", &dev.url, "--exit-code"]);
+    bench.must(&["diff", &url, &dir, "--dev-url", &dev.url, "--exit-code"]);
+    let yaml = format!("environments: {{dev: {{devUrl: '{}'}}}}\n", dev.url);
+    std::fs::write(bench.folder.path().join("cofferdam.yaml"), yaml).unwrap();
+    let drift = bench.must(&["drift", "--env", "dev", "--exit-code"]);
+    assert!(!drift.stderr.contains("a throw-away PostgreSQL"), "{}", drift.stderr);
+    // Nor is anything left where a migration fails.
     bench.file("V9__bad.sql", "CREATE TABLE made (a int); SELECT 1 / 0;");
-    let failed = bench.run(&["diff", &url, &dir, "--dev-url", &away.url]);
+    let failed = bench.run(&["diff", &url, &dir, "--dev-url", &dev.url]);
     assert_eq!(failed.code, 1, "{}", failed.stderr);
     assert!(failed.stderr.contains("CF3723"), "{}", failed.stderr);
-    assert_eq!(away.dump(), before);
-    assert_eq!(server().query("postgres", "SELECT 1").unwrap().len(), 1);
+    bench.remove("V9__bad.sql");
+    // One that is killed leaves its database; the next drops that, and nothing that is only called alike.
+    bench.file("V9__slow.sql", "CREATE TABLE made (a int); SELECT pg_sleep(60);");
+    let mut child = bench.spawn(&["diff", &url, &dir, "--dev-url", &dev.url]);
+    let running = || {
+        let query = "SELECT datname FROM pg_stat_activity WHERE datname LIKE 'cofferdam_throw_away%' AND state = 'active'
+                     AND query LIKE '%pg_sleep(60)%'";
+        server().query("postgres", query).unwrap().first().and_then(|row| row[0].clone())
+    };
+    until("the statement runs", || running().is_some());
+    let left = running().unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(away().contains(&left));
+    bench.remove("V9__slow.sql");
+    until("what was killed is dropped", || {
+        bench.must(&["diff", &url, &dir, "--dev-url", &dev.url, "--exit-code"]);
+        away() == [named.as_str()]
+    });
+    assert_eq!((dev.dump(), dev.one(roles)), before);
+    assert_eq!(dev.one("SELECT count(*) FROM kept"), "1");
+}
+
+#[test]
+fn a_role_that_may_make_no_database_is_told_so() {
+    let bench = shop();
+    let role = format!("poor_{}", bench.database);
+    bench.query(&format!("CREATE ROLE {role} LOGIN"));
+    let dev = bench.url.replacen("postgres@", &format!("{role}@"), 1);
+    assert_ne!(dev, bench.url);
+    let dir = bench.dir().display().to_string();
+    let refused = bench.run(&["diff", &bench.url, &dir, "--dev-url", &dev]);
+    assert_eq!(refused.code, 2, "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains("error[CF3741]") && refused.stderr.contains("CREATEDB"),
+        "{}",
+        refused.stderr
+    );
+}
+
+#[test]
+fn without_migrations_a_database_is_held_against_what_was_recorded() {
+    let bench = shop();
+    let file = bench.folder.path().join("schema.json").display().to_string();
+    let recorded = bench.must(&["drift", "--record", &file]);
+    assert!(recorded.stdout.starts_with("recorded 14 objects of postgres"), "{}", recorded.stdout);
+    // No migrations, and no server to apply them to.
+    let alone = |arguments: &[&str]| {
+        let mut command = bench.command(arguments);
+        ended(command.env("COFFERDAM_DIR", "/nowhere").env("COFFERDAM_PG_BIN", "/nowhere"))
+    };
+    let same = alone(&["drift", "--against", &file, "--exit-code"]);
+    assert_eq!(same.code, 0, "{}\n{}", same.stdout, same.stderr);
+    bench.query("CREATE INDEX hotfix ON orders (note)");
+    let drift = alone(&["drift", "--against", &file, "--exit-code", "-o", "json"]);
+    assert_eq!(drift.code, 9, "{}", drift.stderr);
+    assert_eq!(objects(&drift.stdout, "drift"), [pair("unexpected", "index public.hotfix")]);
+    assert_eq!(alone(&["diff", &file, "env:COFFERDAM_URL", "--exit-code"]).code, 3);
+    // It says what it is compared with, and that it is no longer the last word.
+    bench.query("DROP INDEX hotfix");
+    bench.file("V3__more.sql", "ALTER TABLE users ADD born date;");
+    bench.must(&["apply"]);
+    let older = alone(&["drift", "--against", &file, "--exit-code", "-o", "json"]);
+    assert_eq!(objects(&older.stdout, "drift"), [pair("unexpected", "column public.users.born")]);
+    assert!(older.stderr.contains("what Cofferdam changed meanwhile counts as drift"), "{}", older.stderr);
+    bench.must(&["drift", "--record", &file]);
+    assert_eq!(alone(&["drift", "--against", &file, "--exit-code"]).code, 0);
+    let other = shop();
+    let told = other.run(&["drift", "--against", &file]);
+    assert!(told.stderr.contains("its journal is not the one of this database"), "{}", told.stderr);
+    // Without either, it is said how.
+    let neither = alone(&["drift"]);
+    assert_eq!(neither.code, 2, "{}", neither.stderr);
+    assert!(neither.stderr.contains("--against FILE"), "{}", neither.stderr);
+    std::fs::write(&file, "{\"kind\": \"Diff\"}").unwrap();
+    let refused = alone(&["drift", "--against", &file]);
+    assert_eq!(refused.code, 2, "{}", refused.stderr);
+    assert!(refused.stderr.contains("error[CF3740]"), "{}", refused.stderr);
 }
 
 #[test]

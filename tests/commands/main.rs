@@ -35,6 +35,16 @@ fn with_the_examples() {
 }
 
 #[test]
+fn on_schemas_that_differ() {
+    let bench = Bench::new("shop");
+    trycmd::TestCases::new()
+        .env("NO_COLOR", "1")
+        .env("COFFERDAM_URL", &bench.url)
+        .env("COFFERDAM_DIR", "../../examples/shop/migrations")
+        .case("../../tests/commands/diff.trycmd");
+}
+
+#[test]
 fn on_a_table_that_is_changed_online() {
     let bench = Bench::new("shop");
     trycmd::TestCases::new()

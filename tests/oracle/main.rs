@@ -10,20 +10,17 @@ mod statement;
 mod table;
 mod word;
 
-use cofferdam_scratch::{Binaries, Options, Server, fetch, find, skipped};
+use cofferdam_scratch::{Binaries, EVERY, Options, Server, fetch, find, skipped};
 
 use statement::statements;
 use table::Table;
-
-/// The portable builds that `cargo xtask oracle` asks.
-const ALL: &[&str] = &["^12", "^13", "^14", "^15", "^16", "^17", "^18"];
 
 /// What this run asks: with `COFFERDAM_ORACLE=all` every version that can be had, else what is here already.
 fn servers() -> Vec<Binaries> {
     let all = std::env::var_os("COFFERDAM_ORACLE").is_some_and(|value| value == "all");
     let mut found: Vec<Binaries> = Vec::new();
     if all {
-        for version in ALL {
+        for version in EVERY {
             match fetch(version, &mut |_| {}) {
                 Ok(binaries) => found.push(binaries),
                 Err(why) => skipped(&format!("the oracle on PostgreSQL {version}"), &why.to_string()),

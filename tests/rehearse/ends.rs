@@ -1,15 +1,14 @@
 //! Where a rehearsal takes place, and that nothing is left there.
 
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
 
-use crate::support::{Bench, server};
+use crate::support::{Bench, server, until};
 use crate::{rehearse, shop};
 
-/// Databases of rehearsals on the server of the tests.
+/// Throw-away databases on the server of the tests.
 fn databases() -> Vec<String> {
     let rows = server()
-        .query("postgres", "SELECT datname FROM pg_database WHERE datname LIKE 'cofferdam_rehearsal%'");
+        .query("postgres", "SELECT datname FROM pg_database WHERE datname LIKE 'cofferdam_throw_away%'");
     rows.unwrap().into_iter().filter_map(|row| row[0].clone()).collect()
 }
 
@@ -30,14 +29,6 @@ fn folders_of(pid: u32) -> Vec<PathBuf> {
     found
 }
 
-fn wait_until(what: &str, holds: impl Fn() -> bool) {
-    let began = Instant::now();
-    while !holds() {
-        assert!(began.elapsed() < Duration::from_secs(60), "{what}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
-}
-
 fn slow(name: &str) -> Bench {
     let bench = shop(name);
     bench.file("V1__change.sql", "ALTER TABLE orders ADD COLUMN extra text; SELECT pg_sleep(60);");
@@ -49,20 +40,28 @@ fn a_database_on_a_server_that_is_named_is_dropped_again_also_after_a_kill() {
     let bench = slow("named");
     let dev = server().url("postgres");
     let mut child = bench.spawn(&["rehearse", "--dev-url", &dev]);
-    wait_until("the statement runs", || {
-        let query = "SELECT count(*) FROM pg_stat_activity WHERE datname LIKE 'cofferdam_rehearsal%' AND query LIKE '%pg_sleep(60)%' AND state = 'active'";
+    until("the statement runs", || {
+        let query = "SELECT count(*) FROM pg_stat_activity WHERE datname LIKE 'cofferdam_throw_away%' AND query LIKE '%pg_sleep(60)%' AND state = 'active'";
         server().query("postgres", query).unwrap()[0][0].as_deref() == Some("1")
     });
     let left = databases();
     assert_eq!(left.len(), 1);
+    // Another one leaves alone what is in use, also where it is connected to another database of the server; it is
+    // made where the environment says.
+    let other = shop("named_other");
+    other.file("V1__change.sql", "ALTER TABLE orders ADD COLUMN extra text;");
+    let yaml = format!("environments: {{dev: {{devUrl: '{}'}}}}\n", Bench::new("named_elsewhere").url);
+    std::fs::write(other.folder.path().join("cofferdam.yaml"), yaml).unwrap();
+    let (code, found, said) = rehearse(&other, &["--env", "dev"]);
+    assert_eq!(code, 0, "{found:#}\n{said}");
+    assert_eq!(found["on"], "a copy of the schema in a database of its own");
+    assert_eq!(databases(), left);
     child.kill().unwrap();
     child.wait().unwrap();
     // What was killed could drop nothing; the next one does, and drops its own.
-    let other = shop("named_other");
-    other.file("V1__change.sql", "ALTER TABLE orders ADD COLUMN extra text;");
     let roles = "SELECT count(*) FROM pg_roles";
     let before = other.one(roles);
-    wait_until("the killed process's sessions are gone", || {
+    until("the killed process's sessions are gone", || {
         let (code, found, said) = rehearse(&other, &["--dev-url", &dev]);
         assert_eq!(code, 0, "{found:#}\n{said}");
         databases().is_empty()
@@ -74,12 +73,12 @@ fn a_database_on_a_server_that_is_named_is_dropped_again_also_after_a_kill() {
 fn a_throw_away_server_dies_with_the_process_that_is_killed() {
     let bench = slow("killed");
     let mut child = bench.spawn(&["rehearse"]);
-    wait_until("the server is there", || !folders_of(child.id()).is_empty());
+    until("the server is there", || !folders_of(child.id()).is_empty());
     let folders = folders_of(child.id());
-    wait_until("it runs", || folders.iter().any(|folder| folder.exists()));
+    until("it runs", || folders.iter().any(|folder| folder.exists()));
     child.kill().unwrap();
     child.wait().unwrap();
-    wait_until("its folder is gone", || folders.iter().all(|folder| !folder.exists()));
+    until("its folder is gone", || folders.iter().all(|folder| !folder.exists()));
 }
 
 #[test]
@@ -109,7 +108,7 @@ fn a_lock_that_is_not_free_fails_it_and_holds_nobody_up() {
         .stdout(std::process::Stdio::null())
         .spawn()
         .unwrap();
-    wait_until("the lock is held", || {
+    until("the lock is held", || {
         bench.one(
             "SELECT count(*) FROM pg_locks WHERE relation = 'orders'::regclass AND mode = 'RowExclusiveLock'",
         ) != "0"

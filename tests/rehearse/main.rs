@@ -7,6 +7,7 @@ mod support;
 
 mod ends;
 mod live;
+mod refused;
 
 use serde_json::Value;
 use support::{Bench, Ended};
@@ -74,7 +75,7 @@ pub(crate) fn rehearse(bench: &Bench, arguments: &[&str]) -> (i32, Value, String
 }
 
 /// The steps of a way.
-fn steps<'v>(found: &'v Value, way: &str) -> &'v Vec<Value> {
+pub(crate) fn steps<'v>(found: &'v Value, way: &str) -> &'v Vec<Value> {
     let ways = found["ways"].as_array().unwrap_or_else(|| panic!("{found:#}"));
     let way = ways.iter().find(|w| w["way"] == way).unwrap_or_else(|| panic!("no way {way}: {found:#}"));
     way["steps"].as_array().unwrap()
@@ -153,7 +154,7 @@ fn a_way_back_that_leaves_something_is_refused() {
     assert!(said.contains("CF3736"), "{said}");
     let failed = &found["failed"];
     // The second time the column that was left is in the way.
-    assert_eq!(found["differs"][0]["name"], "column public.orders.more", "{found:#}");
+    assert_eq!(found["differs"][0]["object"], "column public.orders.more", "{found:#}");
     assert!(failed["way"] == "again", "{failed}");
     let ended = bench.run(&["rehearse"]);
     assert!(ended.stdout.contains("column public.orders.more is left"), "{}", ended.stdout);

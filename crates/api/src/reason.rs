@@ -470,9 +470,10 @@ impl From<Code> for Reason {
             | C::RehearsalFailed
             | C::CopyDiffers
             | C::NoSuchSource
-            | C::NotThrowAway
             | C::SourceNotApplied
             | C::NothingExpected
+            | C::NotRecorded
+            | C::NoThrowAway
             | C::Bug => Reason::JobFailed,
         }
     }

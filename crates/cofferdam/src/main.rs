@@ -22,6 +22,7 @@ mod runs;
 mod signals;
 mod spans;
 mod telling;
+mod throwaway;
 mod wiring;
 
 fn main() -> std::process::ExitCode {

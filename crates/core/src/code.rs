@@ -216,11 +216,12 @@ pub enum Code {
     BackupPolicy,
     MetadataUnusable,
     ProjectHalfWay,
-    // 372x: comparing schemas
+    // 372x, 374x: comparing schemas
     NoSuchSource,
-    NotThrowAway,
     SourceNotApplied,
     NothingExpected,
+    NotRecorded,
+    NoThrowAway,
 }
 
 /// What is documented of a code.
@@ -1472,28 +1473,21 @@ pub static ERRORS: &[ErrorDoc] = &[
         "CF3721",
         2,
         "there is nothing of this name to compare",
-        "`cofferdam diff` and `cofferdam drift` compare databases (a URL, `env:NAME`, an environment of cofferdam.yaml), directories of migrations, and dumps (an SQL file). The name is none of these.",
-    ),
-    doc(
-        Code::NotThrowAway,
-        "CF3722",
-        2,
-        "the database named as throw-away is not empty",
-        "What is in the database of --dev-url is dropped when the comparison is done, so there must be nothing in it. Perhaps the URL is that of another database; perhaps an earlier command was killed before it could clean up, and then the database can be dropped and made anew.",
+        "`cofferdam diff` and `cofferdam drift` compare databases (a URL, `env:NAME`, an environment of cofferdam.yaml), directories of migrations, and dumps (an SQL file), and schemas that `cofferdam drift --record FILE` wrote. The name is none of these.",
     ),
     doc(
         Code::SourceNotApplied,
         "CF3723",
         1,
         "the migrations or the dump cannot be applied to a throw-away database",
-        "Only a server knows what SQL means, so a directory or a dump is compared by applying it to an empty database of its own. A statement failed there; the message has the server's words. Extensions that the throw-away server lacks are the usual reason: name an empty database of a server that has them with --dev-url.",
+        "Only a server knows what SQL means, so a directory or a dump is compared by applying it to an empty database of its own. A statement failed there; the message has the server's words. Extensions that the throw-away server lacks are the usual reason: name a server that has them with --dev-url; a database of its own is made there and dropped again.",
     ),
     doc(
         Code::NothingExpected,
         "CF3724",
         2,
         "the database has no history of these migrations",
-        "`cofferdam drift` expects what the migrations make that are in force by the database's history, and none is. A database that was made in another way says where it is with `cofferdam baseline`, or takes over the history of a tool with `cofferdam import`. `cofferdam diff` compares with all migrations of a directory, whatever is applied.",
+        "`cofferdam drift` expects what the migrations make that are in force by the database's history, and none is. A database that was made in another way says where it is with `cofferdam baseline`, or takes over the history of a tool with `cofferdam import`. `cofferdam diff` compares with all migrations of a directory, whatever is applied; `cofferdam drift --record FILE` writes down the schema as it is, for `--against FILE`.",
     ),
     doc(
         Code::RehearsalFailed,
@@ -1514,7 +1508,7 @@ pub static ERRORS: &[ErrorDoc] = &[
         "CF3738",
         2,
         "this cannot be rehearsed so",
-        "With --in-transaction every step must be a statement that a transaction takes back and that is over in an instant: CREATE INDEX CONCURRENTLY, an online change, and what writes or reads a whole table are not. Or a run is unfinished, or no database could be made on the server of --dev-url. Nothing was changed. Without --in-transaction a migration is rehearsed on a copy of the schema, where everything can be tried.",
+        "With --in-transaction every step must be a statement that a transaction takes back and that is over in an instant: CREATE INDEX CONCURRENTLY, an online change, and what writes or reads a whole table are not. Or a run is unfinished. Nothing was changed. Without --in-transaction a migration is rehearsed on a copy of the schema, where everything can be tried.",
     ),
     doc(
         Code::CopyDiffers,
@@ -1522,6 +1516,20 @@ pub static ERRORS: &[ErrorDoc] = &[
         1,
         "the copy lacks what the migration needs",
         "Something that the pending migrations name could not be made on the server of the rehearsal: an extension is not installed there, or a type is of a kind that is not copied. Nothing was changed. Give a server that has it: --dev-url postgres://user@host/database; a database of its own is made there and dropped again.",
+    ),
+    doc(
+        Code::NotRecorded,
+        "CF3740",
+        2,
+        "this file holds no recorded schema",
+        "A file that begins with `{` is taken for a schema that `cofferdam drift --record FILE` wrote, and this one cannot be read as one: it was cut off or changed, it is the document of another command, or a newer Cofferdam wrote it. Record the schema anew; a dump in SQL is compared too.",
+    ),
+    doc(
+        Code::NoThrowAway,
+        "CF3741",
+        2,
+        "no throw-away database could be made",
+        "`rehearse`, `diff` and `drift` work in a database of their own, which is made on the server of --dev-url (or devUrl in cofferdam.yaml) and dropped afterwards. The role may not make databases there, or the server refused for the reason in the message. Nothing was changed. `ALTER ROLE ... CREATEDB` gives the right; without --dev-url a PostgreSQL is started for it.",
     ),
     doc(
         Code::ClientCommand,

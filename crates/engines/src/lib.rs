@@ -32,6 +32,7 @@ pub mod outbox;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 pub mod rehearsal;
+pub mod stage;
 pub mod vitals;
 
 pub use copy::Copier;
@@ -39,7 +40,8 @@ pub use holder::{Holder, held_by_other};
 pub use ledger::{Beside, Keeping, Kept};
 pub use online::{Asked, OnlineState, Progress};
 pub use outbox::{Mark, Sent};
-pub use rehearsal::{Deed, Difference, NotCarried, Object, Round, Stage, Trial, differences};
+pub use rehearsal::{Deed, Round, Trial};
+pub use stage::{NotCarried, Stage};
 pub use vitals::{Stopping, Touch, TouchEnd, Vitals, VitalsAsked};
 
 /// How a database is reached. What an engine makes of the text is its own matter.
@@ -82,11 +84,12 @@ pub trait Engine: Send + Sync {
     /// Connects. Refuses servers that are too old, and says why a server cannot be reached.
     async fn open(&self, target: &Target) -> Result<Box<dyn Session>>;
 
-    /// Makes an empty database of its own on this server, for a rehearsal, and drops those that a killed process left.
-    /// Refuses (`NotRehearsable`) where the engine has no such thing, or the role may not make databases.
+    /// Makes an empty database on this server, under a name of our own, and drops those that a killed process left. The
+    /// database that the target names is only connected to. Refuses (`NoThrowAway`) where the engine has no such thing,
+    /// or the role may not make databases.
     async fn stage(&self, target: &Target) -> Result<Box<dyn Stage>> {
         let _ = target;
-        Err(Refusal::new(Code::NotRehearsable, format!("{} has no rehearsals", self.id())).into())
+        Err(Refusal::new(Code::NoThrowAway, format!("{} has no throw-away databases", self.id())).into())
     }
 }
 
@@ -444,9 +447,6 @@ pub trait Session: Send {
 
     /// That it was asked back counts no more: it was done, or a person decided otherwise.
     async fn answer_back(&mut self, run: Uuid) -> Result<()>;
-
-    /// What people made, in an order in which it can mostly be made anew. Reads only.
-    async fn schema(&mut self) -> Result<Vec<Object>>;
 
     /// From now on what each step does is told as [`Tick::Deed`]. For a database in which nobody else is: a statement
     /// outside of a transaction is held up for a moment, so that its locks are seen.

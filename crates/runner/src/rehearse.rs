@@ -12,7 +12,8 @@ use cofferdam_core::fault::Result;
 use cofferdam_core::history::{Applied, AppliedKind};
 use cofferdam_core::plan::{Plan, Step};
 use cofferdam_core::{Code, Fault, Refusal};
-use cofferdam_engines::{Deed, Difference, Session, Trial, differences};
+use cofferdam_engines::{Deed, Session, Trial};
+use cofferdam_schema::{Difference, compare};
 use cofferdam_strategies::back;
 
 use crate::guard::Stop;
@@ -34,8 +35,10 @@ pub struct Rehearsal {
     /// Each way, as far as it came.
     pub ways: Vec<Way>,
     /// What is other than before after the way there and back. Of a way back that is none, nothing is said.
+    #[serde(skip)]
     pub differs: Vec<Difference>,
     /// What is other after the migration once more than after it was made first.
+    #[serde(skip)]
     pub differs_again: Vec<Difference>,
     /// Why a migration has no way back, by its key.
     pub no_way_back: Vec<(String, String)>,
@@ -126,7 +129,7 @@ impl Rehearsal {
     /// `RehearsalFailed`, `MoreThanPlanned`.
     pub fn refuse(&self) -> Result<()> {
         let named = |differences: &[Difference]| {
-            let names: Vec<&str> = differences.iter().take(5).map(|d| d.name.as_str()).collect();
+            let names: Vec<String> = differences.iter().take(5).map(|d| d.key.to_string()).collect();
             names.join(", ")
         };
         let failed = |what: &str, cause: String| Refusal::new(Code::RehearsalFailed, what).cause(cause);
@@ -195,7 +198,7 @@ pub async fn rehearse(
     stop: &Stop,
 ) -> Result<Rehearsal> {
     let mut found = Rehearsal::default();
-    let before = copy.schema().await?;
+    let before = copy.inspect().await?;
     copy.observe().await?;
     let watching = Arc::new(Watching::default());
     let outcome = apply(copy, assessment, policy, Arc::clone(&watching) as SharedReporter, stop).await;
@@ -203,7 +206,7 @@ pub async fn rehearse(
     if found.fails(Direction::There, outcome.map(drop))? {
         return Ok(found);
     }
-    let there = copy.schema().await?;
+    let there = copy.inspect().await?;
     // Online changes wait in their revert window: they are swapped back.
     let mut open = open_changes(copy).await?;
     open.sort_by_key(|one| std::cmp::Reverse(one.run.id));
@@ -216,9 +219,9 @@ pub async fn rehearse(
         if found.fails(Direction::Back, outcome)? {
             return Ok(found);
         }
-        let back = copy.schema().await?;
+        let back = copy.inspect().await?;
         if found.no_way_back.is_empty() {
-            found.differs = differences(&before, &back);
+            found.differs = compare(&before, &back);
         }
         let reporter = Arc::clone(&watching) as SharedReporter;
         let outcome = apply(copy, assessment, policy, reporter, stop).await;
@@ -226,7 +229,7 @@ pub async fn rehearse(
         if found.fails(Direction::Again, outcome.map(drop))? {
             return Ok(found);
         }
-        found.differs_again = differences(&there, &copy.schema().await?);
+        found.differs_again = compare(&there, &copy.inspect().await?);
     }
     Ok(found)
 }
@@ -310,7 +313,7 @@ pub async fn in_transaction(session: &mut dyn Session, assessment: &Assessment) 
     if !back.is_empty() {
         rounds.extend([(Direction::Back, &back), (Direction::Again, &there)]);
     }
-    let before = session.schema().await?;
+    let before = session.inspect().await?;
     let trial = Trial {
         rounds: rounds.iter().map(|(_, steps)| steps.iter().map(|(_, step)| step).collect()).collect(),
         statement: STATEMENT,
@@ -334,8 +337,8 @@ pub async fn in_transaction(session: &mut dyn Session, assessment: &Assessment) 
         found.ways.push(Way { way: *way, steps: seen.collect() });
     }
     if let [there, back, again] = tried.as_slice() {
-        found.differs = differences(&before, &back.schema);
-        found.differs_again = differences(&there.schema, &again.schema);
+        found.differs = compare(&before, &back.schema);
+        found.differs_again = compare(&there.schema, &again.schema);
     }
     Ok(found)
 }

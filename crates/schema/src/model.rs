@@ -1,20 +1,34 @@
-//! The objects, as a server describes them. They are read from JSON that its catalog makes.
+//! The objects, as a server describes them. They are read from JSON that its catalog makes, and a file that records a
+//! schema holds the same.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{Key, Kind};
 
-/// All that a database is made of, but for what [`Schema::left_out`] says.
-#[derive(Debug, Clone, Default, PartialEq)]
+/// All that a database is made of, but for what [`Schema::left_out`] says. It is a file format: a later version reads
+/// what an earlier one wrote.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Schema {
     /// The server's version, as `server_version_num` has it: 150018.
     pub version: u32,
     /// The objects.
+    #[serde(serialize_with = "listed", deserialize_with = "keyed")]
     pub objects: BTreeMap<Key, Object>,
     /// What is there and was not read.
+    #[serde(default)]
     pub left_out: Vec<LeftOut>,
+}
+
+/// Each has its key in it.
+fn listed<S: Serializer>(objects: &BTreeMap<Key, Object>, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_seq(objects.values())
+}
+
+fn keyed<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<Key, Object>, D::Error> {
+    let objects = Vec::<Object>::deserialize(from)?;
+    Ok(objects.into_iter().map(|object| (object.key.clone(), object)).collect())
 }
 
 /// What was not read, or is not compared.

@@ -20,6 +20,9 @@ const PATIENCE: Duration = Duration::from_secs(300);
 /// The portable build that is taken where no other is asked for.
 pub const PORTABLE: &str = "=18.6.0";
 
+/// The portable builds of every major version that is supported, the oldest first.
+pub const EVERY: &[&str] = &["^12", "^13", "^14", "^15", "^16", "^17", "^18"];
+
 /// An installed PostgreSQL, else the portable build: what tests and the demo want.
 pub fn find_or_fetch(progress: &mut dyn FnMut(&str)) -> Result<Binaries> {
     match crate::find() {

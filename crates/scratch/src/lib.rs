@@ -26,7 +26,7 @@ mod wire;
 pub use binaries::{Binaries, find, find_all};
 pub use cache::cache_dir;
 pub use error::ScratchError;
-pub use fetch::{PORTABLE, fetch, find_or_fetch};
+pub use fetch::{EVERY, PORTABLE, fetch, find_or_fetch};
 pub use server::{Options, Server};
 pub use skip::skipped;
 pub use wire::{Row, WireError};

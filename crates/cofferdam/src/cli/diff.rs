@@ -6,14 +6,15 @@ use cofferdam_core::{Code, Finding, Result, Script};
 use cofferdam_schema::{compare, lead, mermaid};
 
 use super::{Command, Exit, flags};
-use crate::comparing::{self, Source, ThrowAwayFlags};
+use crate::comparing::{self, CompareFlags, Source};
 use crate::context::Context;
 use crate::output::diff::DiffView;
 use crate::wiring;
 
 #[derive(Debug, clap::Args)]
 struct Flags {
-    /// The schema as it is: a URL, an environment of cofferdam.yaml, a directory of migrations, or an SQL file
+    /// The schema as it is: a URL, an environment of cofferdam.yaml, a directory of migrations, an SQL
+    /// file, or a schema that drift --record wrote
     #[arg(value_name = "FROM")]
     from: String,
     /// The schema as it is to be: the same
@@ -32,15 +33,15 @@ struct Flags {
     #[arg(long)]
     exit_code: bool,
     #[command(flatten)]
-    away: ThrowAwayFlags,
+    compare: CompareFlags,
 }
 
 pub(crate) static COMMAND: Command = Command {
     name: "diff",
     aliases: &[],
     about: "Show what is different between two databases, directories of migrations or dumps",
-    more: "Reads only. Directories and dumps are applied to a throw-away PostgreSQL, or to the empty database of \
-           --dev-url. Nothing is guessed to be a rename: what has another name is dropped and made.",
+    more: "Reads only. Directories and dumps are applied to a throw-away database, on a PostgreSQL that is started for it \
+           or on the server of --dev-url. Nothing is guessed to be a rename: what has another name is dropped and made.",
     examples: &[
         (
             "cofferdam diff postgres://localhost/shop migrations/",
@@ -60,7 +61,7 @@ pub(crate) static COMMAND: Command = Command {
 async fn diff(context: &Context, flags: &Flags) -> Result<Exit> {
     let settings = context.settings()?;
     let sources = [Source::named(&flags.from, context)?, Source::named(&flags.to, context)?];
-    let ([from, to], mut notes) = comparing::read(context, &settings, &flags.away, sources).await?;
+    let ([from, to], mut notes) = comparing::read(context, &settings, &flags.compare, sources).await?;
     let differences = compare(&from.schema, &to.schema);
     let way = lead(&from.schema, &to.schema);
     notes.extend(way.notes.iter().cloned());

@@ -1,19 +1,25 @@
 //! `drift`: whether a database is still what its migrations made.
 
+use std::path::PathBuf;
+
 use cofferdam_core::{Code, Result};
 use cofferdam_schema::{compare, lead};
 
 use super::{Command, Exit, flags};
-use crate::comparing::{self, Source, ThrowAwayFlags};
+use crate::comparing::record::Record;
+use crate::comparing::{self, CompareFlags, Source, open};
 use crate::context::Context;
-use crate::output::diff::DriftView;
+use crate::output::diff::{DriftView, RecordedView};
 
 #[derive(Debug, clap::Args)]
 struct Flags {
-    /// What is expected, in place of the migrations that are in force: a directory, an SQL file, a URL or an
-    /// environment
+    /// What is expected, in place of the migrations that are in force: a directory, an SQL file, a recorded schema, a
+    /// URL or an environment
     #[arg(long, value_name = "SOURCE")]
     against: Option<String>,
+    /// Compare nothing: write the schema as it is to FILE, for --against
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["against", "sql", "allow_drop", "exit_code", "dev_url", "ignore"])]
+    record: Option<PathBuf>,
     /// Print the statements that lead back to what is expected, as a script
     #[arg(long)]
     sql: bool,
@@ -24,7 +30,7 @@ struct Flags {
     #[arg(long)]
     exit_code: bool,
     #[command(flatten)]
-    away: ThrowAwayFlags,
+    compare: CompareFlags,
 }
 
 pub(crate) static COMMAND: Command = Command {
@@ -32,11 +38,20 @@ pub(crate) static COMMAND: Command = Command {
     aliases: &[],
     about: "Show what somebody changed in a database beside its migrations",
     more: "Reads only. Expected is what the migrations make that are in force by the history; what is pending is not \
-           expected yet. They are applied to a throw-away PostgreSQL, or to the empty database of --dev-url.",
+           expected yet. They are applied to a throw-away database. Without migrations --against FILE compares with what \
+           --record FILE wrote down.",
     examples: &[
         ("cofferdam drift --env prod", "each object that is missing, unexpected or different"),
         ("cofferdam drift --env prod --exit-code -o json", "for a pipeline: 9 when there is drift"),
         ("cofferdam drift --env prod --against schema.sql", "against a dump that was made earlier"),
+        (
+            "cofferdam drift --env prod --record prod.json",
+            "after a release: what is there now is expected from now on",
+        ),
+        (
+            "cofferdam drift --env prod --against prod.json --exit-code",
+            "against that, where there are no migrations",
+        ),
         ("cofferdam drift --env prod --ignore grants --sql", "the statements that lead back"),
     ],
     arguments: <Flags as clap::Args>::augment_args,
@@ -47,8 +62,24 @@ async fn drift(context: &Context, flags: &Flags) -> Result<Exit> {
     let settings = context.settings()?;
     settings.need_database()?;
     let database = Source::of_settings(&settings);
+    if let Some(path) = &flags.record {
+        let record = Record::of(&database.name(), &mut *open(context, &settings).await?).await?;
+        record.write(path)?;
+        let view = RecordedView::new(&record, path);
+        context.console.show("Recorded", &view, RecordedView::text);
+        return Ok(Exit::DONE);
+    }
     let (expected, mut notes) = match &flags.against {
-        Some(text) => (Source::named(text, context)?, Vec::new()),
+        Some(text) => {
+            let source = Source::named(text, context)?;
+            let notes = match &source {
+                Source::Recorded { record, .. } => {
+                    record.notes(&mut *open(context, &settings).await?).await?
+                }
+                _ => Vec::new(),
+            };
+            (source, notes)
+        }
         None => {
             let (bundle, notes) = comparing::in_force(context, &settings).await?;
             let name = format!("the migrations of {} that are in force", settings.dir.display());
@@ -56,7 +87,7 @@ async fn drift(context: &Context, flags: &Flags) -> Result<Exit> {
         }
     };
     let ([there, expected], more) =
-        comparing::read(context, &settings, &flags.away, [database, expected]).await?;
+        comparing::read(context, &settings, &flags.compare, [database, expected]).await?;
     notes.extend(more);
     let differences = compare(&expected.schema, &there.schema);
     let back = lead(&there.schema, &expected.schema);

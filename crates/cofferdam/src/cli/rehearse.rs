@@ -9,25 +9,25 @@ use crate::args::limits::LimitFlags;
 use crate::args::policy::{PolicyFlags, check_target};
 use crate::context::Context;
 use crate::output::rehearsal::RehearsalView;
-use crate::rehearsing::{Ground, on_copy};
+use crate::rehearsing::{Asked, Ground, on_copy};
+use crate::throwaway::DevUrl;
 
 #[derive(Debug, clap::Args)]
 struct Flags {
     #[command(flatten)]
     policy: PolicyFlags,
     /// Bring at most N rows of each table that is changed, and the rows that they refer to
-    #[arg(long, value_name = "N", conflicts_with = "in_transaction",
+    #[arg(long, value_name = "N",
           value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     sample_rows: Option<u32>,
-    /// Make the copy in a database of its own on this server, and drop it afterwards [default: a throw-away server]
-    #[arg(long, value_name = "URL", conflicts_with = "in_transaction")]
-    dev_url: Option<String>,
+    #[command(flatten)]
+    dev: DevUrl,
     /// In the database itself, in a transaction that is taken back; refuses what a transaction does not take back or
     /// what takes long
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["sample_rows", "dev_url", "pg"])]
     in_transaction: bool,
     /// The version of the throw-away server [default: that of the database]
-    #[arg(long, value_name = "MAJOR", conflicts_with_all = ["dev_url", "in_transaction"],
+    #[arg(long, value_name = "MAJOR", conflicts_with = "dev_url",
           value_parser = clap::value_parser!(u32).range(12..=99))]
     pg: Option<u32>,
     #[command(flatten)]
@@ -79,15 +79,16 @@ async fn rehearse_pending(context: &Context, flags: &Flags) -> Result<Exit> {
         let found = rehearse::in_transaction(&mut *session, &assessment).await?;
         (found, Ground::transaction())
     } else {
-        let asked = crate::rehearsing::Asked {
+        let asked = Asked {
             sample: flags.sample_rows,
-            dev_url: flags.dev_url.as_deref(),
+            // A version that is asked for is that of a server of our own.
+            dev_url: if flags.pg.is_some() { None } else { flags.dev.or_of(&settings)? },
             major: flags.pg.unwrap_or(assessment.facts.server.major()),
         };
         if assessment.facts.server.engine != "postgresql" {
             return Err(Refusal::new(Code::NotRehearsable, "only PostgreSQL has rehearsals").into());
         }
-        on_copy(context, &settings, &mut *session, (&assessment, &policy), &asked).await?
+        on_copy(context, &settings, &mut *session, (&assessment, &policy), asked).await?
     };
     let view = RehearsalView::new(&assessment.facts.server.database, found.clone(), ground);
     context.console.show("Rehearsal", &view, RehearsalView::text);

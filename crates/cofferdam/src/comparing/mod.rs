@@ -1,28 +1,28 @@
 //! Schemas to compare: those of databases as they are, those of directories and dumps as a throw-away database has
-//! them once they were applied to it.
+//! them once they were applied to it, and those that were recorded.
 
+mod applying;
+pub(crate) mod record;
 mod source;
-mod throwaway;
 
-use cofferdam_core::{Bundle, Code, Refusal, Result};
+use cofferdam_core::{Bundle, Code, Fault, Refusal, Result};
 use cofferdam_schema::{Leaving, Schema, level};
 
 use crate::config::Settings;
 use crate::context::Context;
+use crate::throwaway::{DevUrl, Version};
 
-pub(crate) use source::Source;
-use throwaway::ThrowAway;
+use applying::Applying;
+pub(crate) use source::{Source, open};
 
-/// Where directories and dumps are applied.
+/// Where directories and dumps are applied, and what is not compared.
 #[derive(Debug, Clone, Default, clap::Args)]
-pub(crate) struct ThrowAwayFlags {
-    /// An empty database to which migrations and dumps are applied, and which is emptied afterwards [default: a
-    /// PostgreSQL that is started for it]
-    #[arg(long, value_name = "URL")]
-    pub(crate) dev_url: Option<String>,
+pub(crate) struct CompareFlags {
+    #[command(flatten)]
+    dev: DevUrl,
     /// Leave these out; may be repeated
     #[arg(long, value_enum, value_name = "WHAT")]
-    pub(crate) ignore: Vec<Ignored>,
+    ignore: Vec<Ignored>,
 }
 
 /// What is not compared.
@@ -36,7 +36,7 @@ pub(crate) enum Ignored {
     Extensions,
 }
 
-impl ThrowAwayFlags {
+impl CompareFlags {
     fn leaving(&self) -> Leaving {
         Leaving {
             grants: self.ignore.contains(&Ignored::Grants),
@@ -58,7 +58,7 @@ pub(crate) struct Side {
 pub(crate) async fn read(
     context: &Context,
     settings: &Settings,
-    flags: &ThrowAwayFlags,
+    flags: &CompareFlags,
     sources: [Source; 2],
 ) -> Result<([Side; 2], Vec<String>)> {
     context.heed_signals();
@@ -67,20 +67,20 @@ pub(crate) async fn read(
     let [mut first, mut second] = [None, None];
     // Databases first: what is applied is applied to a server of their version.
     for (source, place) in sources.iter().zip([&mut first, &mut second]) {
-        if let Source::Database { .. } = source {
-            *place = Some(source.inspect(context, settings).await?);
+        if let Source::Database { .. } | Source::Recorded { .. } = source {
+            *place = Some(source.read(context, settings).await?);
         }
     }
-    let major = first.as_ref().or(second.as_ref()).map(Schema::major);
-    let dev_url = flags.dev_url.clone().or_else(|| settings.dev_url.clone());
-    let mut away = ThrowAway::new(context, dev_url, major);
+    let version = first.as_ref().or(second.as_ref()).map_or(Version::Any, |it| Version::Rather(it.major()));
+    let mut applying = Applying::new(context, flags.dev.or_of(settings)?, version);
     for (source, place) in sources.iter().zip([&mut first, &mut second]) {
         if place.is_none() {
-            *place = Some(away.schema_of(source, settings).await?);
+            *place = Some(applying.schema_of(source, settings).await?);
         }
     }
+    applying.leave().await?;
     let (Some(first), Some(second)) = (first, second) else {
-        return Err(cofferdam_core::Fault::Bug("a side of the comparison was not read".into()));
+        return Err(Fault::Bug("a side of the comparison was not read".into()));
     };
     let leaving = flags.leaving();
     let (mut first, mut second) = (first.without(leaving), second.without(leaving));
@@ -114,11 +114,20 @@ fn left_out(name: &str, schema: &Schema) -> Vec<String> {
         .collect()
 }
 
+/// What can be done where there are no migrations.
+const WITHOUT: &str =
+    "without migrations: --against FILE compares with what cofferdam drift --record FILE wrote down";
+
 /// The migrations of a directory that are in force in a database, and what a person should know of them.
 pub(crate) async fn in_force(context: &Context, settings: &Settings) -> Result<(Bundle, Vec<String>)> {
     use cofferdam_formats::{Options, State};
 
-    let mut bundle = context.bundle(settings)?;
+    let mut bundle = context.bundle(settings).map_err(|fault| match fault {
+        Fault::Refused(refusal) if matches!(refusal.code, Code::NoSuchDirectory | Code::EmptyDirectory) => {
+            refusal.note(WITHOUT).into()
+        }
+        fault => fault,
+    })?;
     let mut session = context.open_keeping(settings, Some(&bundle)).await?;
     let overview = session.overview().await?;
     let standing = cofferdam_formats::standing(&bundle, &overview.history, &Options::default());
@@ -152,6 +161,7 @@ pub(crate) async fn in_force(context: &Context, settings: &Settings) -> Result<(
         return Err(Refusal::new(Code::NothingExpected, "the database has no history of these migrations")
             .cause("nothing is applied by it, so nothing is expected of it")
             .help("cofferdam baseline says which version is there; cofferdam diff compares with all of the directory")
+            .note(WITHOUT)
             .into());
     }
     bundle.migrations.retain(|migration| keys.contains(&migration.key()));

@@ -1,10 +1,13 @@
 //! What a schema is read from.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use cofferdam_core::{Bundle, Code, Refusal, Result};
+use cofferdam_engines::Session;
 use cofferdam_schema::Schema;
 
+use super::record::{self, Record};
 use crate::args::Common;
 use crate::config::Settings;
 use crate::context::Context;
@@ -32,13 +35,20 @@ pub(crate) enum Source {
     },
     /// An SQL file.
     Dump(PathBuf),
+    /// A schema as it was.
+    Recorded {
+        /// The file.
+        path: PathBuf,
+        /// What is in it.
+        record: Arc<Record>,
+    },
 }
 
 impl Source {
     /// What a person names: a URL or a reference to one, an environment of cofferdam.yaml, a directory, a file.
     ///
     /// # Errors
-    /// `NoSuchSource`, and those of the settings.
+    /// `NoSuchSource`, `NotRecorded`, and those of the settings.
     pub(crate) fn named(text: &str, context: &Context) -> Result<Self> {
         let common = &context.common;
         let with = |common: Common| -> Result<Self> {
@@ -54,7 +64,11 @@ impl Source {
             return Ok(Source::Directory(path.to_owned()));
         }
         if path.is_file() {
-            return Ok(Source::Dump(path.to_owned()));
+            let file = path.to_owned();
+            return Ok(match record::is_one(path) {
+                true => Source::Recorded { record: Arc::new(record::read(path)?), path: file },
+                false => Source::Dump(file),
+            });
         }
         let known = Settings::load(&Common { env: None, url: None, ..common.clone() })?.environments;
         if known.iter().any(|name| name == text) {
@@ -85,19 +99,30 @@ impl Source {
     pub(crate) fn name(&self) -> String {
         match self {
             Source::Database { name, .. } | Source::Migrations { name, .. } => name.clone(),
-            Source::Directory(path) | Source::Dump(path) => path.display().to_string(),
+            Source::Directory(path) | Source::Dump(path) | Source::Recorded { path, .. } => {
+                path.display().to_string()
+            }
         }
     }
 
-    /// The schema of a database as it is.
-    pub(super) async fn inspect(&self, context: &Context, fallback: &Settings) -> Result<Schema> {
-        let settings = if let Source::Database { settings, .. } = self { settings } else { fallback };
-        settings.need_database()?;
-        let engine = wiring::engine(settings.url.as_deref())?;
-        let mut session = engine.open(&settings.target(format!("cofferdam {}", context.verb))).await?;
-        for warning in session.warnings() {
-            context.console.note(&format!("warning: {warning}"));
-        }
-        session.inspect().await
+    /// The schema of a database as it is, or of a file as it was.
+    pub(super) async fn read(&self, context: &Context, fallback: &Settings) -> Result<Schema> {
+        let settings = match self {
+            Source::Recorded { record, .. } => return Ok(record.schema.clone()),
+            Source::Database { settings, .. } => settings,
+            _ => fallback,
+        };
+        open(context, settings).await?.inspect().await
     }
+}
+
+/// A session that only reads, with whichever database it is.
+pub(crate) async fn open(context: &Context, settings: &Settings) -> Result<Box<dyn Session>> {
+    settings.need_database()?;
+    let engine = wiring::engine(settings.url.as_deref())?;
+    let session = engine.open(&settings.target(format!("cofferdam {}", context.verb))).await?;
+    for warning in session.warnings() {
+        context.console.note(&format!("warning: {warning}"));
+    }
+    Ok(session)
 }

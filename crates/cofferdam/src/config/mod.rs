@@ -97,7 +97,7 @@ pub(crate) struct Settings {
     pub(crate) notifications: Option<Notifications>,
     /// How lint judges: the environment's, else what stands at the top.
     pub(crate) lint: LintKeys,
-    /// See [`crate::comparing::ThrowAwayFlags`].
+    /// See [`crate::throwaway::DevUrl`].
     pub(crate) dev_url: Option<String>,
 }
 
@@ -213,6 +213,14 @@ impl Settings {
             lint: chosen.lint.or(file.lint).unwrap_or_default(),
             dev_url: chosen.dev_url.map(|url| reference::resolved(&url, variable)).transpose()?,
         })
+    }
+
+    /// What a flag names: the text itself, or what `env:NAME` and `file:PATH` lead to.
+    ///
+    /// # Errors
+    /// Those of a reference.
+    pub(crate) fn resolved(text: &str) -> Result<String> {
+        reference::resolved(text, &|name: &str| std::env::var(name).ok().filter(|v| !v.is_empty()))
     }
 
     /// How the database is reached by sessions of this name.

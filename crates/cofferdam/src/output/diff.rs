@@ -1,11 +1,14 @@
 //! What is different between two schemas: screens and documents.
 
+use std::path::Path;
+
 use cofferdam_core::{Finding, Severity};
 use cofferdam_schema::{Difference, Lead, State, Statement};
 use serde::Serialize;
 
 use super::table::Columns;
 use super::words::count;
+use crate::comparing::record::Record;
 
 /// The document of kind `Diff`.
 #[derive(Debug, Serialize)]
@@ -41,24 +44,24 @@ enum Drifted {
 /// An object that is not the same.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct DifferenceView<S> {
+pub(crate) struct DifferenceView<S> {
     /// `table`, `index`.
     kind: &'static str,
     /// For people: `index public.orders_note`.
-    object: String,
+    pub(super) object: String,
     schema: String,
     /// The table or view that it is a part of; empty for what stands by itself.
     on: String,
     name: String,
-    state: S,
+    pub(super) state: S,
     /// The statements that would make it as it is on the first side, or as it is expected.
-    from: Option<String>,
+    pub(super) from: Option<String>,
     /// The same of the second side, or of the database.
-    to: Option<String>,
+    pub(super) to: Option<String>,
 }
 
 impl<S> DifferenceView<S> {
-    fn new(difference: &Difference, state: S) -> Self {
+    pub(crate) fn new(difference: &Difference, state: S) -> Self {
         let key = &difference.key;
         Self {
             kind: key.kind.word(),
@@ -189,12 +192,36 @@ impl DriftView {
     }
 }
 
+/// The document of kind `Recorded`.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct RecordedView {
+    database: String,
+    file: String,
+    objects: usize,
+}
+
+impl RecordedView {
+    pub(crate) fn new(record: &Record, file: &Path) -> Self {
+        Self {
+            database: record.database.clone(),
+            file: file.display().to_string(),
+            objects: record.schema.objects.len(),
+        }
+    }
+
+    /// The screen.
+    pub(crate) fn text(&self) -> String {
+        format!("recorded {} of {} in {}", count(self.objects, "object"), self.database, self.file)
+    }
+}
+
 fn bare(object: &str, kind: &str) -> String {
     object.strip_prefix(kind).unwrap_or(object).trim_start().to_owned()
 }
 
 /// A definition, each line under the other.
-fn lines(side: &str, text: Option<&str>) -> String {
+pub(super) fn lines(side: &str, text: Option<&str>) -> String {
     let Some(text) = text else { return String::new() };
     let mut out = String::new();
     for (at, line) in text.lines().enumerate() {

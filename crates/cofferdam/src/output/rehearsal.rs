@@ -1,9 +1,11 @@
 //! What a rehearsal saw: screen and document.
 
-use cofferdam_engines::{Deed, Difference};
+use cofferdam_engines::Deed;
 use cofferdam_runner::rehearse::{Rehearsal, StepSeen};
+use cofferdam_schema::{Difference, State};
 use serde::Serialize;
 
+use super::diff::{DifferenceView, lines};
 use super::table::Columns;
 use crate::rehearsing::Ground;
 
@@ -19,18 +21,33 @@ pub(crate) struct RehearsalView {
     ground: Option<Ground>,
     #[serde(flatten)]
     found: Rehearsal,
+    /// What is other after the way there and back.
+    differs: Vec<DifferenceView<State>>,
+    /// What is other the second time.
+    differs_again: Vec<DifferenceView<State>>,
 }
 
 impl RehearsalView {
     /// Nothing is pending.
     pub(crate) fn nothing() -> Self {
-        Self { database: String::new(), may_be_applied: true, ground: None, found: Rehearsal::default() }
+        Self::of("", Rehearsal::default(), None)
     }
 
     /// Of a rehearsal that came to its end.
     pub(crate) fn new(database: &str, found: Rehearsal, ground: Ground) -> Self {
-        let may_be_applied = found.refuse().is_ok();
-        Self { database: database.to_owned(), may_be_applied, ground: Some(ground), found }
+        Self::of(database, found, Some(ground))
+    }
+
+    fn of(database: &str, found: Rehearsal, ground: Option<Ground>) -> Self {
+        let views = |all: &[Difference]| all.iter().map(|d| DifferenceView::new(d, d.state)).collect();
+        Self {
+            database: database.to_owned(),
+            may_be_applied: found.refuse().is_ok(),
+            ground,
+            differs: views(&found.differs),
+            differs_again: views(&found.differs_again),
+            found,
+        }
     }
 
     /// The screen.
@@ -63,11 +80,10 @@ impl RehearsalView {
         for line in less {
             out += &format!("less than the plan says: {line}\n");
         }
-        for difference in &self.found.differs {
-            out += &format!("other after there and back: {}\n", words(difference));
-        }
-        for difference in &self.found.differs_again {
-            out += &format!("other the second time: {}\n", words(difference));
+        for (when, differences) in
+            [("after there and back", &self.differs), ("the second time", &self.differs_again)]
+        {
+            out += &differences.iter().map(|one| other(when, one)).collect::<String>();
         }
         for (key, why) in &self.found.no_way_back {
             out += &format!("{key} has no way back: {why}\n");
@@ -118,21 +134,23 @@ fn joined(parts: impl Iterator<Item = String>) -> String {
     if all.is_empty() { "-".to_owned() } else { all.join(", ") }
 }
 
-fn words(difference: &Difference) -> String {
-    let name = &difference.name;
-    match (&difference.before, &difference.after) {
-        (Some(_), None) => format!("{name} is gone"),
-        (None, Some(_)) => format!("{name} is left"),
-        (before, after) => {
-            let word = |text: &Option<String>| text.clone().unwrap_or_default();
-            format!("{name} was `{}` and is `{}`", word(before), word(after))
-        }
+fn other(when: &str, one: &DifferenceView<State>) -> String {
+    let how = match one.state {
+        State::Removed => "gone",
+        State::Added => "left",
+        State::Changed => "changed",
+    };
+    let what = format!("other {when}: {} is {how}\n", one.object);
+    match one.state {
+        State::Changed => what + &lines("was", one.from.as_deref()) + &lines("is", one.to.as_deref()),
+        State::Removed | State::Added => what,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use cofferdam_runner::rehearse::{Direction, Way};
+    use cofferdam_schema::{Key, Kind};
 
     use super::*;
 
@@ -158,9 +176,10 @@ mod tests {
             ..Deed::default()
         };
         let differs = Difference {
-            name: "column public.orders.note".into(),
-            before: Some("text NOT NULL".into()),
-            after: Some("text".into()),
+            key: Key::on(Kind::Column, "public", "orders", "note"),
+            state: State::Changed,
+            from: Some("ALTER TABLE orders ADD COLUMN note text NOT NULL".into()),
+            to: Some("ALTER TABLE orders ADD COLUMN note text".into()),
         };
         let found = Rehearsal {
             ways: vec![
@@ -178,6 +197,7 @@ mod tests {
         assert_eq!(document["mayBeApplied"], false);
         assert_eq!(document["ways"][0]["steps"][0]["deed"]["walBytes"], 81_920);
         assert_eq!(document["sampledRows"], 1000);
+        assert_eq!(document["differs"][0]["object"], "column public.orders.note");
         assert!(RehearsalView::nothing().text().starts_with("nothing is pending"));
     }
 }

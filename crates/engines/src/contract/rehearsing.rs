@@ -1,39 +1,21 @@
-//! What a rehearsal needs: the schema, what each step does, and trying steps out without leaving anything.
+//! What a rehearsal needs: what each step does, and trying steps out without leaving anything.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cofferdam_core::Code;
 use cofferdam_core::plan::Act;
+use cofferdam_schema::compare;
 
 use super::bench::{Bench, equal, holds, loose, refused, run_of, step, whole};
 use super::{Case, Harness, Outcome};
-use crate::{Stopping, Tick, Trial, differences};
+use crate::{Stopping, Tick, Trial};
 
 pub(super) static CASES: &[Case] = &[
-    Case {
-        name: "the schema tells a change, and is the same once it is taken back",
-        run: |h| Box::pin(schema(h)),
-    },
     Case { name: "each step of an observed session is told, once", run: |h| Box::pin(observed(h)) },
     Case { name: "what is tried out leaves nothing behind", run: |h| Box::pin(tried(h)) },
     Case { name: "what fails while it is tried out leaves nothing behind", run: |h| Box::pin(failed(h)) },
 ];
-
-async fn schema(harness: &dyn Harness) -> Outcome {
-    let bench = Bench::new(harness).await?;
-    let words = bench.words();
-    let mut session = bench.with_table().await?;
-    let before = session.schema().await?;
-    holds("there is a schema", !before.is_empty())?;
-    loose(session.as_mut(), words.add_column).await?;
-    let with = session.schema().await?;
-    let found = differences(&before, &with);
-    equal("one thing came", found.len(), 1)?;
-    holds("it is the column", found[0].name.ends_with(words.column) && found[0].before.is_none())?;
-    loose(session.as_mut(), words.drop_column).await?;
-    equal("after taking it back", differences(&before, &session.schema().await?), Vec::new())
-}
 
 async fn observed(harness: &dyn Harness) -> Outcome {
     let bench = Bench::new(harness).await?;
@@ -64,7 +46,7 @@ async fn tried(harness: &dyn Harness) -> Outcome {
     let bench = Bench::new(harness).await?;
     let words = bench.words();
     let mut session = bench.with_table().await?;
-    let before = session.schema().await?;
+    let before = session.inspect().await?;
     let there = step("1", Act::sql(words.add_column));
     let back = step("undo 1", Act::sql(words.drop_column));
     let second = Duration::from_secs(1);
@@ -73,25 +55,25 @@ async fn tried(harness: &dyn Harness) -> Outcome {
     let rounds = session.try_out(&trial).await?;
     equal("rounds", rounds.len(), 3)?;
     holds("each has its step", rounds.iter().all(|round| round.deeds.len() == 1))?;
-    holds("the first changes", !differences(&before, &rounds[0].schema).is_empty())?;
-    equal("the way back", differences(&before, &rounds[1].schema), Vec::new())?;
-    equal("once more", differences(&rounds[0].schema, &rounds[2].schema), Vec::new())?;
-    equal("nothing is left", differences(&before, &session.schema().await?), Vec::new())?;
+    holds("the first changes", !compare(&before, &rounds[0].schema).is_empty())?;
+    equal("the way back", compare(&before, &rounds[1].schema), Vec::new())?;
+    equal("once more", compare(&rounds[0].schema, &rounds[2].schema), Vec::new())?;
+    equal("nothing is left", compare(&before, &session.inspect().await?), Vec::new())?;
     let mut other = bench.session("contract other").await?;
-    equal("nor seen by others", differences(&before, &other.schema().await?), Vec::new())
+    equal("nor seen by others", compare(&before, &other.inspect().await?), Vec::new())
 }
 
 async fn failed(harness: &dyn Harness) -> Outcome {
     let bench = Bench::new(harness).await?;
     let words = bench.words();
     let mut session = bench.with_table().await?;
-    let before = session.schema().await?;
+    let before = session.inspect().await?;
     let there = step("1", Act::sql(words.add_column));
     let wrong = step("2", Act::sql(words.failing.0));
     let second = Duration::from_secs(1);
     let trial = Trial { rounds: vec![vec![&there, &wrong]], statement: second, lock: second };
     refused("a failing step", session.try_out(&trial).await, Code::StatementFailed)?;
-    equal("nothing is left", differences(&before, &session.schema().await?), Vec::new())?;
+    equal("nothing is left", compare(&before, &session.inspect().await?), Vec::new())?;
     let copied = step("1", Act::Sql { sql: words.insert_three.into(), copy_rows: Some("1\n".into()) });
     let trial = Trial { rounds: vec![vec![&copied]], statement: second, lock: second };
     refused("rows of its own", session.try_out(&trial).await, Code::NotRehearsable).map(drop)

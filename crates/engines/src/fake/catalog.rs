@@ -57,7 +57,7 @@ pub(super) fn probe(content: &Content, asked: &Probe) -> Seen {
     }
 }
 
-/// See [`crate::Session::inspect`]. The fake has one schema, and tables with columns.
+/// See [`crate::Session::inspect`]. The fake has one schema.
 pub(super) fn schema(content: &Content) -> Schema {
     let object = |key: Key, body: Body| Object {
         key,
@@ -97,7 +97,29 @@ pub(super) fn schema(content: &Content) -> Schema {
             };
             object(Key::on(Kind::Column, "fake", name, &column.name), Body::Column(body))
         });
-        let objects = columns.chain([object(key, Body::Table(body))]);
+        let constraints = table.constraints.iter().map(|(constraint, valid)| {
+            let definition = if *valid { "CHECK (true)" } else { "CHECK (true) NOT VALID" };
+            let body = schema::Constraint {
+                sort: 'c',
+                definition: definition.into(),
+                columns: Vec::new(),
+                references: None,
+                inherited: false,
+                replica_identity: false,
+                only: false,
+            };
+            object(Key::on(Kind::Constraint, "fake", name, constraint), Body::Constraint(body))
+        });
+        let indexes = table.indexes.iter().map(|(index, it)| {
+            let unique = if it.unique { "UNIQUE " } else { "" };
+            let body = schema::Index {
+                definition: format!("CREATE {unique}INDEX {index} ON {name}"),
+                invalid: !it.valid,
+                replica_identity: false,
+            };
+            object(Key::on(Kind::Index, "fake", name, index), Body::Index(body))
+        });
+        let objects = columns.chain(constraints).chain(indexes).chain([object(key, Body::Table(body))]);
         schema.objects.extend(objects.map(|object| (object.key.clone(), object)));
     }
     schema
@@ -162,28 +184,6 @@ fn table_facts(content: &Content, name: &Name) -> facts::Table {
             .collect(),
         ..facts::Table::default()
     }
-}
-
-/// See [`crate::Session::schema`].
-pub(super) fn objects(content: &Content) -> Vec<crate::Object> {
-    let object = |name: String, is: String| crate::Object { name, is, make: Vec::new(), foreign: false };
-    let mut all = Vec::new();
-    for (name, table) in content {
-        all.push(object(format!("table {name}"), String::new()));
-        all.extend(table.columns.iter().map(|c| {
-            object(
-                format!("column {name}.{}", c.name),
-                if c.not_null { format!("{} NOT NULL", c.ty) } else { c.ty.clone() },
-            )
-        }));
-        let constraints = table.constraints.iter();
-        all.extend(
-            constraints.map(|(k, valid)| object(format!("constraint {k} on {name}"), valid.to_string())),
-        );
-        let indexes = table.indexes.iter();
-        all.extend(indexes.map(|(i, index)| object(format!("index {i} on {name}"), format!("{index:?}"))));
-    }
-    all
 }
 
 fn done(yes: bool) -> Seen {

@@ -20,7 +20,7 @@ pub(super) fn rounds(mut content: Content, mut settings: Settings, trial: &Trial
             commit::act(&mut content, &mut settings, &step.act, step)?;
             round.deeds.push((Deed::default(), 0));
         }
-        round.schema = catalog::objects(&content);
+        round.schema = catalog::schema(&content);
         rounds.push(round);
     }
     Ok(rounds)

@@ -21,7 +21,7 @@ use super::language::{self, Settings};
 use super::locking::{self, Claim};
 use super::{FakeDatabase, catalog, commit, online, outbox};
 use crate::{
-    Asked, Batch, Copier, Holder, Mark, Missing, Object, OnlineState, Round, Rows, Run, Runs, Sent, Session,
+    Asked, Batch, Copier, Holder, Mark, Missing, OnlineState, Round, Rows, Run, Runs, Sent, Session,
     StopAsked, Stopping, Target, Tick, Ticker, Touch, Trial, Vitals, VitalsAsked,
 };
 
@@ -477,11 +477,6 @@ impl Session for FakeSession {
         self.alive()?;
         self.database.server().asked_back.remove(&run);
         Ok(())
-    }
-
-    async fn schema(&mut self) -> Result<Vec<Object>> {
-        self.go_to(FakePlace::Read)?;
-        Ok(catalog::objects(&self.database.server().content))
     }
 
     async fn observe(&mut self) -> Result<()> {

@@ -4,8 +4,7 @@ use async_trait::async_trait;
 
 use cofferdam_core::fault::Result;
 
-use crate::rehearsal::Stage;
-use crate::{Engine, Session, Target};
+use crate::{Engine, Session, Stage, Target};
 
 mod claim;
 mod commit;
@@ -33,6 +32,7 @@ pub mod rights;
 mod schema;
 mod service;
 mod session;
+mod stage;
 mod statements;
 mod tls;
 mod touch;
@@ -58,6 +58,6 @@ impl Engine for Postgres {
     }
 
     async fn stage(&self, target: &Target) -> Result<Box<dyn Stage>> {
-        Ok(Box::new(rehearsal::PostgresStage::open(target).await?))
+        Ok(Box::new(stage::PostgresStage::open(target).await?))
     }
 }

@@ -28,7 +28,7 @@ use super::{
     claim, commit, connect, copy, errors, facts, history, inspect, ledger, online, options, outbox, parked,
     perform, probe, reading, recall, rehearsal, rights, schema, touch, vitals,
 };
-use crate::rehearsal::{Object, Round, Trial};
+use crate::rehearsal::{Round, Trial};
 use crate::{
     Asked, Batch, Beside, Copier, Holder, Keeping, Kept, Line, Mark, Missing, OnlineState, Overview, Rows,
     Run, Runs, Sent, Session, StopAsked, Stopping, Target, Tick, Ticker, Touch, Vitals, VitalsAsked,
@@ -38,7 +38,7 @@ use crate::{
 pub(super) struct PostgresSession {
     pub(super) client: Client,
     /// The server's major version.
-    major: u32,
+    pub(super) major: u32,
     notices: UnboundedReceiver<String>,
     options: ConnectOptions,
     /// The connection of the look-out; there once the lock is claimed.
@@ -357,10 +357,6 @@ impl Session for PostgresSession {
 
     async fn answer_back(&mut self, run: Uuid) -> Result<()> {
         recall::answer(&self.client, run).await
-    }
-
-    async fn schema(&mut self) -> Result<Vec<Object>> {
-        rehearsal::schema(&self.client).await
     }
 
     async fn observe(&mut self) -> Result<()> {

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use cofferdam_engines::postgres::Postgres;
 use cofferdam_engines::{Engine, Target};
-use cofferdam_schema::{Lead, Schema, compare, lead};
-use cofferdam_scratch::{Binaries, Options, PORTABLE, Server, fetch, find, find_or_fetch, skipped};
+use cofferdam_schema::{Lead, Leaving, Schema, compare, lead};
+use cofferdam_scratch::{Binaries, EVERY, Options, PORTABLE, Server, fetch, find, find_or_fetch, skipped};
 
 /// Empties a database.
 const CLEAR: &str = "SET client_min_messages = error; DO $$ DECLARE s text; BEGIN
@@ -42,21 +42,21 @@ pub(super) fn bench(test: &str) -> Option<Arc<Bench>> {
     }
 }
 
-/// What starts a server of each major version that is here, but for the installed one; the newest comes last.
+/// What starts a server of other versions than the installed one: with `COFFERDAM_ORACLE=all` of every one, else of the
+/// oldest and of the newest.
 pub(super) fn other_versions(test: &str) -> Vec<impl FnOnce() -> Bench> {
-    if let Err(why) = fetch(PORTABLE, &mut |_| {}) {
-        skipped(test, &why.to_string());
-        return Vec::new();
-    }
+    let all = std::env::var_os("COFFERDAM_ORACLE").is_some_and(|value| value == "all");
+    let wanted = if all { EVERY } else { &[EVERY[0], PORTABLE] };
     let installed = find().map(|binaries| binaries.version / 10_000);
-    let shelf = cofferdam_scratch::cache_dir().unwrap().join("postgresql");
-    let builds = std::fs::read_dir(shelf).unwrap().flatten();
-    let mut all: Vec<Binaries> =
-        builds.filter_map(|build| Binaries::in_folder(build.path().join("bin")).ok()).collect();
-    all.retain(|binaries| Some(binaries.version / 10_000) != installed);
-    all.sort_by_key(|binaries| binaries.version);
-    all.dedup_by_key(|binaries| binaries.version / 10_000);
-    all.into_iter().map(|binaries| move || Bench::on(binaries)).collect()
+    let mut found = Vec::new();
+    for version in wanted {
+        match fetch(version, &mut |_| {}) {
+            Ok(binaries) if all || Some(binaries.version / 10_000) != installed => found.push(binaries),
+            Ok(_) => {}
+            Err(why) => skipped(&format!("{test} on PostgreSQL {version}"), &why.to_string()),
+        }
+    }
+    found.into_iter().map(|binaries| move || Bench::on(binaries)).collect()
 }
 
 impl Bench {
@@ -91,7 +91,11 @@ impl Bench {
     pub(super) fn inspect(&self, database: &str) -> Schema {
         self.runtime.block_on(async {
             let target = Target { url: Some(self.server.url(database)), ..Target::default() };
-            Postgres.open(&target).await.unwrap().inspect().await.unwrap()
+            let schema = Postgres.open(&target).await.unwrap().inspect().await.unwrap();
+            // What is written down of it is all of it.
+            let written = serde_json::to_string(&schema).unwrap();
+            assert_eq!(serde_json::from_str::<Schema>(&written).unwrap(), schema);
+            schema
         })
     }
 
@@ -107,6 +111,32 @@ impl Bench {
         let way = self.proved(&pair[0], &pair[1]);
         self.pairs.lock().unwrap().push(pair);
         way
+    }
+
+    /// Makes a copy of the database that these statements make, and holds it against that.
+    pub(super) fn copied(&self, sql: &str) -> Result<(), String> {
+        let pair = self.pairs.lock().unwrap().pop();
+        let pair = pair.unwrap_or_else(|| [self.database(""), self.database("")]);
+        self.run(&pair[0], CLEAR);
+        self.run(&pair[0], sql);
+        let live = self.inspect(&pair[0]);
+        self.pairs.lock().unwrap().push(pair);
+        let (missing, copy) = self.runtime.block_on(async {
+            let target = Target { url: Some(self.server.url("postgres")), ..Target::default() };
+            let mut stage = Postgres.stage(&target).await.unwrap();
+            let missing = stage.build(&live, Leaving::default()).await.unwrap();
+            let copy = stage.open("test").await.unwrap().inspect().await.unwrap();
+            stage.end().await.unwrap();
+            (missing, copy)
+        });
+        let differs: Vec<String> = compare(&live, &copy)
+            .iter()
+            .map(|d| format!("{} {:?}\n< {:?}\n> {:?}", d.key, d.state, d.from, d.to))
+            .collect();
+        match missing.is_empty() && differs.is_empty() {
+            true => Ok(()),
+            false => Err(format!("{missing:?}\n{}", differs.join("\n"))),
+        }
     }
 
     fn proved(&self, one: &str, other: &str) -> Result<Lead, String> {

@@ -6,6 +6,7 @@
 
 mod bench;
 mod cases;
+mod copies;
 mod large;
 mod random;
 mod words;

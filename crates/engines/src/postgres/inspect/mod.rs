@@ -17,19 +17,34 @@ use depend::{Address, Addresses};
 
 const DOING: &str = "reading the catalog";
 
-/// One moment is read. Names are printed with their schemas, and nothing of a user's can stand before the server's own
-/// functions, because nothing is in the path.
-const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL search_path = '';
-    SET LOCAL statement_timeout = '60s'; SET LOCAL lock_timeout = '5s'; SET LOCAL quote_all_identifiers = off;
+/// One moment is read, and for a bounded time.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
+    SET LOCAL statement_timeout = '60s'; SET LOCAL lock_timeout = '5s'";
+
+/// Names are printed with their schemas, and nothing of a user's can stand before the server's own functions, because
+/// nothing is in the path.
+const SETTINGS: &str = "SET LOCAL search_path = ''; SET LOCAL quote_all_identifiers = off;
     SET LOCAL DateStyle = 'ISO, MDY'; SET LOCAL IntervalStyle = 'postgres'; SET LOCAL extra_float_digits = 1;
     SET LOCAL bytea_output = 'hex'; SET LOCAL xmlbinary = 'base64'; SET LOCAL TimeZone = 'UTC';
     SET LOCAL jit = off";
 
 /// See [`crate::Session::inspect`].
 pub(super) async fn inspect(client: &Client, major: u32) -> Result<Schema> {
-    client.batch_execute(BEGIN).await.map_err(|e| errors::fault(e, DOING))?;
+    between(client, major, BEGIN, "ROLLBACK").await
+}
+
+/// The same in a transaction that is open already, with what it did. Its settings are as before afterwards, and how
+/// long a query may take is its own matter.
+pub(super) async fn inside(client: &Client, major: u32) -> Result<Schema> {
+    between(client, major, "SAVEPOINT reading", "ROLLBACK TO SAVEPOINT reading; RELEASE SAVEPOINT reading")
+        .await
+}
+
+async fn between(client: &Client, major: u32, begin: &str, end: &str) -> Result<Schema> {
+    let fault = |e| errors::fault(e, DOING);
+    client.batch_execute(&format!("{begin}; {SETTINGS}")).await.map_err(fault)?;
     let read = read(client, major).await;
-    let ended = client.batch_execute("ROLLBACK").await.map_err(|e| errors::fault(e, DOING));
+    let ended = client.batch_execute(end).await.map_err(fault);
     let schema = read?;
     ended?;
     Ok(schema)

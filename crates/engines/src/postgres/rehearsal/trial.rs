@@ -7,9 +7,8 @@ use cofferdam_core::plan::{Act, Step};
 use cofferdam_core::{Code, Fault, Refusal};
 
 use super::super::session::PostgresSession;
-use super::super::{errors, perform};
+use super::super::{errors, inspect, perform};
 use super::look::look;
-use super::schema;
 use crate::rehearsal::{Round, Trial};
 
 /// See [`crate::Session::try_out`]. Whatever happens, the transaction ends with ROLLBACK, or with its connection.
@@ -57,9 +56,6 @@ async fn rounds(session: &PostgresSession, trial: &Trial<'_>) -> Result<Vec<Roun
         .first()
         .map(|row| row.get(0))
         .ok_or_else(|| Fault::Bug("the server gave no row of itself".into()))?;
-    let path = "SELECT pg_catalog.current_setting('search_path')";
-    let set = "SELECT pg_catalog.set_config('search_path', $1, true)";
-    let text = tokio_postgres::types::Type::TEXT;
     let mut all = Vec::new();
     for steps in &trial.rounds {
         let mut round = Round::default();
@@ -71,11 +67,7 @@ async fn rounds(session: &PostgresSession, trial: &Trial<'_>) -> Result<Vec<Roun
             let after = look(client, pid, false).await?;
             round.deeds.push((before.until(&after), ms));
         }
-        let rows = client.query_typed(path, &[]).await.map_err(fault)?;
-        let was: String = rows.first().map(|row| row.get(0)).unwrap_or_default();
-        client.query_typed(set, &[(&"pg_catalog, pg_temp", text.clone())]).await.map_err(fault)?;
-        round.schema = schema::inside(client).await?;
-        client.query_typed(set, &[(&was, text.clone())]).await.map_err(fault)?;
+        round.schema = inspect::inside(client, session.major).await?;
         all.push(round);
     }
     Ok(all)

@@ -1,9 +1,9 @@
-//! A sample of rows, and the rows that it refers to.
+//! A sample of rows, the rows that it refers to, and where sequences stand.
 
 use bytes::Bytes;
 use futures::{SinkExt, TryStreamExt, pin_mut};
 use tokio_postgres::Client;
-use tokio_postgres::types::Type;
+use tokio_postgres::types::{ToSql, Type};
 
 use cofferdam_core::fault::Result;
 use cofferdam_core::{Fault, Name, QuotedLiteral};
@@ -33,6 +33,14 @@ const KEYS: &str = "SELECT k.conrelid::regclass::text, k.confrelid::regclass::te
         ARRAY(SELECT quote_ident(a.attname) FROM unnest(k.confkey) WITH ORDINALITY u (n, place)
               JOIN pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = u.n ORDER BY u.place)
     FROM pg_constraint k WHERE k.contype = 'f' AND k.conparentid = 0";
+
+/// Where sequences stand that were used, as far as the role may know it.
+const STANDS: &str = "SELECT format('%I.%I', schemaname, sequencename), last_value FROM pg_sequences
+    WHERE last_value IS NOT NULL AND schemaname !~ '^cofferdam(_|$)'";
+
+/// Without it the next number would be one that a row of the sample has.
+const SET: &str = "SELECT setval(q.seqrelid::regclass, greatest(least(u.stands, q.seqmax), q.seqmin))
+    FROM unnest($1, $2) u (name, stands) JOIN pg_sequence q ON q.seqrelid = to_regclass(u.name)";
 
 /// Copies rows into tables that are empty. Foreign keys are not looked at while rows come, and hold afterwards where they
 /// held in the snapshot.
@@ -76,6 +84,12 @@ async fn all(live: &Client, copy: &Client, tables: &[Name], most: u32) -> Result
             break;
         }
     }
+    let stand = live.query_typed(STANDS, &[]).await.map_err(|e| errors::fault(e, DOING))?;
+    let (names, values): (Vec<String>, Vec<i64>) =
+        stand.iter().map(|row| (row.get::<_, String>(0), row.get::<_, i64>(1))).unzip();
+    let parameters: [(&(dyn ToSql + Sync), Type); 2] =
+        [(&names, Type::TEXT_ARRAY), (&values, Type::INT8_ARRAY)];
+    copy.query_typed(SET, &parameters).await.map_err(|e| errors::fault(e, DOING))?;
     Ok(came)
 }
 
