@@ -2,6 +2,8 @@
 //! without it: the first shows it, the second does not.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use cofferdam_core::facts::{DataAnswer, DataQuestion};
@@ -197,6 +199,33 @@ fn each_hint_shows_with_its_cause_and_not_without() {
             }
         }
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    });
+}
+
+/// The corpus of safe migrations: each is looked at with the live numbers of a database in which those before it ran.
+#[test]
+fn no_rule_speaks_of_a_safe_migration() {
+    on_a_server("no_rule_speaks_of_a_safe_migration", async |server, _| {
+        let client = connect(&server.create_database("safe").unwrap()).await;
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../lint/safe/postgresql");
+        let mut files: Vec<PathBuf> =
+            fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        files.sort();
+        let mut said = Vec::new();
+        for file in &files {
+            let sql = fs::read_to_string(file).unwrap();
+            for finding in findings(&client, &sql).await {
+                said.push(format!("{}: {}: {}", file.display(), finding.rule, finding.message));
+            }
+            let (_, parsed) = parsed(&sql);
+            for change in &parsed.changes {
+                let ran = client.batch_execute(&change.text).await;
+                ran.unwrap_or_else(|why| panic!("{}: {why:?}: {}", file.display(), change.text));
+            }
+            server.query("safe", "ANALYZE").unwrap();
+        }
+        assert!(files.len() > 40, "only {} files", files.len());
+        assert!(said.is_empty(), "{} false alarms:\n{}", said.len(), said.join("\n"));
     });
 }
 

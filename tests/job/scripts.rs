@@ -115,6 +115,25 @@ fn lint_errors_are_refused_and_listed() {
 }
 
 #[test]
+fn how_bad_a_finding_is_stands_in_the_spec() {
+    let mut pod = Pod::new("lint_levels");
+    pod.bench.query("CREATE TABLE t (id int); INSERT INTO t SELECT generate_series(1, 1000)");
+    pod.script("a", "CREATE TABLE b (id serial PRIMARY KEY);\n");
+    pod.spec["validation"] = json!({ "lint": { "rules": { "type-advise": "error" } } });
+    let outcome = pod.ends(&[], 2, "Refused", "SpecInvalid");
+    let message = outcome["message"].as_str().unwrap();
+    assert!(message.contains("spec.validation.lint.rules") && message.contains("type-advise"), "{outcome:#}");
+    pod.spec["validation"] = json!({ "lint": { "rules": { "small-primary-key": "error" } } });
+    pod.ends(&[], 4, "Refused", "LintBlocked");
+    pod.spec["validation"] =
+        json!({ "lint": { "rules": { "small-primary-key": "off", "truncate": "warning" } } });
+    pod.ends(&[], 0, "Succeeded", "MigrationComplete");
+    pod.script("b", "TRUNCATE t;\n");
+    pod.ends(&[], 0, "Succeeded", "MigrationComplete");
+    assert_eq!(pod.one("SELECT count(*) FROM t"), "0");
+}
+
+#[test]
 fn a_script_that_fails_is_taken_back() {
     let mut pod = Pod::new("fails");
     pod.script("a", "CREATE TABLE a (id int);\n");

@@ -97,6 +97,7 @@ pub static CLOSED: &[Closed] = &[
     status::RunResult::CLOSED,
     status::Stage::CLOSED,
     status::SyncStatus::CLOSED,
+    validation::LintLevel::CLOSED,
     validation::PreCheckType::CLOSED,
 ];
 

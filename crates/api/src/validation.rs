@@ -1,5 +1,7 @@
 //! `spec.validation`: what the database must fulfil before, while and after it is changed.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::KubeSchema;
 use schemars::JsonSchema;
@@ -33,6 +35,40 @@ pub struct Validation {
     /// queries of validation scripts over and over again. Default: not at all. Example: `60s`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bake: Option<Span>,
+    /// How lint judges the scripts.
+    #[serde(default, skip_serializing_if = "Lint::is_default")]
+    pub lint: Lint,
+}
+
+/// How lint judges the scripts.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Lint {
+    /// How bad the findings of a rule are, by its name or code, as `lint.rules` of a cofferdam.yaml has it. At most 64.
+    /// Default: as each rule has it. Example: `{drop-table: error, type-advice: "off"}`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 64))]
+    pub rules: BTreeMap<String, LintLevel>,
+}
+
+impl Lint {
+    pub(crate) fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+closed! {
+    /// How bad the findings of a rule are.
+    pub enum LintLevel {
+        /// They are left out.
+        Off = "off",
+        /// At most good to know.
+        Info = "info",
+        /// At most a warning, which stops nothing.
+        Warning = "warning",
+        /// Each is an error: nothing is changed.
+        Error = "error",
+    }
 }
 
 /// One look before anything is changed.

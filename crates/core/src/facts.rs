@@ -1,6 +1,7 @@
 //! What the live database says. Read once before planning; rules and strategies treat it as data.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +15,7 @@ pub struct Facts {
     /// By the name as it was asked for. A table that is asked for and does not exist has `exists: false`.
     pub tables: BTreeMap<String, Table>,
     /// Schemas, extensions, types ... that exist, as `kind name`: `type public.mood`, `schema audit`, `index public.t_a_idx`.
-    pub objects: Vec<String>,
+    pub objects: BTreeSet<String>,
     /// What was asked of the rows themselves, with the answers. Empty: nothing was asked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub answers: Vec<(DataQuestion, DataAnswer)>,
@@ -104,12 +105,22 @@ pub struct Server {
     pub read_only: bool,
     /// `SHOW timezone`: under `UTC` a change from timestamp to timestamptz needs no rewrite.
     pub time_zone: String,
+    /// For how long the oldest transaction of somebody else in this database has been open that reads or writes, in
+    /// seconds: what is done CONCURRENTLY waits for its end. `None`: there is none, we may not see it, or no table was
+    /// asked for.
+    #[serde(default)]
+    pub open_for_seconds: Option<u64>,
 }
 
 impl Server {
     /// The major version of PostgreSQL: 150020 is 15.
     pub fn major(&self) -> u32 {
         self.version / 10_000
+    }
+
+    /// For how many seconds the oldest transaction of others has been open, where that is long.
+    pub fn long_open(&self) -> Option<u64> {
+        self.open_for_seconds.filter(|seconds| *seconds >= OPEN_LONG_SECONDS)
     }
 }
 
@@ -148,6 +159,22 @@ pub struct Table {
     /// Of a partitioned table: its partitions that have none themselves, by schema and name.
     #[serde(default)]
     pub leaves: Vec<LeafFacts>,
+    /// Columns of other tables, and of itself, that refer to one of its columns by a foreign key.
+    #[serde(default)]
+    pub referring: Vec<Referring>,
+}
+
+/// A column that refers to one of a table by a foreign key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Referring {
+    /// Schema and name of its table.
+    pub table: Name,
+    /// Its name.
+    pub column: String,
+    /// Its type as the server prints it.
+    pub ty: String,
+    /// The column that it refers to.
+    pub to: String,
 }
 
 /// What is known of a partition that holds rows itself.
@@ -245,6 +272,8 @@ pub const STALE_SECONDS: u64 = 7 * 24 * 3600;
 /// Nor are those of a table of which more than this share was written since. The server's own ANALYZE comes after
 /// a tenth, so that twice as much means that it does not come.
 pub const STALE_SHARE: f64 = 0.2;
+/// Transactions that are open for less than this, in seconds, come and go: that somebody waits for them is not felt.
+pub const OPEN_LONG_SECONDS: u64 = 10;
 
 impl Facts {
     /// What is known of a table, by the name under which it was asked for.
@@ -259,7 +288,15 @@ impl Facts {
 
     /// Whether an object exists: `has("schema", "audit")`.
     pub fn has(&self, kind: &str, name: &str) -> bool {
-        self.objects.iter().any(|o| o.strip_prefix(kind).and_then(|o| o.strip_prefix(' ')) == Some(name))
+        self.objects.contains(&format!("{kind} {name}"))
+    }
+
+    /// The names of the objects of a kind, in order: `public.mood`, `audit`. Looks at no others: a database may have a
+    /// hundred thousand.
+    pub fn of_kind(&self, kind: &str) -> impl Iterator<Item = &str> {
+        let kind = format!("{kind} ");
+        let from = (Bound::Included(kind.as_str()), Bound::Unbounded);
+        self.objects.range::<str, _>(from).map_while(move |object| object.strip_prefix(kind.as_str()))
     }
 }
 

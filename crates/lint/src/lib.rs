@@ -23,7 +23,7 @@ mod transaction;
 
 use std::collections::BTreeSet;
 
-use cofferdam_core::{Facts, Findings, Name, Script, Severity};
+use cofferdam_core::{Facts, Finding, Findings, Name, Script, Severity};
 use cofferdam_dialects::Parsed;
 
 pub use catalogue::{goes_by, rule, suggest};
@@ -121,6 +121,7 @@ pub fn lint(script: &Script, parsed: &Parsed, options: &Options) -> Findings {
 
     let mut created = options.created.clone();
     let mut found: Vec<(usize, Findings)> = Vec::with_capacity(changes.len());
+    let known: Vec<rewrite::Found> = changes.iter().map(|_| rewrite::Found::default()).collect();
     for (index, change) in changes.iter().enumerate() {
         let scene = Scene {
             script,
@@ -133,6 +134,7 @@ pub fn lint(script: &Script, parsed: &Parsed, options: &Options) -> Findings {
             server_major,
             naming: options.naming,
             engine: parsed.engine,
+            found: &known,
         };
         let mut findings = Findings::new();
         for rule in &rules {
@@ -141,6 +143,10 @@ pub fn lint(script: &Script, parsed: &Parsed, options: &Options) -> Findings {
         let locks = scene.lock_words();
         for finding in findings.iter_mut().filter(|finding| SPEAK_OF_LOCKS.contains(&finding.rule)) {
             finding.notes.extend(locks.clone());
+        }
+        let sent = |finding: &&mut Finding| finding.help.as_deref().is_some_and(mysql::names_alter);
+        for finding in findings.iter_mut().filter(|_| parsed.engine != "postgresql").filter(sent) {
+            finding.notes.push(mysql::NO_ALTER_YET.to_owned());
         }
         found.push((index, findings));
         created::follow(&change.action, options.facts, &mut created);

@@ -7,6 +7,15 @@ use cofferdam_dialects::postgres::locks as times;
 
 use crate::{Rule, Scene};
 
+/// Said wherever that way is named to somebody who has another server.
+pub(crate) const NO_ALTER_YET: &str =
+    "`cofferdam alter` changes tables of PostgreSQL; of MySQL and MariaDB not yet";
+
+/// Whether a text sends its reader that way.
+pub(crate) fn names_alter(text: &str) -> bool {
+    text.contains("cofferdam alter")
+}
+
 /// Rules for both.
 pub(crate) const BOTH: &[&str] = &["mysql", "mariadb"];
 
@@ -88,7 +97,7 @@ pub(crate) fn words(scene: &Scene, class: Class, table: &Name) -> Option<String>
         Class { builds: true, .. } => taking.building(),
         _ => taking,
     };
-    let (blocks, estimate) = times::words(&taking, Some(known));
+    let (blocks, estimate) = times::words(&taking, Some(known), None);
     text += &match class.lock {
         Lock::None if estimate.starts_with("about") => {
             format!(": {estimate} on the server, and as long again on each replica")

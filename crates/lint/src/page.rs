@@ -1,18 +1,24 @@
 //! A rule as a page of the documentation.
 
-use crate::Rule;
+use crate::{Rule, mysql};
 
-/// The rule's page in Markdown.
-pub fn page(rule: &Rule) -> String {
+/// The rule's page in Markdown, with an example of a script; empty: without.
+pub fn page(rule: &Rule, example: &str) -> String {
     let mut out = format!("# {}\n\n", rule.id);
     out += &format!("**{}.** {}\n\n", rule.code, sentence(rule.title));
     out += &format!(
-        "Usual severity: {}. Engines: {}.\n\n## What happens\n\n{}\n\n## What to do\n\n{}\n",
+        "Usual severity: {}. Engines: {}.\n\n## What happens\n\n{}\n",
         rule.severity.word(),
         rule.engines.join(", "),
         rule.why,
-        rule.instead,
     );
+    if !example.is_empty() {
+        out += &format!("\n## Example\n\n{example}");
+    }
+    out += &format!("\n## What to do\n\n{}\n", rule.instead);
+    if rule.engines != ["postgresql"] && mysql::names_alter(rule.instead) {
+        out += &format!("\n{}.\n", mysql::NO_ALTER_YET);
+    }
     if !rule.id.starts_with("allow-") {
         out += &format!(
             "\n## If you mean it\n\nSay so directly above the statement, with a reason and, better, a last day:\n\n\

@@ -1,6 +1,7 @@
 //! Building the edits of a finding: what replaces a statement, and what moves to a file of its own.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 
 use cofferdam_core::change::TransactionControl;
 use cofferdam_core::facts::Server;
@@ -12,6 +13,15 @@ use cofferdam_dialects::postgres::sequence::{SafeStep, safe_sequence};
 
 use crate::scene::Scene;
 use crate::{clauses, transaction};
+
+/// What is found out of each statement of a script at most once, however many of the others it matters to.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    /// Each of its parts can commit by itself.
+    alone: OnceCell<bool>,
+    /// Nothing takes it back.
+    lasting: OnceCell<bool>,
+}
 
 /// The directive with which a script says that each statement commits by itself.
 const DIRECTIVE: &str = "-- cofferdam:transaction none\n";
@@ -29,8 +39,9 @@ pub(crate) fn handled(scene: &Scene) -> bool {
         let tables = change.action.tables();
         !tables.is_empty() && tables.iter().all(|table| scene.is_new(table))
     };
-    let lasting = |change: &Change| {
-        !on_new_tables(change) && matches!(inverse::undo(change, &facts), Undo::Impossible { .. })
+    let lasting = |(index, change): (usize, &Change)| {
+        let undo = || matches!(inverse::undo(change, &facts), Undo::Impossible { .. });
+        !on_new_tables(change) && *scene.found[index].lasting.get_or_init(undo)
     };
     // An index that the facts do not show has no way back either, but dropping it fails as a whole.
     let alters = matches!(scene.change().action, Action::AlterTable { .. });
@@ -38,7 +49,8 @@ pub(crate) fn handled(scene: &Scene) -> bool {
     match safe_sequence(scene.change(), &facts) {
         None => false,
         Some(steps) => {
-            scene.transaction_none || !(steps.iter().any(loses) || scene.earlier().iter().any(lasting))
+            scene.transaction_none
+                || !(steps.iter().any(loses) || scene.earlier().iter().enumerate().any(lasting))
         }
     }
 }
@@ -65,11 +77,13 @@ fn facts<'a>(scene: &Scene<'a>) -> Cow<'a, Facts> {
 /// stay in the script's transaction move to a file of their own, which is applied directly after. `None` where
 /// a later statement needs what would move, or where the script handles its transactions in another way.
 pub(crate) fn instead(scene: &Scene, what: &str, parts: &[String]) -> Option<Fix> {
-    let alone = scene.transaction_none
-        || others(scene).all(|change| {
+    let alone = |(index, change): (usize, &Change)| {
+        *scene.found[index].alone.get_or_init(|| {
             refuses_transaction(&change.action, &change.text, scene.server_major)
                 || safe_parts_of(scene, change).is_some()
-        });
+        })
+    };
+    let alone = scene.transaction_none || others(scene).all(alone);
     if !alone {
         return moved(scene, what, parts);
     }
@@ -168,15 +182,12 @@ fn reshapes(change: &Change, table: Option<&Name>) -> bool {
     }
 }
 
-/// The other statements of the script, without those that only begin or end a transaction.
-fn others<'a>(scene: &Scene<'a>) -> impl Iterator<Item = &'a Change> + use<'a> {
+/// The other statements of the script with their places, without those that only begin or end a transaction.
+fn others<'a>(scene: &Scene<'a>) -> impl Iterator<Item = (usize, &'a Change)> + use<'a> {
     let index = scene.index;
-    scene
-        .changes
-        .iter()
-        .enumerate()
-        .filter(move |(i, change)| *i != index && !matches!(change.action, Action::Transaction(_)))
-        .map(|(_, change)| change)
+    let other =
+        move |(i, change): &(usize, &Change)| *i != index && !matches!(change.action, Action::Transaction(_));
+    scene.changes.iter().enumerate().filter(other)
 }
 
 /// The edits that take `BEGIN` and `COMMIT` around the whole script away. `None` where there are others, whose

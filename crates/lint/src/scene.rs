@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use cofferdam_core::facts::{DataAnswer, DataQuestion, Table};
 use cofferdam_core::{Action, Change, Facts, Finding, Name, Script, Severity, Span, TableChange};
-use cofferdam_dialects::postgres::locks::{Effect, effect, words};
+use cofferdam_dialects::postgres::locks::{Effect, Lock, effect, words};
 
+use crate::rewrite::Found;
 use crate::{Convention, Rule, clauses, created, mysql, rewrite};
 
 /// One statement, the statements around it, and what is known of the database.
@@ -30,6 +31,8 @@ pub struct Scene<'a> {
     pub naming: &'a [Convention],
     /// The id of the engine whose SQL it is.
     pub engine: &'static str,
+    /// What the rules have found out of each statement by itself.
+    pub(crate) found: &'a [Found],
 }
 
 impl<'a> Scene<'a> {
@@ -207,13 +210,22 @@ impl<'a> Scene<'a> {
         if !effect.lock.blocks_writes() {
             return None;
         }
-        let (blocks, _) = words(&effect, Some(table));
+        let (blocks, _) = words(&effect, Some(table), None);
         // Less than an instant is not said of whom.
         let blocks = match blocks.strip_prefix('<') {
             Some(_) => format!("nobody for more than {}", blocks.trim_start_matches('<')),
             None => blocks,
         };
         Some(format!("takes {} on {name}{work}: blocks {blocks}", effect.lock.name()))
+    }
+
+    /// How long an index takes that is built beside those who write: `CONCURRENTLY blocks nobody, and takes about 56 s`.
+    /// `None` where that is not known, or an instant.
+    pub fn beside_writers(&self, table: &Name) -> Option<String> {
+        let build = Effect::taking(Lock::ShareUpdateExclusive).building();
+        let (_, estimate) = words(&build, self.table(table), self.facts.map(|facts| &facts.server));
+        let long = estimate.contains("about ") || estimate.contains("until ");
+        long.then(|| format!("CONCURRENTLY blocks nobody, and takes {estimate}"))
     }
 
     /// How bad it is to block a table: an error where it is large or busy, only good to know where it is empty.

@@ -6,8 +6,8 @@ mod common;
 use std::collections::BTreeMap;
 
 use cofferdam_core::{Action, Finding, Script};
-use cofferdam_lint::{RULES, created_tables, fix};
-use common::{Fixture, fixtures};
+use cofferdam_lint::{RULES, created_tables};
+use common::{Fixture, fixed, fixtures, own_file};
 
 /// Findings as text, for a person who judges the snapshot.
 fn render(script: &Script, findings: &[Finding]) -> String {
@@ -43,23 +43,6 @@ fn account(fixture: &Fixture) -> String {
         }
     }
     out
-}
-
-/// The script after all its rewrites, and the statements that moved.
-fn fixed(fixture: &Fixture) -> Option<(String, Vec<String>)> {
-    let mut script = fixture.script.clone();
-    let mut moved = Vec::new();
-    // Rewrites that contend for a place are carried out one after the other.
-    for _ in 0..4 {
-        let Some(step) = fix(&script, &fixture.lint(&script, &fixture.created)) else { break };
-        script = Script::new(script.path, step.text);
-        moved.extend(step.moved);
-    }
-    (script.text != fixture.script.text).then_some((script.text.to_string(), moved))
-}
-
-fn own_file(moved: &[String]) -> String {
-    format!("-- cofferdam:transaction none\n\n{};\n", moved.join(";\n"))
 }
 
 #[test]

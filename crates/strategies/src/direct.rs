@@ -217,7 +217,7 @@ fn step(
     undo: Undo,
 ) -> Step {
     let table = change.action.tables().first().and_then(|t| subject.facts.table(t));
-    let (blocks, estimate) = locks::words(effect, table);
+    let (blocks, estimate) = locks::words(effect, table, Some(&subject.facts.server));
     Step {
         id,
         phase: Phase::Expanding,

@@ -224,7 +224,7 @@ fn several(subject: &Subject<'_>, change: &Change) -> Refusal {
 /// Whom the statement would stop by itself, and for how long.
 fn direct_block(subject: &Subject<'_>, change: &Change) -> String {
     let effect = locks::effect(change, Some(subject.facts));
-    let (blocks, _) = locks::words(&effect, table_of(subject, change));
+    let (blocks, _) = locks::words(&effect, table_of(subject, change), None);
     if effect.rewrites || effect.scans || effect.builds_index { blocks } else { "reads and writes".into() }
 }
 

@@ -70,7 +70,7 @@ fn all() -> impl Iterator<Item = ExplanationView> {
         rule: Some(rule.id),
         title: rule.title,
         exit_code: None,
-        text: cofferdam_lint::page(rule),
+        text: cofferdam_lint::page(rule, ""),
     });
     let errors = ERRORS.iter().map(|error| ExplanationView {
         code: error.id,

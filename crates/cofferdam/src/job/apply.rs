@@ -8,6 +8,7 @@ use cofferdam_adapters::checks::{self, Asked, Value};
 use cofferdam_api::conditions::State;
 use cofferdam_api::cutover::CutoverMode;
 use cofferdam_api::source::{DropPolicy, Format, HistoryMode, Migration};
+use cofferdam_api::validation::LintLevel;
 use cofferdam_api::value::Sha256;
 use cofferdam_api::{ConditionType, DatabaseMigrationSpec, Reason};
 use cofferdam_core::bundle::Version;
@@ -27,7 +28,7 @@ use super::ending::{Halted, message};
 use super::log::Level;
 use super::reach::{KEY, pause};
 use super::{Job, consent, guard, image, insisting, window};
-use crate::args::policy::{check_target, version};
+use crate::args::policy::{check_target, no_such_rule, version};
 
 /// Carries everything out that is pending.
 ///
@@ -131,6 +132,21 @@ pub(super) fn keeping(migration: &Migration) -> Keeping {
     Keeping { kept, tool: format.and_then(Format::tool).map(str::to_owned), ..Keeping::default() }
 }
 
+/// How bad `spec.validation.lint` wants findings to be.
+fn levels(spec: &DatabaseMigrationSpec) -> Result<cofferdam_lint::Levels> {
+    let rules = &spec.validation.lint.rules;
+    if let Some(unknown) = rules.keys().find(|name| cofferdam_lint::rule(name).is_none()) {
+        return Err(no_such_rule(unknown).note("it stands in spec.validation.lint.rules").into());
+    }
+    let level = |level| match level {
+        LintLevel::Off => cofferdam_lint::Level::Off,
+        LintLevel::Info => cofferdam_lint::Level::Info,
+        LintLevel::Warning => cofferdam_lint::Level::Warning,
+        LintLevel::Error => cofferdam_lint::Level::Error,
+    };
+    Ok(rules.iter().map(|(name, wanted)| (name.clone(), level(*wanted))).collect())
+}
+
 /// The policy of the spec.
 pub(crate) fn policy(job: &Job) -> Result<Policy> {
     let spec = &job.object.spec;
@@ -159,6 +175,7 @@ pub(crate) fn policy(job: &Job) -> Result<Policy> {
             park: park(spec)?,
             ..Wishes::default()
         },
+        levels: levels(spec)?,
         checks: checks(spec)?,
         // Whoever agreed to the plans agreed to these, and not to what they may become on their way.
         approval: Terms { as_planned: spec.approval.required, ..Terms::default() },
@@ -408,6 +425,20 @@ mod tests {
             "migration": { "scripts": [] }, "validation": validation,
         }))
         .unwrap()
+    }
+
+    #[test]
+    fn the_rules_of_a_spec_are_those_of_lint() {
+        let found = |rules: serde_json::Value| levels(&spec(json!({ "lint": { "rules": rules } })));
+        let told = found(json!({ "drop-table": "error", "PG101": "off", "CF1031": "info" })).unwrap();
+        assert_eq!(told.len(), 3);
+        let refused = found(json!({ "drop-tabel": "off" })).unwrap_err();
+        let refusal = refused.refusal().unwrap();
+        assert_eq!(refusal.code, Code::NoSuchRule);
+        assert!(
+            refusal.to_string().contains("drop-tabel")
+                && refusal.help.as_deref().unwrap().contains("drop-table")
+        );
     }
 
     #[test]

@@ -9,7 +9,8 @@ pub(crate) mod levels;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use cofferdam_core::{Facts, Fault, Finding, Migration, Name, Result, Script};
+use cofferdam_core::history::Applied;
+use cofferdam_core::{Bundle, Facts, Fault, Finding, Migration, Name, Result, Script};
 use cofferdam_dialects::Parsed;
 use cofferdam_engines::{Runs, Session};
 use cofferdam_formats::{Options, standing};
@@ -118,7 +119,7 @@ impl Sources {
     pub(crate) async fn look_at(&mut self, session: &mut dyn Session) -> Result<()> {
         let unfinished = session.runs(Runs::Unfinished).await?;
         let history = with_windows(session.history().await?, &unfinished);
-        self.scripts.retain(|source| source.place.as_ref().is_none_or(|place| place.is_pending(&history)));
+        self.leave_out_applied(&history);
         let mut names: Vec<Name> = Vec::new();
         for source in &self.scripts {
             names.extend(self.parsed(&source.script)?.changes.iter().flat_map(|c| c.action.relations()));
@@ -142,6 +143,29 @@ impl Sources {
         Ok(())
     }
 
+    /// Leaves out what is applied. Each directory is held against the history once, as a whole.
+    fn leave_out_applied(&mut self, history: &[Applied]) {
+        let mut directories: BTreeMap<PathBuf, (Bundle, Vec<usize>)> = BTreeMap::new();
+        for (index, source) in self.scripts.iter().enumerate() {
+            let Some(place) = &source.place else { continue };
+            let empty = || Bundle { format: place.format, migrations: Vec::new(), skipped: Vec::new() };
+            let (bundle, places) =
+                directories.entry(place.directory.clone()).or_insert_with(|| (empty(), Vec::new()));
+            bundle.migrations.push(place.migration.clone());
+            places.push(index);
+        }
+        let options = Options { out_of_order: true, target: None };
+        let mut kept = vec![true; self.scripts.len()];
+        for (bundle, places) in directories.values() {
+            let pending: BTreeSet<usize> = standing(bundle, history, &options).pending.into_iter().collect();
+            for (index, place) in places.iter().enumerate() {
+                kept[*place] = pending.contains(&index);
+            }
+        }
+        let mut kept = kept.into_iter();
+        self.scripts.retain(|_| kept.next().unwrap_or(true));
+    }
+
     /// Leaves the findings of other files out. They are read all the same: what an earlier one creates is new.
     pub(crate) fn want(&mut self, files: BTreeSet<PathBuf>) {
         self.wanted = Some(files);
@@ -154,6 +178,7 @@ impl Sources {
 
     /// What the rules find, script by script.
     pub(crate) fn findings(&self, only: &[String], naming: &[Convention]) -> Result<Vec<Finding>> {
+        let today = jiff::Zoned::now().date();
         let mut findings = Vec::new();
         let mut created = BTreeSet::new();
         for source in &self.scripts {
@@ -164,7 +189,7 @@ impl Sources {
                     created: &created,
                     only,
                     no_transaction: source.no_transaction,
-                    today: jiff::Zoned::now().date(),
+                    today,
                     server_major: ASSUMED_MAJOR,
                     naming,
                 };
@@ -187,18 +212,6 @@ impl Sources {
 
     fn parsed(&self, script: &Script) -> Result<Parsed> {
         (wiring::dialect(Some(self.engine))?.read)(script).map_err(Fault::Refused)
-    }
-}
-
-impl Place {
-    fn is_pending(&self, history: &[cofferdam_core::history::Applied]) -> bool {
-        let bundle = cofferdam_core::Bundle {
-            format: self.format,
-            migrations: vec![self.migration.clone()],
-            skipped: Vec::new(),
-        };
-        let options = Options { out_of_order: true, target: None };
-        !standing(&bundle, history, &options).pending.is_empty()
     }
 }
 

@@ -134,6 +134,12 @@ impl Effect {
         self
     }
 
+    /// It builds an index beside those who write. At its end it waits for every transaction of the database that is
+    /// older, whatever tables that is about, and blocks nobody meanwhile.
+    pub fn waits(&self) -> bool {
+        self.builds_index && self.lock == Lock::ShareUpdateExclusive
+    }
+
     fn unread() -> Self {
         Self { unread: true, ..Self::default() }
     }

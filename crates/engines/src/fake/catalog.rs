@@ -136,6 +136,7 @@ pub(super) fn facts(database: &str, content: &Content, of: &[Name]) -> Facts {
         role: "fake".into(),
         read_only: false,
         time_zone: "UTC".into(),
+        open_for_seconds: None,
     };
     let tables = of.iter().map(|name| (name.to_string(), table_facts(content, name))).collect();
     Facts { server, tables, ..Facts::default() }

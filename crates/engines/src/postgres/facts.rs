@@ -1,6 +1,6 @@
 //! What the live server says of itself and of tables.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::de::DeserializeOwned;
 use tokio_postgres::types::{ToSql, Type};
@@ -17,7 +17,7 @@ mod catalog;
 
 pub use answers::answers;
 
-use catalog::{BEGIN, NAMED, OBJECTS, PATH, ServerRow, TABLES, TableRow, server_query};
+use catalog::{BEGIN, NAMED, OBJECTS, OPEN, PATH, ServerRow, TABLES, TableRow, server_query};
 
 const DOING: &str = "reading the catalog";
 
@@ -33,7 +33,7 @@ const LOOK: &str = "BEGIN READ ONLY; SET LOCAL statement_timeout = '2s'; SET LOC
 /// that somebody has locked for longer than two seconds makes it `Again`.
 pub async fn facts(client: &Client, of: &[Name]) -> Result<Facts> {
     let asked: Vec<Name> = of.iter().filter(|name| name.to_sql().is_ok()).cloned().collect();
-    let (server, objects, found) = read_catalog(client, &asked).await?;
+    let (server, open, objects, found) = read_catalog(client, &asked).await?;
     let mut tables: BTreeMap<String, Table> = of.iter().map(|n| (n.to_string(), Table::default())).collect();
     let looks = have_rows(client, &found).await?;
     for ((place, row), look) in found.iter().zip(looks) {
@@ -41,13 +41,16 @@ pub async fn facts(client: &Client, of: &[Name]) -> Result<Facts> {
             tables.insert(name.to_string(), Table { has_rows: look, ..row.table(&server) });
         }
     }
-    Ok(Facts { server: server.server(), tables, objects, answers: Vec::new() })
+    Ok(Facts { server: server.server(open), tables, objects, answers: Vec::new() })
 }
 
 /// Tables that are there, with their places among those that were asked for.
 type Found = Vec<(usize, TableRow)>;
 
-async fn read_catalog(client: &Client, of: &[Name]) -> Result<(ServerRow, Vec<String>, Found)> {
+/// The server, since when the oldest transaction of others is open, what there is in the database, and the tables.
+type Catalog = (ServerRow, Option<f64>, BTreeSet<String>, Found);
+
+async fn read_catalog(client: &Client, of: &[Name]) -> Result<Catalog> {
     let fault = |e| errors::fault(e, DOING);
     // Alone, and first: a pooler that takes no transactions says so here, and then hangs up.
     client.batch_execute(BEGIN).await.map_err(fault)?;
@@ -75,18 +78,23 @@ async fn read_catalog(client: &Client, of: &[Name]) -> Result<(ServerRow, Vec<St
     let path: [(&(dyn ToSql + Sync), Type); 1] = [(&safe_path, Type::TEXT)];
     let asked: [(&(dyn ToSql + Sync), Type); 3] =
         [(&schemas, Type::NAME_ARRAY), (&names, Type::NAME_ARRAY), (&in_path, Type::NAME_ARRAY)];
-    let (set, server, objects, tables, ended) = futures::join!(
+    let of_tables = async |query, asked: &[(&(dyn ToSql + Sync), Type)]| match is_one_there {
+        true => client.query_typed(query, asked).await,
+        false => Ok(Vec::new()),
+    };
+    let (set, server, objects, open, tables, ended) = futures::join!(
         client.query_typed("SELECT pg_catalog.set_config('search_path', $1, true)", &path),
         client.query_typed(&server_query, &[]),
         client.query_typed(OBJECTS, &[]),
-        async { if is_one_there { client.query_typed(TABLES, &asked).await } else { Ok(Vec::new()) } },
+        of_tables(OPEN, &[]),
+        of_tables(TABLES, &asked),
         client.batch_execute("ROLLBACK"),
     );
     set.map_err(fault)?;
     let server = server.map_err(fault)?;
     let server = server.first().ok_or_else(|| Fault::Bug("the server gave no row of itself".into()))?;
-    let mut objects: Vec<String> = objects.map_err(fault)?.iter().map(|row| row.get(0)).collect();
-    objects.sort();
+    let objects = objects.map_err(fault)?.iter().map(|row| row.get(0)).collect();
+    let open = open.map_err(fault)?.first().and_then(|row| row.get(0));
     let tables = tables.map_err(fault)?;
     ended.map_err(fault)?;
     let found = tables
@@ -96,7 +104,7 @@ async fn read_catalog(client: &Client, of: &[Name]) -> Result<(ServerRow, Vec<St
             Ok((place, decoded(row, 1)?))
         })
         .collect::<Result<_>>()?;
-    Ok((decoded(server, 0)?, objects, found))
+    Ok((decoded(server, 0)?, open, objects, found))
 }
 
 fn decoded<T: DeserializeOwned>(row: &Row, column: usize) -> Result<T> {

@@ -11,7 +11,7 @@ pub(crate) static RULE: Rule = Rule {
           waits. Reads go on. On a million rows that is seconds, on a hundred million minutes; connection pools of \
           the application fill up long before.",
     instead: "CREATE INDEX CONCURRENTLY, in a script of its own because it refuses a transaction. It takes longer, \
-              waits for old transactions, and blocks nobody. If it fails it leaves an invalid index, which \
+              waits at its end for every transaction that is older, and blocks nobody. If it fails it leaves an invalid index, which \
               Cofferdam removes before the next try.",
     severity: Severity::Warning,
     engines: &["postgresql"],
@@ -40,6 +40,7 @@ fn check(scene: &Scene, findings: &mut Findings) {
     findings.push(scene.with_safe_sequence(Finding {
         severity: scene.blocking(table),
         live: scene.live(table),
+        notes: scene.beside_writers(table).into_iter().collect(),
         help: Some("CREATE INDEX CONCURRENTLY, outside of a transaction".into()),
         ..scene.finding(&RULE, format!("building {what} on {table} blocks writes to {kind} until it is done"))
     }));

@@ -62,6 +62,7 @@ mod fk_orphans;
 mod fk_type_mismatch;
 mod fk_without_index;
 mod identifier_too_long;
+mod index_build_waits;
 mod inline_references_ignored;
 mod int_pk_exhaustion;
 mod load_data_local;
@@ -125,6 +126,7 @@ pub static RULES: &[&Rule] = &[
     &create_index_on_partitioned::RULE,
     &redundant_index::RULE,
     &wide_index::RULE,
+    &index_build_waits::RULE,
     &change_type_rewrite::RULE,
     &set_not_null::RULE,
     &set_unlogged::RULE,

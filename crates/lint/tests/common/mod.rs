@@ -11,7 +11,7 @@ use cofferdam_core::facts::{ColumnFacts, ConstraintFacts, IndexFacts, Server, Ta
 use cofferdam_core::{Facts, Findings, Name, Script};
 use cofferdam_dialects::Parsed;
 use cofferdam_dialects::dialect;
-use cofferdam_lint::{Convention, Options, lint};
+use cofferdam_lint::{Convention, Options, fix, lint};
 use serde_json::{Map, Value};
 
 /// A script and what is known beside it.
@@ -49,6 +49,24 @@ impl Fixture {
         let read = dialect(&self.engine).unwrap_or_else(|| panic!("no engine {}", self.engine)).read;
         read(script).unwrap_or_else(|refusal| panic!("{}: {refusal:?}", script.path))
     }
+}
+
+/// The script after all its rewrites, and the statements that moved.
+pub(crate) fn fixed(fixture: &Fixture) -> Option<(String, Vec<String>)> {
+    let mut script = fixture.script.clone();
+    let mut moved = Vec::new();
+    // Rewrites that contend for a place are carried out one after the other.
+    for _ in 0..4 {
+        let Some(step) = fix(&script, &fixture.lint(&script, &fixture.created)) else { break };
+        script = Script::new(script.path, step.text);
+        moved.extend(step.moved);
+    }
+    (script.text != fixture.script.text).then_some((script.text.to_string(), moved))
+}
+
+/// Statements that moved, as the file that they come to.
+pub(crate) fn own_file(moved: &[String]) -> String {
+    format!("-- cofferdam:transaction none\n\n{};\n", moved.join(";\n"))
 }
 
 pub(crate) fn folder() -> PathBuf {

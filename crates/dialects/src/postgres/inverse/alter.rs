@@ -101,7 +101,7 @@ fn pass(change: &TableChange) -> u8 {
     }
 }
 
-fn clause(scene: &Scene<'_>, change: &TableChange, all: &[TableChange], used: &mut names::Names) -> Way {
+fn clause(scene: &Scene<'_>, change: &TableChange, all: &[TableChange], used: &mut names::Names<'_>) -> Way {
     let table = scene.table;
     match change {
         TableChange::AddColumn { column, if_not_exists } => {
@@ -249,7 +249,7 @@ fn add_constraint(
     scene: &Scene<'_>,
     constraint: &Constraint,
     all: &[TableChange],
-    used: &mut names::Names,
+    used: &mut names::Names<'_>,
 ) -> Way {
     let table = &scene.table.name;
     let given = constraint.name.clone();

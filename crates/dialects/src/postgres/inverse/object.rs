@@ -23,11 +23,8 @@ fn there(facts: &Facts, kind: &str, name: &Name) -> Option<bool> {
         return None;
     }
     let whole = name.to_string();
-    let same = |listed: &str| match (&name.schema, listed.split_once('.')) {
-        (None, Some((_, own))) => own == name.name || listed == name.name,
-        _ => listed == whole,
-    };
-    Some(facts.objects.iter().filter_map(|o| o.strip_prefix(kind)?.strip_prefix(' ')).any(same))
+    let elsewhere = |listed: &str| listed.split_once('.').is_some_and(|(_, own)| own == name.name);
+    Some(facts.has(kind, &whole) || name.schema.is_none() && facts.of_kind(kind).any(elsewhere))
 }
 
 /// What `IF NOT EXISTS` decides.

@@ -39,16 +39,10 @@ impl Scene<'_> {
 
     /// Every function of this name was declared not to be volatile.
     fn steady(&self, function: &str) -> bool {
-        let of_name = |object: &&String, kind: &str| {
-            object
-                .strip_prefix(kind)
-                .and_then(|name| name.split_once('.'))
-                .is_some_and(|(_, n)| n == function)
-        };
-        let objects = self.facts.map(|f| f.objects.as_slice()).unwrap_or_default();
-        let number = |kind: &str| objects.iter().filter(|object| of_name(object, kind)).count();
-        let steady = number("steady function ");
-        steady > 0 && steady == number("function ")
+        let of_name = |name: &&str| name.split_once('.').is_some_and(|(_, own)| own == function);
+        let number = |kind| self.facts.map_or(0, |facts| facts.of_kind(kind).filter(of_name).count());
+        let steady = number("steady function");
+        steady > 0 && steady == number("function")
     }
 
     fn parent_of(&self, constraint: &ConstraintFacts) -> Option<Name> {
@@ -145,12 +139,8 @@ pub(super) fn clause(scene: &Scene<'_>, change: &TableChange) -> Effect {
 fn add_column(scene: &Scene<'_>, column: &Column) -> Effect {
     let moment = Effect::taking(Lock::AccessExclusive);
     // A domain may have constraints, for which each row gets its value at once.
-    let domain = scene.facts.is_some_and(|f| {
-        f.objects.iter().any(|o| {
-            let name = o.strip_prefix("domain ").unwrap_or_default();
-            name == column.ty || name.rsplit('.').next() == Some(column.ty.as_str())
-        })
-    });
+    let of_name = |name: &str| name == column.ty || name.rsplit('.').next() == Some(column.ty.as_str());
+    let domain = scene.facts.is_some_and(|facts| facts.of_kind("domain").any(of_name));
     let volatile =
         column.default.as_ref().is_some_and(|d| volatile_call_but(d, &|name| scene.steady(name)).is_some());
     let mut effect = if column.serial() || column.identity || column.generated_stored || domain || volatile {

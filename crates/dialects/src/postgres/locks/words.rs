@@ -1,6 +1,6 @@
 //! Whom a statement blocks and how long it takes, in words for the plan's screen.
 
-use cofferdam_core::facts::Table;
+use cofferdam_core::facts::{Server, Table};
 
 use super::{Effect, Lock};
 
@@ -20,9 +20,21 @@ const INSTANT: f64 = 0.01;
 const NOT_KNOWN: &str = "not known";
 
 /// Whom the statement blocks, and how long it takes: `("<10 ms", "instant")`, `("writes for about 40 s",
-/// "about 40 s")`, `("nothing", "about 4 min")`. Waiting for the lock itself is not counted. `table` is the one
-/// that the statement changes; without it, what depends on its size is `not known`.
-pub fn words(effect: &Effect, table: Option<&Table>) -> (String, String) {
+/// "about 40 s")`, `("nothing", "about 4 min, and until a transaction ends that is open for 12 min")`. Waiting for the
+/// lock itself is not counted. `table` is the one that the statement changes; without it, what depends on its size is
+/// `not known`. `server` says which transactions are open.
+pub fn words(effect: &Effect, table: Option<&Table>, server: Option<&Server>) -> (String, String) {
+    let (blocks, estimate) = by_itself(effect, table);
+    let open = server.filter(|_| effect.waits()).and_then(Server::long_open);
+    match open.map(|seconds| format!("until a transaction ends that is open for {}", whole(seconds))) {
+        Some(until) if estimate == "instant" => (blocks, until),
+        Some(until) => (blocks, format!("{estimate}, and {until}")),
+        None => (blocks, estimate),
+    }
+}
+
+/// As if nobody else were there.
+fn by_itself(effect: &Effect, table: Option<&Table>) -> (String, String) {
     if effect.unread {
         return (NOT_KNOWN.to_owned(), NOT_KNOWN.to_owned());
     }
@@ -70,7 +82,7 @@ fn seconds(effect: &Effect, table: Option<&Table>) -> Option<f64> {
     }
     let build = per(table.bytes, INDEX_BYTES_PER_SECOND);
     // CONCURRENTLY reads the table a second time.
-    Some(if effect.lock == Lock::ShareUpdateExclusive { build + scan } else { build })
+    Some(if effect.waits() { build + scan } else { build })
 }
 
 /// `<1 s`, `about 40 s`, `about 4 min`, `about 3 h`.
@@ -80,6 +92,15 @@ fn duration(seconds: f64) -> String {
         s if s < 90.0 => format!("about {} s", s.round()),
         s if s < 90.0 * 60.0 => format!("about {} min", (s / 60.0).round()),
         s => format!("about {} h", (s / 3600.0).round()),
+    }
+}
+
+/// `40 s`, `12 min`, `3 h`.
+fn whole(seconds: u64) -> String {
+    match seconds {
+        0..90 => format!("{seconds} s"),
+        90..5_400 => format!("{} min", seconds / 60),
+        _ => format!("{} h", seconds / 3_600),
     }
 }
 
@@ -119,7 +140,18 @@ mod tests {
             (&Effect { unread: true, ..Effect::default() }, None, "not known", "not known"),
         ];
         for (effect, table, blocks, estimate) in cases {
-            assert_eq!(words(effect, *table), ((*blocks).to_owned(), (*estimate).to_owned()), "{effect:?}");
+            let told = words(effect, *table, None);
+            assert_eq!(told, ((*blocks).to_owned(), (*estimate).to_owned()), "{effect:?}");
         }
+        let open = |seconds| Server { open_for_seconds: Some(seconds), ..Server::default() };
+        let told = |effect, table, seconds| words(effect, Some(table), Some(&open(seconds))).1;
+        assert_eq!(told(&online, &orders, 9), "about 56 s");
+        assert_eq!(
+            told(&online, &orders, 725),
+            "about 56 s, and until a transaction ends that is open for 12 min"
+        );
+        assert_eq!(told(&online, &empty, 40), "until a transaction ends that is open for 40 s");
+        // These wait for their lock, which is not counted.
+        assert_eq!(told(&build, &orders, 725), "about 40 s");
     }
 }

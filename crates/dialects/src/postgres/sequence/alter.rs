@@ -175,7 +175,7 @@ fn sort(
     subject: &Subject<'_>,
     changes: &[TableChange],
     clauses: &[&str],
-    names: &mut Names,
+    names: &mut Names<'_>,
 ) -> Option<Sorted> {
     let mut sorted = Sorted::default();
     for (change, clause) in changes.iter().zip(clauses) {

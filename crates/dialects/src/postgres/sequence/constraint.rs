@@ -21,7 +21,7 @@ pub(super) fn is_key(constraint: &Constraint) -> bool {
 pub(super) fn steps(
     subject: &Subject<'_>,
     constraint: &Constraint,
-    names: &mut Names,
+    names: &mut Names<'_>,
 ) -> Result<Option<Vec<SafeStep>>, IdentError> {
     if !splits(subject, constraint) {
         return Ok(None);
@@ -101,7 +101,7 @@ fn key(
     subject: &Subject<'_>,
     constraint: &Constraint,
     primary: &[String],
-    names: &mut Names,
+    names: &mut Names<'_>,
 ) -> Result<Option<Vec<SafeStep>>, IdentError> {
     let Some(key) = Key::read(&constraint.definition) else { return Ok(None) };
     let table = &subject.table.name;
@@ -134,7 +134,7 @@ fn using_index(
     subject: &Subject<'_>,
     constraint: &Constraint,
     index: &str,
-    names: &mut Names,
+    names: &mut Names<'_>,
 ) -> Result<Option<Vec<SafeStep>>, IdentError> {
     let table = subject.facts.table(subject.table);
     let Some(known) = table.and_then(|t| t.index(index)) else { return Ok(None) };

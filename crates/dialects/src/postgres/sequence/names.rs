@@ -4,53 +4,58 @@
 //! PostgreSQL's `src/backend/commands/indexcmds.c` and `src/backend/catalog/pg_constraint.c`, so that a dump of
 //! the safe form is that of the plain form, and the way back finds what the server made.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
+use cofferdam_core::facts::Table;
 use cofferdam_core::{Facts, Name, QuotedIdent};
 
 use super::super::lex::Token;
 use super::known;
 use super::text::{self, StripWords, Word};
 
-/// Names in use in the schema of a table, and those that were given away since.
+/// Names in use in the schema of a table, and those that were given away since. What the facts list is looked up name by
+/// name, never gone through: a database may have a hundred thousand objects.
 #[derive(Debug, Clone, Default)]
-pub(in crate::postgres) struct Names {
-    relations: BTreeSet<String>,
-    constraints: BTreeSet<String>,
+pub(in crate::postgres) struct Names<'f> {
+    facts: Option<&'f Facts>,
+    /// `None`: not known, so that those of every schema count.
+    schema: Option<String>,
+    /// Taken or given free since, by name.
+    relations: BTreeMap<String, bool>,
+    constraints: BTreeMap<String, bool>,
 }
 
-impl Names {
+/// The kinds of objects that share names with tables.
+const RELATIONS: &[&str] = &["table", "index", "view", "materialized view", "sequence"];
+
+impl<'f> Names<'f> {
     /// Those that the facts show.
-    pub(in crate::postgres) fn around(table: &Name, facts: &Facts) -> Self {
-        let schema = schema_of(table, facts);
-        let same = |other: Option<&str>| schema.is_none() || other.is_none() || other == schema.as_deref();
-        let mut names = Self::default();
-        for (asked, known) in facts.tables.iter().filter(|(_, t)| t.exists) {
-            let resolved = known.resolved.clone().unwrap_or_else(|| Name::plain(asked.as_str()));
-            if same(resolved.schema.as_deref()) {
-                names.relations.insert(resolved.name);
-                names.relations.extend(known.indexes.iter().map(|i| i.name.clone()));
-                names.constraints.extend(known.constraints.iter().map(|c| c.name.clone()));
+    pub(in crate::postgres) fn around(table: &Name, facts: &'f Facts) -> Self {
+        Self { facts: Some(facts), schema: schema_of(table, facts), ..Self::default() }
+    }
+
+    /// The tables of the facts that may be in the schema, each with its own name.
+    fn tables(&self) -> impl Iterator<Item = (&'f str, &'f Table)> {
+        let all = self.facts.into_iter().flat_map(|facts| &facts.tables).filter(|(_, table)| table.exists);
+        all.filter_map(move |(asked, table)| match &table.resolved {
+            Some(name) => self.is_schema(name.schema.as_deref()).then_some((name.name.as_str(), table)),
+            None => Some((asked.as_str(), table)),
+        })
+    }
+
+    fn is_schema(&self, other: Option<&str>) -> bool {
+        self.schema.is_none() || other.is_none() || other == self.schema.as_deref()
+    }
+
+    /// The facts list an object of this kind, in the schema.
+    fn listed(&self, kind: &str, name: &str) -> bool {
+        let Some(facts) = self.facts else { return false };
+        let elsewhere = |object: &str| object.split_once('.').is_some_and(|(_, own)| own == name);
+        facts.has(kind, name)
+            || match &self.schema {
+                Some(schema) => facts.has(kind, &format!("{schema}.{name}")),
+                None => facts.of_kind(kind).any(elsewhere),
             }
-        }
-        for object in &facts.objects {
-            for (kind, of) in [
-                ("table ", true),
-                ("index ", true),
-                ("view ", true),
-                ("materialized view ", true),
-                ("sequence ", true),
-                ("constraint ", false),
-            ] {
-                let Some(name) = object.strip_prefix(kind) else { continue };
-                let (in_schema, own) = name.split_once('.').map_or((None, name), |(s, n)| (Some(s), n));
-                if same(in_schema) {
-                    let set = if of { &mut names.relations } else { &mut names.constraints };
-                    set.insert(own.to_owned());
-                }
-            }
-        }
-        names
     }
 
     /// The name for an index, from the names of its parts.
@@ -91,35 +96,44 @@ impl Names {
 
     /// Keeps a name that the statement gives from being given away.
     pub(in crate::postgres) fn take(&mut self, name: &str) {
-        self.relations.insert(name.to_owned());
-        self.constraints.insert(name.to_owned());
+        self.relations.insert(name.to_owned(), true);
+        self.constraints.insert(name.to_owned(), true);
     }
 
     /// Gives a name free that the statement drops.
     pub(in crate::postgres) fn release(&mut self, name: &str) {
-        self.relations.remove(name);
-        self.constraints.remove(name);
+        self.relations.insert(name.to_owned(), false);
+        self.constraints.insert(name.to_owned(), false);
     }
 
     /// A table, index or the like has this name.
     pub(in crate::postgres) fn is_relation(&self, name: &str) -> bool {
-        self.relations.contains(name)
+        self.relations.get(name).copied().unwrap_or_else(|| {
+            self.tables().any(|(own, table)| own == name || table.index(name).is_some())
+                || RELATIONS.iter().any(|kind| self.listed(kind, name))
+        })
+    }
+
+    fn is_constraint(&self, name: &str) -> bool {
+        self.constraints.get(name).copied().unwrap_or_else(|| {
+            self.tables().any(|(_, table)| table.constraint(name).is_some())
+                || self.listed("constraint", name)
+        })
     }
 
     fn relation(&mut self, table: &str, parts: &str, label: &str, constraint: bool) -> String {
-        let name = chosen(table, parts, label, |name| {
-            self.relations.contains(name) || constraint && self.constraints.contains(name)
-        });
-        self.relations.insert(name.clone());
+        let taken = |name: &str| self.is_relation(name) || constraint && self.is_constraint(name);
+        let name = chosen(table, parts, label, taken);
+        self.relations.insert(name.clone(), true);
         if constraint {
-            self.constraints.insert(name.clone());
+            self.constraints.insert(name.clone(), true);
         }
         name
     }
 
     fn constraint(&mut self, table: &str, parts: &str, label: &str) -> String {
-        let name = chosen(table, parts, label, |name| self.constraints.contains(name));
-        self.constraints.insert(name.clone());
+        let name = chosen(table, parts, label, |name| self.is_constraint(name));
+        self.constraints.insert(name.clone(), true);
         name
     }
 }

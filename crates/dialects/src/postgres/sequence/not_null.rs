@@ -16,7 +16,7 @@ use super::{SafeStep, undone_by};
 pub(super) fn steps(
     subject: &Subject<'_>,
     column: &str,
-    names: &mut Names,
+    names: &mut Names<'_>,
 ) -> Result<Vec<SafeStep>, IdentError> {
     let table = subject.table;
     let check = names.not_null_check(&table.name, column);
@@ -48,7 +48,7 @@ pub(super) fn steps(
 pub(super) fn for_key(
     subject: &Subject<'_>,
     columns: &[String],
-    names: &mut Names,
+    names: &mut Names<'_>,
 ) -> Result<Vec<SafeStep>, IdentError> {
     let mut all = Vec::new();
     for column in columns {

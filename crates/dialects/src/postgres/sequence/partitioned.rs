@@ -56,7 +56,7 @@ pub(in crate::postgres) fn with_an_own_index<'f>(
 fn on_leaf(
     index: &CreateIndex,
     leaf: &LeafFacts,
-    names: &mut Names,
+    names: &mut Names<'_>,
     parts: &[String],
     facts: &Facts,
 ) -> Option<SafeStep> {

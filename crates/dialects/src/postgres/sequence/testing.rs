@@ -104,7 +104,7 @@ pub(in crate::postgres) fn facts() -> Facts {
             "function public.f",
         ]
         .map(str::to_owned)
-        .to_vec(),
+        .into(),
     }
 }
 

@@ -20,9 +20,9 @@ pub(super) const NAMED: &str = "SELECT EXISTS (SELECT FROM pg_catalog.pg_class c
     WHERE c.relname OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.name[]))";
 
 /// Begins the transaction in which the catalog is read. Sizes and definitions take the weakest lock of a table, so
-/// one that is being rewritten makes us wait, and then give up.
-pub(super) const BEGIN: &str =
-    "BEGIN READ ONLY; SET LOCAL statement_timeout = '10s'; SET LOCAL lock_timeout = '2s'";
+/// one that is being rewritten makes us wait, and then give up. What is asked of many tables looks dear to the planner,
+/// and to compile it would take longer than all else.
+pub(super) const BEGIN: &str = "BEGIN READ ONLY; SET LOCAL statement_timeout = '10s'; SET LOCAL lock_timeout = '2s'; SET LOCAL jit = off";
 
 /// The server; a server that does not let us read its identifier must not even be asked for it.
 pub(super) fn server_query(may_identify: bool) -> String {
@@ -69,7 +69,8 @@ pub(super) struct ServerRow {
 }
 
 impl ServerRow {
-    pub(super) fn server(&self) -> facts::Server {
+    /// `open_since`: [`OPEN`].
+    pub(super) fn server(&self, open_since: Option<f64>) -> facts::Server {
         facts::Server {
             engine: "postgresql".to_owned(),
             version: self.version,
@@ -79,9 +80,18 @@ impl ServerRow {
             role: self.role.clone(),
             read_only: self.standby || self.read_only == "on",
             time_zone: self.time_zone.clone(),
+            open_for_seconds: open_since.map(|since| (self.now - since).max(0.0) as u64),
         }
     }
 }
+
+/// Since when the oldest transaction of somebody else is open that reads or writes in this database, in seconds since
+/// 1970. A role that may not see what others do gets NULL.
+pub(super) const OPEN: &str = "
+    SELECT pg_catalog.min(extract(epoch FROM a.xact_start)::pg_catalog.float8)
+    FROM pg_catalog.pg_stat_activity a
+    WHERE a.datname = pg_catalog.current_database() AND a.pid <> pg_catalog.pg_backend_pid()
+      AND a.backend_type = 'client backend' AND (a.backend_xid IS NOT NULL OR a.backend_xmin IS NOT NULL)";
 
 /// Databases, and what is in this one, as `kind name`. A domain is a type, and stands as `domain` too where it refuses
 /// values: a new column of such a one is written into every row. A function of which no form is volatile stands as
@@ -226,7 +236,24 @@ pub(super) const TABLES: &str = "
                     WHERE key.place <= i.indnkeyatts))
                 ORDER BY ic.relname)
             FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class ic ON ic.oid = i.indexrelid
-            WHERE i.indrelid = c.oid))
+            WHERE i.indrelid = c.oid),
+        'referring', (
+            SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
+                'table', pg_catalog.jsonb_build_object('schema', rn.nspname, 'name', r.relname),
+                'column', own.attname, 'ty', pg_catalog.format_type(own.atttypid, own.atttypmod), 'to', their.attname)
+                ORDER BY rn.nspname, r.relname, own.attname)
+            FROM pg_catalog.pg_constraint k
+            JOIN pg_catalog.pg_class r ON r.oid = k.conrelid
+            JOIN pg_catalog.pg_namespace rn ON rn.oid = r.relnamespace
+            CROSS JOIN LATERAL ROWS FROM (pg_catalog.unnest(k.conkey), pg_catalog.unnest(k.confkey)) AS pair (own, their)
+            JOIN pg_catalog.pg_attribute own ON own.attrelid = k.conrelid AND own.attnum = pair.own
+            JOIN pg_catalog.pg_attribute their ON their.attrelid = k.confrelid AND their.attnum = pair.their
+            WHERE k.contype = 'f' AND k.confrelid = c.oid AND k.conparentid = '0' AND k.oid IN (
+                -- No index of pg_constraint tells who refers to a table; this one does.
+                SELECT x.objid FROM pg_catalog.pg_depend x
+                WHERE x.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass::pg_catalog.oid
+                  AND x.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass::pg_catalog.oid
+                  AND x.refobjid = c.oid)))
     FROM found
     JOIN pg_catalog.pg_class c ON c.oid = found.oid
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace";
@@ -243,6 +270,7 @@ pub(super) struct TableRow {
     columns: Option<Vec<Column>>,
     constraints: Option<Vec<Constraint>>,
     indexes: Option<Vec<Index>>,
+    referring: Option<Vec<facts::Referring>>,
 }
 
 /// The table itself, or a partition without partitions.
@@ -331,6 +359,7 @@ impl TableRow {
             constraints: self.constraints.iter().flatten().map(Constraint::facts).collect(),
             indexes: self.indexes.iter().flatten().map(Index::facts).collect(),
             leaves: leaves.iter().filter(|_| self.kind == "p").map(Leaf::facts).collect(),
+            referring: self.referring.clone().unwrap_or_default(),
         }
     }
 }

@@ -1,0 +1,1 @@
+INSERT INTO customers (email) VALUES ('a@example.com'), ('b@example.com');

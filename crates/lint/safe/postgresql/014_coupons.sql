@@ -1,0 +1,2 @@
+CREATE TABLE coupons (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, code text NOT NULL UNIQUE);
+ALTER TABLE orders ADD COLUMN coupon_id bigint;

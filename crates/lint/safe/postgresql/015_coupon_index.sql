@@ -1,0 +1,1 @@
+CREATE INDEX CONCURRENTLY orders_coupon_id ON orders (coupon_id);

@@ -1,0 +1,1 @@
+CREATE UNIQUE INDEX CONCURRENTLY customers_handle ON customers (handle);

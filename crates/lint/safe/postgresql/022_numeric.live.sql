@@ -1,0 +1,1 @@
+ALTER TABLE orders ALTER COLUMN weight TYPE numeric(12,2);

@@ -1,0 +1,2 @@
+CREATE TYPE mood AS ENUM ('sad', 'glad');
+ALTER TABLE customers ADD COLUMN feeling mood;

@@ -1,0 +1,2 @@
+CREATE ROLE safe_reader;
+GRANT SELECT ON orders, customers TO safe_reader;

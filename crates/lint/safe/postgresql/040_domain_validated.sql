@@ -1,0 +1,1 @@
+ALTER DOMAIN short_text VALIDATE CONSTRAINT short;

@@ -1,0 +1,1 @@
+INSERT INTO coupons (code) VALUES ('SPRING'), ('SUMMER') ON CONFLICT (code) DO NOTHING;
