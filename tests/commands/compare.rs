@@ -213,7 +213,10 @@ fn without_migrations_a_database_is_held_against_what_was_recorded() {
     assert!(older.stderr.contains("what Cofferdam changed meanwhile counts as drift"), "{}", older.stderr);
     bench.must(&["drift", "--record", &file]);
     assert_eq!(alone(&["drift", "--against", &file, "--exit-code"]).code, 0);
+    // As many rows as the journal of the one that was recorded.
     let other = shop();
+    other.file("V3__more.sql", "ALTER TABLE users ADD born date;");
+    other.must(&["apply"]);
     let told = other.run(&["drift", "--against", &file]);
     assert!(told.stderr.contains("its journal is not the one of this database"), "{}", told.stderr);
     // Without either, it is said how.

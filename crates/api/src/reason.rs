@@ -341,6 +341,7 @@ impl From<Code> for Reason {
             | C::BadDelimiter
             | C::BodyCut
             | C::ModeDependent
+            | C::StatementNotForEngine
             | C::VersionDependent => Reason::SourceRefused,
             C::ChecksumChanged
             | C::FileGone
@@ -385,6 +386,7 @@ impl From<Code> for Reason {
             | C::NotAppliedHere
             | C::MetadataUnusable
             | C::ProjectHalfWay
+            | C::NotForThisEngine
             | C::NotRehearsable => Reason::SpecInvalid,
             C::ConnectFailed
             | C::AuthFailed

@@ -157,6 +157,8 @@ pub enum Code {
     BodyCut,
     ModeDependent,
     VersionDependent,
+    NotForThisEngine,
+    StatementNotForEngine,
     // 31xx: checks before a change, comparison, approvals
     PreCheckFailed,
     PreCheckUnread,
@@ -1565,6 +1567,20 @@ pub static ERRORS: &[ErrorDoc] = &[
         2,
         "where a statement ends depends on the server's version",
         "A comment of the form `/*!80000 ... */` is carried out by some servers and skipped by others. A delimiter in it, or an end of comment inside of quotes, ends the statement for some of them only. Write the statement without the comment, or close the comment before it ends.",
+    ),
+    doc(
+        Code::NotForThisEngine,
+        "CF3766",
+        2,
+        "this kind of database has not been taught this",
+        "The engine of this kind of database does not do what was asked for: on MySQL and MariaDB there are no online changes, no parking, no backups, no comparison of schemas and no rehearsals. Nothing was changed.",
+    ),
+    doc(
+        Code::StatementNotForEngine,
+        "CF3767",
+        2,
+        "a statement cannot be carried out safely on this server",
+        "LOCK TABLES, USE, SET autocommit and LOAD DATA LOCAL change what the statements around them mean: each migration is journalled in transactions of the same session, which a table lock or another database would get in the way of. Remove the statement: Cofferdam opens the transactions itself, each name may be written with its database, and one file is one unit.",
     ),
 ];
 

@@ -20,6 +20,9 @@ pub enum IdentError {
     /// PostgreSQL and MySQL both end a text at NUL, so what follows it would be lost.
     #[error("an identifier contains a NUL byte")]
     Nul,
+    /// MySQL and MariaDB count characters, and refuse a name that is longer.
+    #[error("the identifier {0:?} is longer than {1} characters")]
+    TooManyCharacters(String, usize),
     /// PostgreSQL cuts names silently at 63 bytes; a cut name is a different name.
     #[error("the identifier {0:?} is longer than {1} bytes and the server would cut it")]
     TooLong(String, usize),
@@ -41,6 +44,25 @@ impl QuotedIdent {
             return Err(IdentError::TooLong(raw.to_owned(), Self::MAX_BYTES));
         }
         Ok(Self(format!("\"{}\"", raw.replace('"', "\"\""))))
+    }
+}
+
+impl QuotedIdent {
+    /// The longest identifier of MySQL and MariaDB, in characters.
+    pub const MAX_CHARACTERS: usize = 64;
+
+    /// Quotes `raw` as MySQL and MariaDB do under every `sql_mode`: in backticks, with inner ones doubled.
+    pub fn backticked(raw: &str) -> Result<Self, IdentError> {
+        if raw.is_empty() {
+            return Err(IdentError::Empty);
+        }
+        if raw.contains('\0') {
+            return Err(IdentError::Nul);
+        }
+        if raw.chars().count() > Self::MAX_CHARACTERS {
+            return Err(IdentError::TooManyCharacters(raw.to_owned(), Self::MAX_CHARACTERS));
+        }
+        Ok(Self(format!("`{}`", raw.replace('`', "``"))))
     }
 }
 
@@ -111,6 +133,17 @@ impl Name {
     }
 }
 
+impl Name {
+    /// The quoted form for MySQL and MariaDB, `` `s`.`t` ``.
+    pub fn to_mysql(&self) -> Result<String, IdentError> {
+        let name = QuotedIdent::backticked(&self.name)?;
+        Ok(match &self.schema {
+            Some(schema) => format!("{}.{name}", QuotedIdent::backticked(schema)?),
+            None => name.to_string(),
+        })
+    }
+}
+
 /// For people, not for SQL: `schema.name` without quotes.
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -142,6 +175,16 @@ mod tests {
         assert_eq!(QuotedIdent::new("a\0b"), Err(IdentError::Nul));
         assert!(QuotedIdent::new(&"x".repeat(63)).is_ok());
         assert!(matches!(QuotedIdent::new(&"x".repeat(64)), Err(IdentError::TooLong(..))));
+    }
+
+    #[test]
+    fn names_of_mysql_are_quoted_and_bad_ones_refused() {
+        assert_eq!(QuotedIdent::backticked("a`b").unwrap().to_string(), "`a``b`");
+        assert_eq!(Name::qualified("x", "t").to_mysql().unwrap(), "`x`.`t`");
+        assert!(QuotedIdent::backticked(&"é".repeat(64)).is_ok());
+        for bad in ["", "a\0b", &"x".repeat(65)] {
+            assert!(QuotedIdent::backticked(bad).is_err(), "{bad:?}");
+        }
     }
 
     #[test]

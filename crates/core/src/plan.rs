@@ -157,6 +157,12 @@ pub enum Probe {
     IndexAbsent {
         index: Name,
     },
+    /// The table has an index of this name, or has none. Where names of indexes belong to their tables.
+    IndexOf {
+        table: Name,
+        index: String,
+        there: bool,
+    },
     /// `ty` as the server prints it, where it matters.
     ColumnThere {
         table: Name,

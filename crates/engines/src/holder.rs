@@ -39,14 +39,21 @@ impl std::fmt::Display for Holder {
     }
 }
 
-/// The refusal for a database that another runner is changing.
-pub fn held_by_other(holder: Option<&Holder>) -> Refusal {
+/// The statement that ends a session, in the words of a dialect.
+fn ended(dialect: &str, pid: i32) -> String {
+    match dialect {
+        "mysql" | "mariadb" => format!("KILL {pid}"),
+        _ => format!("SELECT pg_terminate_backend({pid})"),
+    }
+}
+
+/// The refusal for a database that another runner is changing. `dialect`: see [`crate::Session::dialect`].
+pub fn held_by_other(holder: Option<&Holder>, dialect: &str) -> Refusal {
     let refusal = Refusal::new(Code::LockHeldByOther, "another runner is changing this database");
     match holder {
         Some(holder) => refusal.cause(format!("the run lock is held by {holder}")).help(format!(
-            "wait for it (--lock-wait 10m), or, if its process is gone for good, end its session: \
-             SELECT pg_terminate_backend({})",
-            holder.pid
+            "wait for it (--lock-wait 10m), or, if its process is gone for good, end its session: {}",
+            ended(dialect, holder.pid)
         )),
         None => refusal.cause("the run lock was held until a moment ago").help("run the same command again"),
     }

@@ -22,19 +22,25 @@ use cofferdam_core::{Code, Facts, Limits, Name, Phase, Refusal};
 use cofferdam_formats::tables::Table;
 use cofferdam_schema::Schema;
 
+mod abilities;
 pub mod contract;
 pub mod copy;
 pub mod fake;
 mod holder;
 pub mod ledger;
+#[cfg(feature = "mysql")]
+pub mod mysql;
 pub mod online;
 pub mod outbox;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 pub mod rehearsal;
+mod secret;
 pub mod stage;
+mod visible;
 pub mod vitals;
 
+pub use abilities::Abilities;
 pub use copy::Copier;
 pub use holder::{Holder, held_by_other};
 pub use ledger::{Beside, Keeping, Kept};
@@ -81,6 +87,10 @@ pub trait Engine: Send + Sync {
     fn id(&self) -> &'static str;
     /// The URL schemes that are its own.
     fn schemes(&self) -> &'static [&'static str];
+    /// What it can do.
+    fn abilities(&self) -> Abilities {
+        Abilities::ALL
+    }
     /// Connects. Refuses servers that are too old, and says why a server cannot be reached.
     async fn open(&self, target: &Target) -> Result<Box<dyn Session>>;
 
@@ -93,7 +103,8 @@ pub trait Engine: Send + Sync {
     }
 }
 
-/// Every engine that was compiled in.
+/// Every engine that a URL can choose. [`mysql`] passes the contract, and is not among them before the command line has
+/// been tested with it.
 pub static ENGINES: &[&dyn Engine] = &[
     #[cfg(feature = "postgres")]
     &postgres::Postgres,
@@ -262,6 +273,11 @@ pub struct Missing {
 /// died keeps the lock until it ends.
 #[async_trait]
 pub trait Session: Send {
+    /// The id of the dialect that its server speaks, as in `cofferdam_dialects::DIALECTS`.
+    fn dialect(&self) -> &'static str {
+        "postgresql"
+    }
+
     /// Facts of the server and of these tables. Reads only; every query is bounded.
     async fn facts(&mut self, of: &[Name]) -> Result<Facts>;
 

@@ -104,7 +104,7 @@ async fn facts(session: &mut dyn Session, names: &[Name], policy: &Policy) -> Re
     let mut waited = false;
     while let Some(holder) = session.holder().await? {
         if began.elapsed() >= policy.lock_wait {
-            return Err(held_by_other(Some(&holder)).into());
+            return Err(held_by_other(Some(&holder), session.dialect()).into());
         }
         waited = true;
         tokio::time::sleep(Duration::from_millis(150)).await;

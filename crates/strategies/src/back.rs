@@ -101,6 +101,7 @@ fn opposite(probe: &Probe) -> Probe {
     match probe.clone() {
         Probe::IndexValid { index } => Probe::IndexAbsent { index },
         Probe::IndexAbsent { index } => Probe::IndexValid { index },
+        Probe::IndexOf { table, index, there } => Probe::IndexOf { table, index, there: !there },
         Probe::ColumnThere { table, column, .. } => Probe::ColumnAbsent { table, column },
         Probe::ColumnAbsent { table, column } => Probe::ColumnThere { table, column, ty: None },
         Probe::ColumnNotNull { table, column, not_null } => {

@@ -11,6 +11,7 @@ use cofferdam_dialects::Parsed;
 pub mod back;
 mod clauses;
 mod direct;
+mod mysql;
 pub mod park;
 mod parts;
 pub mod shadow_table;
@@ -78,6 +79,14 @@ pub static STRATEGIES: &[&Strategy] = &[&shadow_table::STRATEGY, &direct::STRATE
 
 /// Plans with the strategy of this id, or, for `auto`, with the first that fits.
 pub fn plan(strategy: &str, subject: &Subject<'_>) -> Result<Plan, Box<Refusal>> {
+    if let Some(flavour) = cofferdam_dialects::mysql::Flavour::of(subject.parsed.engine) {
+        return match strategy {
+            "auto" | "direct" => mysql::plan(subject, flavour),
+            other => Err(Box::new(
+                mysql::not_here(flavour, &format!("strategy {other}")).help("--strategy direct"),
+            )),
+        };
+    }
     let chosen = STRATEGIES.iter().find(|s| s.id == strategy || (strategy == "auto" && (s.fits)(subject)));
     match chosen {
         Some(strategy) => (strategy.plan)(subject),

@@ -55,6 +55,10 @@ pub const TAKES_CARE_OF: &[&str] = &[
 /// The change that must be looked at before it can be planned: the only statement is an ALTER TABLE of a table that
 /// is there, and the strategy asked for may make it online.
 pub fn to_examine(strategy: &str, subject: &Subject<'_>) -> Option<Online> {
+    // Of the two servers that are not PostgreSQL no table is copied.
+    if cofferdam_dialects::mysql::Flavour::of(subject.parsed.engine).is_some() {
+        return None;
+    }
     let (change, online) = only_alteration(subject)?;
     match strategy {
         "shadow-table" => Some(online),

@@ -29,14 +29,14 @@ pub(super) static CASES: &[Case] = &[
 
 async fn together(harness: &dyn Harness) -> Outcome {
     let bench = Bench::new(harness).await?;
-    let mut session = bench.claimed("contract").await?;
     let words = bench.words();
-    let run = run_of("1", &[words.create_table, words.insert_three]);
+    let (mut session, statements) = bench.making_table(&[words.insert_three, words.double_row]).await?;
+    let run = run_of("1", &statements);
     session.commit(&whole(&run)?).await?;
     // By another session: what is committed is there for all.
     drop(session);
     let mut session = bench.session("contract two").await?;
-    equal("rows", bench.count(session.as_mut()).await?, 3)?;
+    equal("rows", bench.count(session.as_mut()).await?, 4)?;
 
     let runs = session.runs(Runs::One(run.id)).await?;
     let stored = runs.first().ok_or_else(|| Broken("the run is not there".into()))?;
@@ -64,11 +64,8 @@ async fn together(harness: &dyn Harness) -> Outcome {
             _ => None,
         })
         .collect();
-    equal(
-        "steps",
-        spoken,
-        ["began 1", "ended 1 performed", "began 2", "ended 2 performed"].map(String::from).into(),
-    )?;
+    let said = |n| [format!("began {n}"), format!("ended {n} performed")];
+    equal("steps", spoken, (1..=statements.len()).flat_map(said).collect())?;
     for entry in &entries {
         equal("epoch of a row", entry.epoch, stored.epoch)?;
         holds(&format!("{} names {WHO}", entry.who), entry.who.contains(WHO))?;
@@ -87,10 +84,14 @@ async fn together(harness: &dyn Harness) -> Outcome {
     holds("the row was written today", row.at != expected.at && row.at.parse::<jiff::Timestamp>().is_ok())
 }
 
-/// No table of the dictionary, no run, no journal and no history.
+/// No table of the dictionary, or no row in it, no run, no journal and no history.
 async fn nothing_there(bench: &Bench<'_>, session: &mut dyn Session) -> Outcome {
-    let facts = session.facts(std::slice::from_ref(&bench.words().table)).await?;
-    equal("the table is there", facts.table(&bench.words().table).map(|t| t.exists), Some(false))?;
+    if bench.can().transactional_ddl {
+        let facts = session.facts(std::slice::from_ref(&bench.words().table)).await?;
+        equal("the table is there", facts.table(&bench.words().table).map(|t| t.exists), Some(false))?;
+    } else {
+        equal("rows", bench.count(session).await?, 0)?;
+    }
     equal("runs", session.runs(Runs::Last(9)).await?, vec![])?;
     equal("journal", session.journal(None).await?, vec![])?;
     equal("history", session.history().await?, vec![])
@@ -98,9 +99,9 @@ async fn nothing_there(bench: &Bench<'_>, session: &mut dyn Session) -> Outcome 
 
 async fn nothing_left(harness: &dyn Harness) -> Outcome {
     let bench = Bench::new(harness).await?;
-    let mut session = bench.claimed("contract").await?;
     let words = bench.words();
-    let run = run_of("1", &[words.create_table, words.failing.0]);
+    let (mut session, statements) = bench.making_table(&[words.insert_three, words.failing.0]).await?;
+    let run = run_of("1", &statements);
     let refusal = refused("the batch", session.commit(&whole(&run)?).await, Code::StatementFailed)?;
     let text = format!("{refusal} {}", refusal.notes.join(" "));
     holds(&format!("{text:?} has the server's words {:?}", words.failing.1), text.contains(words.failing.1))?;
@@ -109,22 +110,31 @@ async fn nothing_left(harness: &dyn Harness) -> Outcome {
     equal("line", place.at.line, 3)?;
     nothing_there(&bench, session.as_mut()).await?;
     // The session is fit for the next batch.
-    let run = run_of("1", &[words.create_table]);
+    let run = run_of("1", &statements[..statements.len() - 1]);
     session.commit(&whole(&run)?).await?;
-    equal("history", session.history().await?.len(), 1)
+    equal("history", session.history().await?.len(), 1)?;
+    if bench.can().transactional_ddl {
+        return Ok(());
+    }
+    // What would end the transaction is refused before anything of the batch is done.
+    let run = run_of("2", &[words.insert_three, words.add_column]);
+    refused("a change of the schema", session.commit(&whole(&run)?).await, Code::TransactionInFile)?;
+    equal("rows", bench.count(session.as_mut()).await?, 3)?;
+    equal("runs", session.runs(Runs::Last(9)).await?.len(), 1)
 }
 
 async fn failing_check(harness: &dyn Harness) -> Outcome {
     let bench = Bench::new(harness).await?;
-    let mut session = bench.claimed("contract").await?;
     let words = bench.words();
+    let (mut session, making) = bench.making_table(&[]).await?;
     let acts = |queries: &[&str]| {
-        vec![
-            Act::sql(words.create_table),
+        let mut acts: Vec<Act> = making.iter().map(|sql| Act::sql(*sql)).collect();
+        acts.extend([
             Act::Check { queries: vec![words.select.into()] },
             Act::sql(words.insert_three),
             Act::Check { queries: queries.iter().map(|q| (*q).to_owned()).collect() },
-        ]
+        ]);
+        acts
     };
     let run = run_of_acts("1", acts(&[words.select]));
     let refusal = refused("the batch", session.commit(&whole(&run)?).await, Code::CheckFailed)?;
@@ -139,11 +149,11 @@ async fn failing_check(harness: &dyn Harness) -> Outcome {
 async fn chain(harness: &dyn Harness) -> Outcome {
     let bench = Bench::new(harness).await?;
     let words = bench.words();
-    let mut session = bench.claimed("contract").await?;
-    session.commit(&whole(&run_of("1", &[words.create_table]))?).await?;
-    let failing = run_of("2", &[words.add_column, words.failing.0]);
+    let (mut session, making) = bench.making_table(&[words.insert_three]).await?;
+    session.commit(&whole(&run_of("1", &making))?).await?;
+    let failing = run_of("2", &[words.double_row, words.failing.0]);
     refused("the second run", session.commit(&whole(&failing)?).await, Code::StatementFailed)?;
-    session.commit(&whole(&run_of("2", &[words.add_column]))?).await?;
+    session.commit(&whole(&run_of("2", &[words.double_row]))?).await?;
     session.release().await?;
     drop(session);
     let mut session = bench.session("contract two").await?;
@@ -159,7 +169,8 @@ async fn chain(harness: &dyn Harness) -> Outcome {
 
 async fn ticks(harness: &dyn Harness) -> Outcome {
     let bench = Bench::new(harness).await?;
-    let mut session = bench.claimed("contract").await?;
+    let words = bench.words();
+    let mut session = bench.with_table().await?;
     let heard: Arc<Mutex<Vec<String>>> = Arc::default();
     let ears = heard.clone();
     session.listen(
@@ -173,8 +184,7 @@ async fn ticks(harness: &dyn Harness) -> Outcome {
         }),
         Arc::new(|| false.into()),
     );
-    let words = bench.words();
-    session.commit(&whole(&run_of("1", &[words.create_table, words.insert_three]))?).await?;
+    session.commit(&whole(&run_of("1", &[words.insert_three, words.double_row]))?).await?;
     let heard = heard.lock().unwrap_or_else(PoisonError::into_inner).clone();
     equal("ticks", heard, ["began 1", "ended 1", "began 2", "ended 2"].map(String::from).into())
 }
@@ -182,8 +192,8 @@ async fn ticks(harness: &dyn Harness) -> Outcome {
 async fn commit_inside(harness: &dyn Harness) -> Outcome {
     let bench = Bench::new(harness).await?;
     let words = bench.words();
-    let mut session = bench.claimed("contract").await?;
-    let run = run_of("1", &[words.create_table, words.end_transaction, words.insert_three]);
+    let mut session = bench.with_table().await?;
+    let run = run_of("1", &[words.insert_three, words.end_transaction, words.insert_three]);
     refused("the batch", session.commit(&whole(&run)?).await, Code::TransactionInFile)?;
     equal("runs", session.runs(Runs::Last(9)).await?, vec![])?;
     equal("journal", session.journal(None).await?, vec![])?;
@@ -198,11 +208,12 @@ async fn held_table(harness: &dyn Harness) -> Outcome {
     let words = bench.words();
     let mut session = bench.with_table().await?;
     let held = harness.hold_table(&bench.target).await?;
-    let run = run_of("1", &[words.add_column]);
+    let word = if bench.can().transactional_ddl { words.add_column } else { words.insert_three };
+    let run = run_of("1", &[word]);
     let limits = Limits { lock_timeout_ms: 100, ..Limits::default() };
     let result = session.commit(&Batch { limits, ..whole(&run)? }).await;
     let Err(Fault::Again { why, .. }) = result else {
-        return Err(Broken(format!("adding a column to a held table: {result:?}")));
+        return Err(Broken(format!("a change of a held table: {result:?}")));
     };
     equal("code", why.code, Code::LockNotObtained)?;
     equal("runs", session.runs(Runs::Last(9)).await?, vec![])?;

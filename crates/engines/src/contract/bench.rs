@@ -11,7 +11,7 @@ use cofferdam_core::plan::{Act, Intent, Plan, Probe, Seen, Step, Undo, Unit};
 use cofferdam_core::{Checksum, Code, Fault, Limits, Phase, Refusal, Span};
 
 use super::{Broken, Dictionary, Harness, Outcome};
-use crate::{Batch, Line, Record, Run, Session, Target};
+use crate::{Abilities, Batch, Line, Record, Run, Session, Target};
 
 /// Who acts in the contract, for the journal.
 pub(super) const WHO: &str = "tester@contract";
@@ -53,6 +53,28 @@ impl<'h> Bench<'h> {
         let mut session = self.claimed("contract").await?;
         loose(session.as_mut(), self.words().create_table).await?;
         Ok(session)
+    }
+
+    /// What its engine can do.
+    pub(super) fn can(&self) -> Abilities {
+        self.harness.engine().abilities()
+    }
+
+    /// A session that holds the run lock, and statements of which the first makes the table: in the same batch as the
+    /// others where a transaction takes it back, else it was made before.
+    pub(super) async fn making_table<'w>(
+        &self,
+        statements: &[&'w str],
+    ) -> Result<(Box<dyn Session>, Vec<&'w str>), Broken>
+    where
+        'h: 'w,
+    {
+        if !self.can().transactional_ddl {
+            return Ok((self.with_table().await?, statements.to_vec()));
+        }
+        let mut all = vec![self.words().create_table];
+        all.extend(statements);
+        Ok((self.claimed("contract").await?, all))
     }
 
     /// How many rows the table has.
@@ -200,6 +222,11 @@ pub(super) fn seen(what: &str, found: &Seen, expected: &str) -> Outcome {
         Seen::Unclear(_) => "unclear",
     };
     equal(what, word, expected)
+}
+
+/// The engine has no such thing, and says so.
+pub(super) fn lacks<T>(what: &str, result: Result<T, Fault>) -> Outcome {
+    refused(what, result, Code::NotForThisEngine).map(drop)
 }
 
 /// It was refused for good with this code.

@@ -6,7 +6,7 @@ use futures::{StreamExt, TryStreamExt};
 use cofferdam_core::backup::Sum;
 use cofferdam_core::{Code, Name};
 
-use super::bench::{Bench, equal, loose, refused};
+use super::bench::{Bench, equal, lacks, loose, refused};
 use super::{Broken, Case, Harness, Outcome};
 use crate::copy::{Existing, Reach, Rows, Wanted};
 
@@ -28,6 +28,9 @@ async fn there_and_back(harness: &dyn Harness) -> Outcome {
     let words = bench.words();
     let mut session = bench.with_table().await?;
     loose(session.as_mut(), words.insert_three).await?;
+    if !bench.can().copies {
+        return lacks("copying", session.copier("contract").await.map(drop));
+    }
     let mut copier = session.copier("contract").await?;
     copier.begin().await?;
     let shapes = copier.shapes(&wanted(&words.table)).await?;
@@ -60,6 +63,9 @@ async fn there_and_back(harness: &dyn Harness) -> Outcome {
 
 async fn no_table(harness: &dyn Harness) -> Outcome {
     let bench = Bench::new(harness).await?;
+    if !bench.can().copies {
+        return Ok(());
+    }
     let mut session = bench.session("contract").await?;
     let mut copier = session.copier("contract").await?;
     copier.begin().await?;

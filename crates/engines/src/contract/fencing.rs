@@ -47,8 +47,8 @@ async fn two_claims(bench: &Bench<'_>) -> Result<(Box<dyn Session>, Box<dyn Sess
 
 async fn adopted(harness: &dyn Harness) -> Outcome {
     let bench = Bench::new(harness).await?;
-    let mut first = bench.claimed("contract").await?;
-    let mut run = unfinished(&[bench.words().create_table]);
+    let mut first = bench.with_table().await?;
+    let mut run = unfinished(&[bench.words().insert_three]);
     first.commit(&opening(&run)?).await?;
     let before = epoch_of(first.as_mut(), &run).await?;
     drop(first);
@@ -71,8 +71,8 @@ async fn adopted(harness: &dyn Harness) -> Outcome {
 
 async fn not_adopted(harness: &dyn Harness) -> Outcome {
     let bench = Bench::new(harness).await?;
-    let mut first = bench.claimed("contract").await?;
-    let run = unfinished(&[bench.words().create_table]);
+    let mut first = bench.with_table().await?;
+    let run = unfinished(&[bench.words().insert_three]);
     first.commit(&opening(&run)?).await?;
     first.release().await?;
     let mut second = bench.claimed("contract two").await?;
@@ -134,8 +134,8 @@ async fn stale_amending(harness: &dyn Harness) -> Outcome {
 
 async fn opened_once(harness: &dyn Harness) -> Outcome {
     let bench = Bench::new(harness).await?;
-    let mut session = bench.claimed("contract").await?;
-    let run = unfinished(&[bench.words().create_table]);
+    let mut session = bench.with_table().await?;
+    let run = unfinished(&[bench.words().insert_three]);
     refused("a run that was never opened", session.commit(&rest(&run)?).await, Code::Fenced)?;
     session.commit(&opening(&run)?).await?;
     refused("opening it again", session.commit(&opening(&run)?).await, Code::Fenced)?;

@@ -7,7 +7,7 @@ use cofferdam_core::plan::Probe;
 use cofferdam_core::{Code, Fault, Name};
 use cofferdam_schema::{Kind, State, compare};
 
-use super::bench::{Bench, equal, holds, loose, refused, seen};
+use super::bench::{Bench, equal, holds, lacks, loose, refused, seen};
 use super::{Broken, Case, Harness, Outcome};
 
 pub(super) static CASES: &[Case] = &[
@@ -37,7 +37,7 @@ async fn facts(harness: &dyn Harness) -> Outcome {
     let mut session = bench.with_table().await?;
     loose(session.as_mut(), words.insert_three).await?;
     let facts = session.facts(&[words.table.clone(), missing.clone()]).await?;
-    equal("engine", facts.server.engine.as_str(), harness.engine().id())?;
+    equal("engine", facts.server.engine.as_str(), harness.server())?;
     holds("the server has a version", facts.server.version > 0 && !facts.server.version_text.is_empty())?;
     holds("the database has a name", !facts.server.database.is_empty())?;
     holds("the server takes writes", !facts.server.read_only)?;
@@ -74,6 +74,9 @@ async fn inspect(harness: &dyn Harness) -> Outcome {
     let bench = Bench::new(harness).await?;
     let words = bench.words();
     let mut session = bench.with_table().await?;
+    if !bench.can().inspects {
+        return lacks("inspecting", session.inspect().await);
+    }
     let before = session.inspect().await?;
     equal("nothing has changed", compare(&before, &session.inspect().await?), Vec::new())?;
     holds("the server has a version", before.version > 0)?;

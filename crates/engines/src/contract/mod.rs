@@ -33,6 +33,11 @@ pub trait Harness: Send + Sync {
     /// The engine.
     fn engine(&self) -> &dyn Engine;
 
+    /// What the facts call its server, where that is not the engine's id.
+    fn server(&self) -> &str {
+        self.engine().id()
+    }
+
     /// Its words.
     fn words(&self) -> &Dictionary;
 

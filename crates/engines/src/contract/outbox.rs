@@ -24,8 +24,8 @@ async fn after(harness: &dyn Harness) -> Outcome {
     equal("rows of nothing", looking.journal_after(0, 9).await?.len(), 0)?;
     equal("nothing to tell", looking.take_mark("slack", BEFORE).await?, None)?;
     equal("no marks", looking.marks().await?, vec![])?;
-    let mut session = bench.claimed("contract").await?;
-    session.commit(&whole(&run_of("1", &[words.create_table]))?).await?;
+    let mut session = bench.with_table().await?;
+    session.commit(&whole(&run_of("1", &[words.insert_three]))?).await?;
     session.commit(&opening(&Run { phase: Phase::Expanding, ..run_of("2", &[words.insert_three]) })?).await?;
     let all = session.journal(None).await?;
     let last = all.last().ok_or_else(|| Broken("the journal is empty".into()))?;
@@ -38,8 +38,8 @@ async fn after(harness: &dyn Harness) -> Outcome {
 async fn begins(harness: &dyn Harness) -> Outcome {
     let bench = Bench::new(harness).await?;
     let words = bench.words();
-    let mut session = bench.claimed("contract").await?;
-    session.commit(&whole(&run_of("1", &[words.create_table]))?).await?;
+    let mut session = bench.with_table().await?;
+    session.commit(&whole(&run_of("1", &[words.insert_three]))?).await?;
     let head = session.journal_head().await?.map_or(0, |(seq, _)| seq);
     let mut looking = bench.session("contract tells").await?;
     let mark = taken(&mut *looking, "new", "2999-01-01T00:00:00Z").await?;
@@ -53,8 +53,8 @@ async fn begins(harness: &dyn Harness) -> Outcome {
 async fn moves(harness: &dyn Harness) -> Outcome {
     let bench = Bench::new(harness).await?;
     let words = bench.words();
-    let mut session = bench.claimed("contract").await?;
-    session.commit(&whole(&run_of("1", &[words.create_table]))?).await?;
+    let mut session = bench.with_table().await?;
+    session.commit(&whole(&run_of("1", &[words.insert_three]))?).await?;
     let mut looking = bench.session("contract tells").await?;
     taken(&mut *looking, "slack", BEFORE).await?;
     looking.set_mark("slack", &Sent::Failed("it is \u{1f4a4} \"down\"".into())).await?;
@@ -72,8 +72,8 @@ async fn moves(harness: &dyn Harness) -> Outcome {
 async fn alone(harness: &dyn Harness) -> Outcome {
     let bench = Bench::new(harness).await?;
     let words = bench.words();
-    let mut session = bench.claimed("contract").await?;
-    session.commit(&whole(&run_of("1", &[words.create_table]))?).await?;
+    let mut session = bench.with_table().await?;
+    session.commit(&whole(&run_of("1", &[words.insert_three]))?).await?;
     let mut one = bench.session("contract one").await?;
     let mut two = bench.session("contract two").await?;
     taken(&mut *one, "slack", BEFORE).await?;

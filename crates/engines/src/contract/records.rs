@@ -23,10 +23,10 @@ pub(super) static CASES: &[Case] = &[
 async fn runs(harness: &dyn Harness) -> Outcome {
     let bench = Bench::new(harness).await?;
     let words = bench.words();
-    let mut session = bench.claimed("contract").await?;
-    let first = run_of("1", &[words.create_table]);
+    let mut session = bench.with_table().await?;
+    let first = run_of("1", &[words.insert_three]);
     session.commit(&whole(&first)?).await?;
-    let second = run_of("2", &[words.add_column]);
+    let second = run_of("2", &[words.double_row]);
     session.commit(&whole(&second)?).await?;
     let third = Run { phase: Phase::Expanding, ..run_of("3", &[words.insert_three]) };
     session.commit(&opening(&third)?).await?;
@@ -54,11 +54,11 @@ async fn runs(harness: &dyn Harness) -> Outcome {
 async fn undone(harness: &dyn Harness) -> Outcome {
     let bench = Bench::new(harness).await?;
     let words = bench.words();
-    let mut session = bench.claimed("contract").await?;
-    session.commit(&whole(&run_of("1", &[words.create_table]))?).await?;
-    session.commit(&whole(&run_of("2", &[words.add_column]))?).await?;
-    session.commit(&whole(&undo_of(2, words.drop_column))?).await?;
-    session.commit(&whole(&run_of("2", &[words.add_column]))?).await?;
+    let mut session = bench.with_table().await?;
+    session.commit(&whole(&run_of("1", &[words.insert_three]))?).await?;
+    session.commit(&whole(&run_of("2", &[words.double_row]))?).await?;
+    session.commit(&whole(&undo_of(2, words.single_row))?).await?;
+    session.commit(&whole(&run_of("2", &[words.double_row]))?).await?;
     let history = session.history().await?;
     let rows: Vec<_> = history.iter().map(|r| (r.rank, r.key.as_str(), r.in_force())).collect();
     equal("history", rows, vec![(1, "1", true), (2, "2", false), (3, "2", true)])?;
@@ -69,23 +69,23 @@ async fn undone(harness: &dyn Harness) -> Outcome {
 async fn undone_once(harness: &dyn Harness) -> Outcome {
     let bench = Bench::new(harness).await?;
     let words = bench.words();
-    let mut session = bench.claimed("contract").await?;
-    session.commit(&whole(&run_of("1", &[words.create_table]))?).await?;
-    session.commit(&whole(&undo_of(1, words.insert_three))?).await?;
-    refused("again", session.commit(&whole(&undo_of(1, words.insert_three))?).await, Code::Fenced)?;
-    equal("rows", bench.count(session.as_mut()).await?, 3)
+    let mut session = bench.with_table().await?;
+    session.commit(&whole(&run_of("1", &[words.insert_three]))?).await?;
+    session.commit(&whole(&undo_of(1, words.double_row))?).await?;
+    refused("again", session.commit(&whole(&undo_of(1, words.double_row))?).await, Code::Fenced)?;
+    equal("rows", bench.count(session.as_mut()).await?, 4)
 }
 
 async fn baseline(harness: &dyn Harness) -> Outcome {
     let bench = Bench::new(harness).await?;
-    let mut session = bench.claimed("contract").await?;
+    let mut session = bench.with_table().await?;
     let row = cofferdam_core::history::Applied {
         kind: cofferdam_core::history::AppliedKind::Baseline,
         checksum: None,
         ..applied("7")
     };
     session.amend_history(&row, "baseline at 7").await?;
-    session.commit(&whole(&run_of("8", &[bench.words().create_table]))?).await?;
+    session.commit(&whole(&run_of("8", &[bench.words().insert_three]))?).await?;
     let history = session.history().await?;
     let rows: Vec<_> = history.iter().map(|r| (r.rank, r.key.as_str(), r.kind)).collect();
     use cofferdam_core::history::AppliedKind::{Baseline, Versioned};
@@ -99,8 +99,8 @@ async fn baseline(harness: &dyn Harness) -> Outcome {
 
 async fn repaired(harness: &dyn Harness) -> Outcome {
     let bench = Bench::new(harness).await?;
-    let mut session = bench.claimed("contract").await?;
-    session.commit(&whole(&run_of("1", &[bench.words().create_table]))?).await?;
+    let mut session = bench.with_table().await?;
+    session.commit(&whole(&run_of("1", &[bench.words().insert_three]))?).await?;
     let mut row = session.history().await?.first().cloned().ok_or_else(|| Broken("no row".into()))?;
     let before = row.clone();
     row.checksum = Some(Checksum::Sha256("ab".into()));
@@ -152,7 +152,7 @@ async fn kept(harness: &dyn Harness) -> Outcome {
 
 async fn word(harness: &dyn Harness) -> Outcome {
     let bench = Bench::new(harness).await?;
-    let mut session = bench.claimed("contract").await?;
+    let mut session = bench.with_table().await?;
     let approval = Approval {
         decision: Decision::Approve,
         digest: "sha256:ab".into(),
@@ -165,7 +165,7 @@ async fn word(harness: &dyn Harness) -> Outcome {
     };
     let what = What::Approved { approval: Box::new(approval) };
     session.append(what.clone()).await?;
-    session.commit(&whole(&run_of("1", &[bench.words().create_table]))?).await?;
+    session.commit(&whole(&run_of("1", &[bench.words().insert_three]))?).await?;
     session.append(what.clone()).await?;
     let of_no_run = session.journal(Some(uuid::Uuid::nil())).await?;
     equal("the words", of_no_run.iter().map(|e| &e.what).collect::<Vec<_>>(), vec![&what, &what])?;

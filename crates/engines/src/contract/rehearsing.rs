@@ -7,7 +7,7 @@ use cofferdam_core::Code;
 use cofferdam_core::plan::Act;
 use cofferdam_schema::compare;
 
-use super::bench::{Bench, equal, holds, loose, refused, run_of, step, whole};
+use super::bench::{Bench, equal, holds, lacks, loose, refused, run_of, step, whole};
 use super::{Case, Harness, Outcome};
 use crate::{Stopping, Tick, Trial};
 
@@ -21,6 +21,9 @@ async fn observed(harness: &dyn Harness) -> Outcome {
     let bench = Bench::new(harness).await?;
     let words = bench.words();
     let mut session = bench.with_table().await?;
+    if !bench.can().rehearses {
+        return lacks("observing", session.observe().await);
+    }
     let told = Arc::new(Mutex::new(Vec::new()));
     let telling = Arc::clone(&told);
     session.listen(
@@ -46,6 +49,10 @@ async fn tried(harness: &dyn Harness) -> Outcome {
     let bench = Bench::new(harness).await?;
     let words = bench.words();
     let mut session = bench.with_table().await?;
+    if !bench.can().rehearses {
+        let nothing = Trial { rounds: vec![], statement: Duration::ZERO, lock: Duration::ZERO };
+        return lacks("trying out", session.try_out(&nothing).await);
+    }
     let before = session.inspect().await?;
     let there = step("1", Act::sql(words.add_column));
     let back = step("undo 1", Act::sql(words.drop_column));
@@ -67,6 +74,10 @@ async fn failed(harness: &dyn Harness) -> Outcome {
     let bench = Bench::new(harness).await?;
     let words = bench.words();
     let mut session = bench.with_table().await?;
+    if !bench.can().rehearses {
+        let nothing = Trial { rounds: vec![], statement: Duration::ZERO, lock: Duration::ZERO };
+        return lacks("trying out", session.try_out(&nothing).await);
+    }
     let before = session.inspect().await?;
     let there = step("1", Act::sql(words.add_column));
     let wrong = step("2", Act::sql(words.failing.0));

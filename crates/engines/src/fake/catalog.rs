@@ -49,6 +49,7 @@ pub(super) fn probe(content: &Content, asked: &Probe) -> Seen {
         Probe::EnumValueThere { .. }
         | Probe::DatabaseThere { .. }
         | Probe::PartitionOf { .. }
+        | Probe::IndexOf { .. }
         | Probe::OnlineDone { .. }
         | Probe::Nothing => Seen::Unclear(Question {
             what: "whether the statement took effect".into(),

@@ -46,7 +46,7 @@ pub(super) async fn claim(session: &mut PostgresSession, wait: Duration) -> Resu
     while !try_lock(&session.client, RUN_LOCK).await? {
         let holder = holder(&session.client, RUN_LOCK).await?;
         if began.elapsed() >= wait {
-            return Err(held_by_other(holder.as_ref()).into());
+            return Err(held_by_other(holder.as_ref(), "postgresql").into());
         }
         if let Some(holder) = holder {
             (session.ticker)(Tick::LockedBy(holder));

@@ -10,13 +10,13 @@ use tokio_postgres::error::{DbError, ErrorPosition, Severity};
 use cofferdam_core::{Code, Fault, Refusal};
 
 use super::tls;
+use crate::visible::shortened;
+pub use crate::visible::visible;
 
 /// After a deadlock or a lock that was not obtained.
 const SOON: Duration = Duration::from_millis(100);
 /// After a server that takes no connections now.
 const LATER: Duration = Duration::from_secs(1);
-/// The longest text of a server that is shown: more is not read by anybody, and a hostile server can send a lot.
-const LONGEST: usize = 2_000;
 /// The most lines of a DETAIL that are shown.
 const MOST_LINES: usize = 20;
 
@@ -42,39 +42,6 @@ pub fn position(e: &Error) -> Option<usize> {
         ErrorPosition::Original(position) => usize::try_from(*position).ok(),
         // In a query of a function's: not in our text.
         ErrorPosition::Internal { .. } => None,
-    }
-}
-
-/// A text from outside on one line, with control characters and what changes the direction of writing made visible:
-/// a server must not be able to move the cursor, colour the screen or write lines of its own.
-pub fn visible(text: &str) -> String {
-    let mut out = String::new();
-    for (shown, c) in text.trim_end().chars().enumerate() {
-        if shown == LONGEST {
-            out.push_str(" ...");
-            break;
-        }
-        match c {
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push(' '),
-            c if c.is_control() || is_format(c) => out.extend(c.escape_unicode()),
-            c => out.push(c),
-        }
-    }
-    out
-}
-
-/// Invisible characters that move, join or turn round others.
-fn is_format(c: char) -> bool {
-    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
-}
-
-fn shortened(doing: &str) -> String {
-    let line = visible(&doing.split_whitespace().collect::<Vec<_>>().join(" "));
-    match line.char_indices().nth(80) {
-        Some((cut, _)) => format!("{} ...", &line[..cut]),
-        None => line,
     }
 }
 

@@ -19,12 +19,11 @@ mod dsn;
 mod env;
 mod known;
 mod mask;
-mod secret;
 mod settings;
 
+pub use crate::secret::Secret;
 pub use env::{Env, RealEnv};
 pub use mask::masked;
-pub use secret::Secret;
 
 use certificates::Certificates;
 use known::KNOWN;

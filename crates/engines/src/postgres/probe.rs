@@ -75,6 +75,12 @@ pub(super) async fn probe(client: &Client, asked: &Probe) -> Result<Seen> {
             ask(client, sql, &[(&parent, Type::TEXT), (&partition, Type::TEXT), (attached, Type::BOOL)])
                 .await?
         }
+        Probe::IndexOf { table, index, there } => {
+            let sql = "SELECT EXISTS (SELECT FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
+                       WHERE i.indrelid = pg_catalog.to_regclass($1) AND c.relname = $2 AND i.indisvalid) = $3";
+            let table = table.to_sql()?;
+            ask(client, sql, &[(&table, Type::TEXT), (index, Type::TEXT), (there, Type::BOOL)]).await?
+        }
         Probe::OnlineDone { change, part } => super::online::probe(client, change, *part).await?,
         Probe::Session | Probe::Repeatable => Seen::NotDone,
         Probe::Nothing => Seen::Unclear(Question {

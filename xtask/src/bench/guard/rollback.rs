@@ -25,12 +25,14 @@ const AFTER: f64 = 0.25;
 /// A check that holds for as long as this table is empty.
 const PLANTED: &str = "SELECT n FROM planted";
 
+/// Changes the table, lets it be written to for so many seconds, and takes it back. Returns when that was asked for, and
+/// when it was done.
+type Go = fn(&Ground<'_>, u64) -> Result<(f64, f64), String>;
+
 /// One way back.
 struct Way {
     name: &'static str,
-    /// Changes the table, lets it be written to, and takes it back. Returns when that was asked for, and when it was
-    /// done.
-    go: fn(&Ground<'_>, u64) -> Result<(f64, f64), String>,
+    go: Go,
     /// It may take so many seconds.
     goal: f64,
 }

@@ -1,0 +1,93 @@
+//! MySQL 8.0 and later and MariaDB 10.6 and later, on mysql_async with rustls.
+//!
+//! DDL of these servers commits by itself, so a batch holds statements that change rows and nothing else (ADR 24).
+
+use async_trait::async_trait;
+
+use cofferdam_core::fault::Result;
+use cofferdam_core::{Code, Fault, Refusal};
+
+use crate::{Abilities, Engine, Session, Target};
+
+mod claim;
+mod commit;
+mod connect;
+mod errors;
+mod facts;
+mod link;
+mod names;
+pub mod options;
+mod outbox;
+mod perform;
+mod probe;
+mod reading;
+mod recall;
+mod record;
+mod session;
+mod tables;
+mod tls;
+mod touch;
+mod watch;
+
+/// The engine.
+#[derive(Debug, Clone, Copy)]
+pub struct MySql;
+
+#[async_trait]
+impl Engine for MySql {
+    fn id(&self) -> &'static str {
+        "mysql"
+    }
+
+    fn schemes(&self) -> &'static [&'static str] {
+        &["mysql", "mariadb"]
+    }
+
+    fn abilities(&self) -> Abilities {
+        Abilities::NONE
+    }
+
+    async fn open(&self, target: &Target) -> Result<Box<dyn Session>> {
+        Ok(Box::new(session::MySqlSession::open(target).await?))
+    }
+}
+
+/// Which of the two servers it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Flavour {
+    MySql,
+    MariaDb,
+}
+
+impl Flavour {
+    /// The id of the dialect that is spoken there.
+    pub(super) fn id(self) -> &'static str {
+        match self {
+            Flavour::MySql => "mysql",
+            Flavour::MariaDb => "mariadb",
+        }
+    }
+
+    /// As people write it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Flavour::MySql => "MySQL",
+            Flavour::MariaDb => "MariaDB",
+        }
+    }
+
+    /// The oldest version that is supported, as the server counts.
+    fn oldest(self) -> u32 {
+        match self {
+            Flavour::MySql => 80_000,
+            Flavour::MariaDb => 100_600,
+        }
+    }
+}
+
+/// What this engine has not.
+fn not_here(flavour: Flavour, what: &str) -> Fault {
+    Refusal::new(Code::NotForThisEngine, format!("{} has no {what} here", flavour.name()))
+        .cause("so far Cofferdam does this on PostgreSQL only")
+        .into()
+}
