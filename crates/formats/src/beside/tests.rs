@@ -241,7 +241,7 @@ fn a_baseline_that_a_file_made_is_missed_where_it_is_not_there() {
     let made =
         Applied { kind: AppliedKind::Baseline, checksum: Some(Checksum::FlywayCrc32(1)), ..row(1, "2") };
     let bundle = bundle("flyway", &["1", "2", "3"]);
-    let found = difference(&flyway::CODEC, &bundle, &[made.clone()], &history(&[]));
+    let found = difference(&flyway::CODEC, &bundle, std::slice::from_ref(&made), &history(&[]));
     assert_eq!(keys(&found.ours), ["2"]);
     let declared = Applied { checksum: None, ..made.clone() };
     assert!(difference(&flyway::CODEC, &bundle, &[declared], &history(&[])).is_none());
