@@ -50,8 +50,8 @@ struct Inner {
 impl<'f> Chunks<'f> {
     /// `width`: bytes of a row on average.
     pub(super) async fn resume(client: Client, flow: &'f Flow, width: f64) -> Result<Self> {
-        let all = read(&client, flow, "true").await?;
-        let last = all.last().cloned();
+        let last = format!("no = (SELECT max(no) FROM {})", flow.chunk);
+        let last = read(&client, flow, &last).await?.pop();
         let undone = read(&client, flow, "NOT copied").await?;
         let most = (BYTES / width.max(1.0)).clamp(ROWS.0, ROWS.1);
         let inner = Inner {
@@ -139,9 +139,10 @@ impl<'f> Chunks<'f> {
     }
 }
 
-/// How many chunks there are.
-pub(super) async fn count(client: &Client, flow: &Flow) -> Result<u64> {
-    let count = value(client, &format!("SELECT count(*) FROM {}", flow.chunk), "counting the chunks").await?;
+/// How many chunks there are that fulfil a condition.
+pub(super) async fn count(client: &Client, flow: &Flow, condition: &str) -> Result<u64> {
+    let query = format!("SELECT count(*) FROM {} WHERE {condition}", flow.chunk);
+    let count = value(client, &query, "counting the chunks").await?;
     Ok(count.and_then(|c| c.parse().ok()).unwrap_or(0))
 }
 
