@@ -92,6 +92,36 @@ fn directories_dumps_and_databases_are_compared_with_each_other() {
     bench.must(&["drift", "--against", &file, "--exit-code"]);
 }
 
+/// In a throw-away database everything is its superuser's, so that what a superuser or the real owner is given by a
+/// migration is the owner's own on one of the two sides.
+#[test]
+fn what_the_owner_of_the_other_side_is_given_is_no_difference() {
+    let bench = shop();
+    let role = format!("owner_{}", bench.database);
+    bench.query(&format!(
+        "CREATE ROLE {role}; ALTER TABLE users OWNER TO {role}; ALTER TABLE orders OWNER TO {role}"
+    ));
+    bench.file(
+        "V3__rights.sql",
+        &format!("GRANT SELECT ON users TO {role};\nGRANT UPDATE (note) ON orders TO postgres;"),
+    );
+    bench.must(&["apply"]);
+    let acl = "SELECT count(*) FROM pg_attribute WHERE attrelid = 'orders'::regclass AND attacl IS NOT NULL";
+    assert_eq!(bench.one(acl), "1", "it was given");
+    let (url, dir) = (bench.url.clone(), bench.dir().display().to_string());
+    bench.must(&["diff", &url, &dir, "--exit-code"]);
+    bench.must(&["diff", &dir, &url, "--exit-code"]);
+    bench.must(&["drift", "--exit-code"]);
+    let file = bench.folder.path().join("recorded.json").display().to_string();
+    bench.must(&["drift", "--record", &file]);
+    bench.must(&["drift", "--against", &file, "--exit-code"]);
+    // Of anybody else it is one.
+    bench.query(&format!("CREATE ROLE {role}_other; GRANT SELECT ON users TO {role}_other"));
+    let changed = bench.run(&["diff", &dir, &url, "--exit-code", "-o", "json"]);
+    assert_eq!(changed.code, 3, "{}", changed.stderr);
+    assert_eq!(objects(&changed.stdout, "differences"), [pair("changed", "table public.users")]);
+}
+
 #[test]
 fn statements_lead_from_one_directory_to_another_and_drops_are_held_back() {
     let bench = Bench::new("compared");

@@ -97,6 +97,40 @@ fn checksums_that_differ_are_shown_with_both_values() {
 }
 
 #[test]
+fn a_repeatable_migration_that_ran_here_alone_is_newer_than_the_tools_last() {
+    let bench = Bench::new("repeated");
+    let view = |text: &str| format!("CREATE OR REPLACE VIEW v AS SELECT {text};\n");
+    bench.file("V1__a.sql", "CREATE TABLE a (id int);\n").file("R__v.sql", &view("1 AS n"));
+    bench.must(&["apply", "--history", "both"]);
+    bench.file("R__v.sql", &view("1 AS n, 2 AS m"));
+    bench.must(&["apply", "--history", "own"]);
+    let asked = bench.run(&["import", "-o", "json"]);
+    assert_eq!(asked.code, 9, "{}", asked.stderr);
+    let shown = document(&asked.stdout);
+    assert_eq!(shown["missingThere"].as_array().map(Vec::len), Some(1), "{shown}");
+    assert_eq!(shown["missingHere"].as_array().map(Vec::len), Some(0), "{shown}");
+    bench.must(&["import", "--believe", "own"]);
+    // What ran here is in force, and nothing of it is pending again.
+    let runs = bench.one("SELECT count(*) FROM cofferdam.run");
+    bench.must(&["apply"]);
+    assert_eq!(bench.one("SELECT count(*) FROM cofferdam.run"), runs);
+    assert_eq!(own(&bench), ["1", "R:v", "R:v"]);
+    let same = "SELECT f.checksum::text = h.checksum FROM
+        (SELECT checksum FROM flyway_schema_history WHERE version IS NULL ORDER BY installed_rank DESC LIMIT 1) f,
+        (SELECT checksum FROM cofferdam.history WHERE key = 'R:v' ORDER BY rank DESC LIMIT 1) h";
+    assert_eq!(bench.one(same), "t");
+    // The tool runs the first text again: now its word is the newer one.
+    bench.query(
+        "INSERT INTO flyway_schema_history SELECT 9, version, description, type, script, checksum, installed_by, now(),
+         1, true FROM flyway_schema_history WHERE version IS NULL ORDER BY installed_rank LIMIT 1",
+    );
+    let shown = document(&bench.must(&["import", "-o", "json"]).stdout);
+    assert_eq!(shown["missingHere"].as_array().map(Vec::len), Some(1), "{shown}");
+    assert_eq!(own(&bench), ["1", "R:v", "R:v", "R:v"]);
+    bench.assert_sound();
+}
+
+#[test]
 fn a_late_file_is_named() {
     let bench = migrate("late");
     bench.must(&["apply"]);

@@ -28,15 +28,17 @@ pub const IDENTITY: &str = "AGE-SECRET-KEY-1GQ9778VQXMMJVE8SK7J6VT8UJ4HDQAJUVSFC
 pub enum Kind {
     S3,
     Azure,
+    Google,
 }
 
 impl Kind {
-    pub const ALL: [Kind; 2] = [Kind::S3, Kind::Azure];
+    pub const ALL: [Kind; 3] = [Kind::S3, Kind::Azure, Kind::Google];
 
     pub fn word(self) -> &'static str {
         match self {
             Kind::S3 => "s3",
             Kind::Azure => "azure",
+            Kind::Google => "google",
         }
     }
 
@@ -45,6 +47,7 @@ impl Kind {
         match self {
             Kind::S3 => ("VERSITYGW", "the S3 server versitygw"),
             Kind::Azure => ("AZURITE", "Azurite"),
+            Kind::Google => ("FAKE_GCS", "fake-gcs-server"),
         }
     }
 }
@@ -147,6 +150,7 @@ impl Store {
                 ])
                 .args(["--disableTelemetry", "--location"])
                 .arg(&aside),
+            Kind::Google => command.args(["serve", &port, data]).arg(self.account("account")),
         };
         let log = std::fs::File::create(self.folder.path().join("log")).unwrap();
         let child = command
@@ -169,7 +173,7 @@ impl Store {
     /// no real store does: it is cut off in place of being killed.
     pub fn down(&self) {
         match self.kind {
-            Kind::S3 => self.end(),
+            Kind::S3 | Kind::Google => self.end(),
             Kind::Azure => {
                 self.behind.store(0, Ordering::SeqCst);
                 for client in self.open.lock().unwrap().drain(..) {
@@ -201,23 +205,26 @@ impl Store {
         let scheme = match self.kind {
             Kind::S3 => "s3",
             Kind::Azure => "az",
+            Kind::Google => "gs",
         };
         format!("{scheme}://{bucket}/shop/nightly")
     }
 
     /// The variables of the credentials.
     pub fn variables(&self) -> Vec<(String, String)> {
-        self.with_key(match self.kind {
-            Kind::S3 => SECRET,
-            Kind::Azure => ACCOUNT_KEY,
+        self.with_key(&match self.kind {
+            Kind::S3 => SECRET.to_owned(),
+            Kind::Azure => ACCOUNT_KEY.to_owned(),
+            Kind::Google => self.account("account"),
         })
     }
 
     /// The same with a key that is none.
     pub fn wrong_key(&self) -> Vec<(String, String)> {
-        self.with_key(match self.kind {
-            Kind::S3 => "canary-of-a-wrong-key",
-            Kind::Azure => "Y2FuYXJ5LW9mLWEtd3Jvbmcta2V5",
+        self.with_key(&match self.kind {
+            Kind::S3 => "canary-of-a-wrong-key".to_owned(),
+            Kind::Azure => "Y2FuYXJ5LW9mLWEtd3Jvbmcta2V5".to_owned(),
+            Kind::Google => self.account("other"),
         })
     }
 
@@ -237,8 +244,23 @@ impl Store {
                 ("AZURE_STORAGE_ENDPOINT", format!("{endpoint}/{ACCOUNT}")),
                 ("AZURE_ALLOW_HTTP", "true".into()),
             ],
+            Kind::Google => vec![
+                ("GOOGLE_BASE_URL", endpoint),
+                ("GOOGLE_ALLOW_HTTP", "true".into()),
+                ("GOOGLE_SERVICE_ACCOUNT", key.into()),
+            ],
         };
         pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+
+    /// The file of a service account of Google's kind, with a key of its own, made where it is not there.
+    fn account(&self, name: &str) -> String {
+        let file = self.folder.path().join(format!("{name}.json"));
+        if !file.exists() {
+            let made = Command::new(&self.program).arg("account").arg(&file).output().unwrap();
+            assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        }
+        file.to_str().unwrap().to_owned()
     }
 
     /// Where a folder is not enough.

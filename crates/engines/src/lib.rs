@@ -358,6 +358,15 @@ pub trait Session: Send {
     /// Asks the catalog.
     async fn probe(&mut self, probe: &Probe) -> Result<Seen>;
 
+    /// Asks it of many things: an answer for each, in order.
+    async fn probes(&mut self, all: &[&Probe]) -> Result<Vec<Seen>> {
+        let mut seen = Vec::with_capacity(all.len());
+        for probe in all {
+            seen.push(self.probe(probe).await?);
+        }
+        Ok(seen)
+    }
+
     /// Runs a read-only query and returns at most `most` rows.
     async fn rows(&mut self, query: &str, most: usize) -> Result<Rows>;
 
@@ -380,10 +389,11 @@ pub trait Session: Send {
     /// Brings session settings back to what they were after `open`: one script's `SET` is not another's.
     async fn reset(&mut self) -> Result<()>;
 
-    /// Adds a row for a migration that is declared as there without having been run, or rewrites checksum and
-    /// description of the row of the same rank; a row with an `undone_at` counts as taken back. The table of a tool
-    /// that is kept gets the same. For `baseline` and `repair`; the note goes to the journal.
-    async fn amend_history(&mut self, row: &Applied, note: &str) -> Result<()>;
+    /// Adds rows for migrations that are declared as there without having been run (of rank 0), or rewrites checksum
+    /// and description of the rows of the same rank; a row with an `undone_at` counts as taken back. The table of a
+    /// tool that is kept gets the same. All in one transaction. For `baseline`, `repair` and `import`; the note beside
+    /// each goes to the journal.
+    async fn amend_history(&mut self, changes: &[(Applied, String)]) -> Result<()>;
 
     /// Adds a row to the journal that belongs to no run. Needs the run lock.
     async fn append(&mut self, what: What) -> Result<()>;

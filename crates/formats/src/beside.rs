@@ -17,7 +17,7 @@ use cofferdam_core::history::{Applied, AppliedKind, RollbackBundle, Unfinished};
 use cofferdam_core::{Bundle, Checksum, Migration, MigrationKind, Script};
 
 pub use choice::{Choice, Wanted, choose};
-pub use words::problems;
+pub use words::{keys, problems};
 
 use crate::history::{History, HistoryCodec};
 
@@ -73,6 +73,16 @@ impl<'b> Order<'b> {
             Some(version) => Identity::Version(version),
             None => Identity::Text(applied.key.clone()),
         }
+    }
+
+    /// Each run of the tool of what this is about stands in our own history, in the same order; then there are more of
+    /// ours, because the last texts are not the same. By the texts, and not by the moments: not every tool keeps those in
+    /// one time zone.
+    fn runs_known(&self, own: &[Applied], about: &Applied, theirs: &History) -> bool {
+        let identity = self.identity(about);
+        let runs = |row: &&Applied| row.kind == AppliedKind::Repeatable && self.identity(row) == identity;
+        let mut here = own.iter().filter(|row| runs(row));
+        theirs.applied.iter().filter(runs).all(|there| here.any(|row| row.checksum == there.checksum))
     }
 }
 
@@ -152,6 +162,10 @@ pub fn difference(codec: &HistoryCodec, bundle: &Bundle, own: &[Applied], theirs
                     match applied.kind {
                         // Of an earlier text: what counts is the last.
                         AppliedKind::Repeatable if !is_last => {}
+                        // What the tool ran is known here, and ours came after it.
+                        AppliedKind::Repeatable if order.runs_known(own, applied, theirs) => {
+                            found.ours.push((*ours).clone());
+                        }
                         // The tool ran it again, with another text.
                         AppliedKind::Repeatable => found.theirs.push(applied.clone()),
                         _ => found.drift.push(((*ours).clone(), applied.clone())),
@@ -203,9 +217,11 @@ fn differ(ours: &Applied, theirs: &Applied) -> bool {
 /// The history that counts: ours, with what the tool did since.
 pub fn merged(own: Vec<Applied>, difference: &Difference) -> Vec<Applied> {
     let mut all = own;
-    for (ours, at) in &difference.taken_back {
-        if let Some(row) = all.iter_mut().find(|row| row.rank == ours.rank) {
-            row.undone_at = Some(at.clone());
+    let taken_back: BTreeMap<i64, &String> =
+        difference.taken_back.iter().map(|(ours, at)| (ours.rank, at)).collect();
+    for row in &mut all {
+        if let Some(at) = taken_back.get(&row.rank) {
+            row.undone_at = Some((*at).clone());
         }
     }
     let last = all.iter().map(|applied| applied.rank).max().unwrap_or(0);

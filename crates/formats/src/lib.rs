@@ -19,6 +19,7 @@ pub mod tables;
 mod tree;
 mod unfinished;
 mod versions;
+pub mod writes;
 
 pub use format::{Confidence, FORMATS, Format, NewFiles, Values, notes, read, read_with};
 pub use history::{HISTORIES, HistoryCodec};

@@ -112,7 +112,7 @@ pub async fn baseline(
         bundle: RollbackBundle::default(),
         undone_at: None,
     };
-    session.amend_history(&row, &format!("baseline at {}", version.text)).await?;
+    session.amend_history(&[(row, format!("baseline at {}", version.text))]).await?;
     session.release().await
 }
 
@@ -120,7 +120,7 @@ pub async fn baseline(
 /// are gone, which count as not applied from then on. Returns what was changed, a sentence each.
 pub async fn repair(session: &mut dyn Session, bundle: &Bundle, policy: &Policy) -> Result<Vec<String>> {
     session.claim(policy.lock_wait).await?;
-    let mut said = Vec::new();
+    let (mut said, mut changes) = (Vec::new(), Vec::new());
     let order = bundle.migrations.iter().find_map(|migration| migration.version.as_ref());
     let files = Files::of(bundle);
     let has_file = |a: &&Applied| a.kind == AppliedKind::Versioned || a.is_scripted_baseline();
@@ -155,8 +155,11 @@ pub async fn repair(session: &mut dyn Session, bundle: &Bundle, policy: &Policy)
             }
             Some(_) => continue,
         };
-        session.amend_history(&row, &format!("repair: {note}")).await?;
+        changes.push((row, format!("repair: {note}")));
         said.push(note);
+    }
+    if !changes.is_empty() {
+        session.amend_history(&changes).await?;
     }
     session.release().await?;
     Ok(said)

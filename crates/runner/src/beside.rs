@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use cofferdam_core::history::{Applied, How, Unfinished};
-use cofferdam_core::plan::{Plan, Seen, Step, Undo};
+use cofferdam_core::plan::{Plan, Probe, Seen, Step, Undo};
 use cofferdam_core::{Bundle, Checksum, Code, Fault, Migration, Refusal, Result};
-use cofferdam_dialects::dialect;
+use cofferdam_dialects::{Parsed, dialect};
 use cofferdam_engines::{Beside, Run, Runs, Session};
-use cofferdam_formats::beside::{Files, with_history};
+use cofferdam_formats::beside::{self, Files, with_history};
 use cofferdam_formats::{Options, Standing};
 use cofferdam_strategies::{Subject, Wishes};
 
@@ -147,19 +147,19 @@ pub async fn import(
         return Err(refusal.into());
     }
     let files = Files::of(bundle);
-    let mut ours = Vec::new();
-    for row in &before.difference.ours {
-        ours.push((row.clone(), evidence(session, files.about(row), policy).await?));
-    }
     let working: Vec<&str> = unfinished_runs.iter().map(|run| run.plan.key.as_str()).collect();
-    let mut unfinished = Vec::new();
     let left = before.difference.unfinished.iter().filter(|what| !working.contains(&what.key.as_str()));
-    for what in left {
-        let file = bundle.migrations.iter().find(|migration| migration.key() == what.key);
-        let evidence = evidence(session, file, policy).await?;
+    let left: Vec<&Unfinished> = left.collect();
+    let of_left = |what: &&Unfinished| bundle.migrations.iter().find(|migration| migration.key() == what.key);
+    let asked: Vec<Option<&Migration>> =
+        before.difference.ours.iter().map(|row| files.about(row)).chain(left.iter().map(of_left)).collect();
+    let mut evidence = evidence(session, &asked, policy).await?.into_iter();
+    let ours = before.difference.ours.iter().cloned().zip(evidence.by_ref()).collect();
+    let unfinished = left.into_iter().zip(evidence).map(|(what, evidence)| {
         let fix = fix(&before, what, &evidence, bundle);
-        unfinished.push((what.clone(), evidence, fix));
-    }
+        (what.clone(), evidence, fix)
+    });
+    let unfinished = unfinished.collect();
     let anything = !before.difference.theirs.is_empty()
         || !before.difference.taken_back.is_empty()
         || believe.is_some() && !before.difference.is_none();
@@ -189,7 +189,7 @@ async fn carry_out(
     policy: &Policy,
 ) -> Result<Vec<String>> {
     let (codec, table, difference) = (before.codec, &before.table, &before.difference);
-    let mut done = Vec::new();
+    let (mut done, mut changes) = (Vec::new(), Vec::new());
     // To claim takes over what the tool did: that is what every command does that writes.
     session.claim(policy.lock_wait).await?;
     if !difference.theirs.is_empty() {
@@ -202,33 +202,34 @@ async fn carry_out(
         None => {}
         Some(Believe::Own) => {
             if !difference.ours.is_empty() {
-                let note = format!("written into {table} of {}: {}", codec.id, keys(&difference.ours));
+                let note =
+                    format!("written into {table} of {}: {}", codec.id, beside::keys(&difference.ours));
                 session.tell_tool(&difference.ours, &note).await?;
                 done.push(note);
             }
-            for (ours, theirs) in &difference.drift {
+            changes.extend(difference.drift.iter().map(|(ours, theirs)| {
                 let note = drift_note(ours, theirs.checksum.as_ref(), ours.checksum.as_ref(), "there");
-                session.amend_history(ours, &note).await?;
-                done.push(note);
-            }
+                (ours.clone(), note)
+            }));
         }
         Some(Believe::Tool) => {
-            for row in &difference.ours {
+            let at = Some(jiff::Timestamp::now().to_string());
+            changes.extend(difference.ours.iter().map(|row| {
                 let note = format!(
                     "{} {}: {} does not have it, and so it counts as taken back",
                     row.key, row.description, codec.id
                 );
-                let at = Some(jiff::Timestamp::now().to_string());
-                session.amend_history(&Applied { undone_at: at, ..row.clone() }, &note).await?;
-                done.push(note);
-            }
-            for (ours, theirs) in &difference.drift {
+                (Applied { undone_at: at.clone(), ..row.clone() }, note)
+            }));
+            changes.extend(difference.drift.iter().map(|(ours, theirs)| {
                 let note = drift_note(ours, ours.checksum.as_ref(), theirs.checksum.as_ref(), "here");
-                let row = Applied { checksum: theirs.checksum.clone(), ..ours.clone() };
-                session.amend_history(&row, &note).await?;
-                done.push(note);
-            }
+                (Applied { checksum: theirs.checksum.clone(), ..ours.clone() }, note)
+            }));
         }
+    }
+    if !changes.is_empty() {
+        session.amend_history(&changes).await?;
+        done.extend(changes.into_iter().map(|(_, note)| note));
     }
     session.release().await?;
     Ok(done)
@@ -239,26 +240,30 @@ fn drift_note(row: &Applied, from: Option<&Checksum>, to: Option<&Checksum>, pla
     format!("{} {}: checksum {} is now {} {place}, too", row.key, row.description, text(from), text(to))
 }
 
-fn keys(rows: &[Applied]) -> String {
-    rows.iter().map(|row| row.key.as_str()).collect::<Vec<_>>().join(", ")
-}
-
 fn count(number: usize, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
-/// Asks the catalog for the effect of each statement of a file.
-async fn evidence(session: &mut dyn Session, file: Option<&Migration>, policy: &Policy) -> Result<Evidence> {
-    let Some(plan) = (match file {
-        Some(file) => planned(session, file, policy).await?,
-        None => None,
-    }) else {
-        return Ok(Evidence::default());
-    };
+/// Asks the catalog for the effect of each statement of these files, of all together: there may be thousands.
+async fn evidence(
+    session: &mut dyn Session,
+    files: &[Option<&Migration>],
+    policy: &Policy,
+) -> Result<Vec<Evidence>> {
+    let plans = planned(session, files, policy).await?;
+    let steps = || plans.iter().flatten().flat_map(Plan::steps);
+    let probes: Vec<&Probe> = steps().map(|step| &step.probe).collect();
+    let mut seen = session.probes(&probes).await?.into_iter();
+    let found =
+        plans.iter().map(|plan| plan.as_ref().map_or_else(Evidence::default, |plan| of(plan, &mut seen)));
+    Ok(found.collect())
+}
+
+/// What was seen of the steps of a plan, which is next in `seen`.
+fn of(plan: &Plan, seen: &mut impl Iterator<Item = Seen>) -> Evidence {
     let mut found = Evidence::default();
     let mut back = Some(Vec::new());
-    for step in plan.steps() {
-        let seen = session.probe(&step.probe).await?;
+    for (step, seen) in plan.steps().zip(seen) {
         if matches!(seen, Seen::Done | Seen::Partly(_)) {
             back = back.and_then(|mut all: Vec<String>| {
                 let mut acts = undo(step)?;
@@ -269,7 +274,7 @@ async fn evidence(session: &mut dyn Session, file: Option<&Migration>, policy: &
         found.statements.push((step.title.clone(), seen));
     }
     found.back = back.unwrap_or_default();
-    Ok(found)
+    found
 }
 
 fn undo(step: &Step) -> Option<Vec<String>> {
@@ -280,26 +285,41 @@ fn undo(step: &Step) -> Option<Vec<String>> {
     }
 }
 
-/// The file's statements as they are written, each with its question to the catalog. `None`: nobody can read it.
-async fn planned(session: &mut dyn Session, file: &Migration, policy: &Policy) -> Result<Option<Plan>> {
+/// The statements of each file as they are written, each with its question to the catalog. `None`: there is no file, or
+/// nobody can read it.
+async fn planned(
+    session: &mut dyn Session,
+    files: &[Option<&Migration>],
+    policy: &Policy,
+) -> Result<Vec<Option<Plan>>> {
     let reader = dialect("postgresql")
         .ok_or_else(|| Fault::Bug("no dialect for PostgreSQL was compiled in".into()))?;
-    let Ok(parsed) = (reader.read)(&file.up) else { return Ok(None) };
-    let names: BTreeSet<_> = parsed.changes.iter().flat_map(|change| change.action.relations()).collect();
-    let facts = session.facts(&names.into_iter().collect::<Vec<_>>()).await?;
-    let wishes = Wishes::default();
-    let subject = Subject {
-        migration: file,
-        parsed: &parsed,
-        check: None,
-        facts: &facts,
-        created: &BTreeSet::new(),
-        as_written: true,
-        limits: policy.limits,
-        examined: &[],
-        wishes: &wishes,
+    let read = |file: &Migration| (reader.read)(&file.up).ok();
+    let parsed: Vec<Option<Parsed>> = files.iter().map(|file| file.and_then(read)).collect();
+    let changes = parsed.iter().flatten().flat_map(|parsed| &parsed.changes);
+    let names: BTreeSet<_> = changes.flat_map(|change| change.action.relations()).collect();
+    let names: Vec<_> = names.into_iter().collect();
+    let facts = if names.is_empty() && parsed.iter().all(Option::is_none) {
+        None
+    } else {
+        Some(session.facts(&names).await?)
     };
-    Ok(cofferdam_strategies::plan("direct", &subject).ok())
+    let wishes = Wishes::default();
+    let plan = |(file, parsed): (&Option<&Migration>, &Option<Parsed>)| {
+        let subject = Subject {
+            migration: (*file)?,
+            parsed: parsed.as_ref()?,
+            check: None,
+            facts: facts.as_ref()?,
+            created: &BTreeSet::new(),
+            as_written: true,
+            limits: policy.limits,
+            examined: &[],
+            wishes: &wishes,
+        };
+        cofferdam_strategies::plan("direct", &subject).ok()
+    };
+    Ok(files.iter().zip(&parsed).map(plan).collect())
 }
 
 /// What is to be done about what the tool left unfinished, in the order of doing it: the tool's own commands, and SQL

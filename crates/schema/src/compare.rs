@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use crate::model::{Body, Object};
+use crate::model::{Body, Grant, Object};
 use crate::postgres::define;
 use crate::{Key, Kind, Schema};
 
@@ -38,8 +38,16 @@ impl Schema {
     }
 }
 
-/// Takes away what differs because the servers' versions do, and says what may still differ for it.
+/// Takes away what differs because of the places: what one side's owner was given on the other, which cannot be seen where
+/// it is the owner's own; and what differs because the servers' versions do. Says what may still differ for these.
 pub fn level(from: &mut Schema, to: &mut Schema) -> Option<String> {
+    for (key, one) in &mut from.objects {
+        let Some(other) = to.objects.get_mut(key) else { continue };
+        let owners = [one.owner.clone(), other.owner.clone()];
+        let others = |grant: &Grant| grant.to.is_none() || !owners.contains(&grant.to);
+        one.grants.retain(others);
+        other.grants.retain(others);
+    }
     let (old, new) = (from.major(), to.major());
     // Since 15 not everybody may create in schema public.
     if (old < 15) != (new < 15) {

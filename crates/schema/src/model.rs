@@ -53,6 +53,9 @@ pub struct Object {
     /// Its comment.
     #[serde(default)]
     pub comment: Option<String>,
+    /// Whose it is, where that is kept of such an object. Not compared: it differs between any two places.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
     /// What roles other than its owner may do with it.
     #[serde(default)]
     pub grants: BTreeSet<Grant>,

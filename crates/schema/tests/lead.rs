@@ -14,7 +14,7 @@ fn schema(objects: &[(Object, &[&Key])]) -> Schema {
 }
 
 fn object(key: Key, body: Body) -> Object {
-    Object { key, body, comment: None, grants: BTreeSet::new(), needs: BTreeSet::new() }
+    Object { key, body, comment: None, owner: None, grants: BTreeSet::new(), needs: BTreeSet::new() }
 }
 
 fn view(name: &str, definition: &str, column: &str) -> Object {

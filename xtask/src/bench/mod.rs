@@ -4,6 +4,7 @@
 
 mod apply;
 mod guard;
+mod import;
 mod lint;
 mod measure;
 mod measures;
@@ -65,6 +66,7 @@ static BENCHES: &[Bench] = &[
     Bench { name: "memory", what: What::One(memory::run) },
     Bench { name: "online", what: What::Several { measures: online::MEASURES, helpers: online::HELPERS } },
     Bench { name: "guard", what: What::Several { measures: guard::MEASURES, helpers: guard::HELPERS } },
+    Bench { name: "import", what: What::Several { measures: import::MEASURES, helpers: import::HELPERS } },
     Bench {
         name: "operator",
         what: What::Several { measures: operator::MEASURES, helpers: operator::HELPERS },
@@ -86,6 +88,8 @@ struct Asked {
     seconds: Option<u64>,
     /// How many objects rest in the cluster.
     objects: Option<usize>,
+    /// How many migrations another tool has applied; the usual number is small.
+    files: Option<usize>,
     /// Where all results go, as JSON; they are printed, too.
     json: Option<PathBuf>,
 }
@@ -101,6 +105,7 @@ impl Asked {
             cutovers: None,
             seconds: None,
             objects: None,
+            files: None,
             json: None,
         };
         let mut arguments = arguments.iter();
@@ -125,6 +130,10 @@ impl Asked {
                 "--objects" => {
                     let number = arguments.next().and_then(|n| n.parse().ok()).filter(|n| *n > 0);
                     asked.objects = Some(number.ok_or("--objects takes a number from 1")?);
+                }
+                "--files" => {
+                    let number = arguments.next().and_then(|n| n.parse().ok()).filter(|n| *n > 0);
+                    asked.files = Some(number.ok_or("--files takes a number from 1")?);
                 }
                 "--json" => asked.json = Some(arguments.next().ok_or("--json takes a file")?.into()),
                 name if BENCHES.iter().any(|bench| bench.knows(name)) => asked.names.push(name.to_owned()),
@@ -178,6 +187,7 @@ mod tests {
             cutovers: None,
             seconds: None,
             objects: None,
+            files: None,
             json: Some("x.json".into()),
         };
         assert_eq!(some, expected);
@@ -188,6 +198,8 @@ mod tests {
         assert_eq!(read(&["guard/watch", "--seconds", "30"]).unwrap().seconds, Some(30));
         let objects = read(&["operator/idle", "--objects", "50"]).unwrap();
         assert!(objects.wants("operator") && objects.objects == Some(50));
+        let files = read(&["import/adopt", "--files", "5000"]).unwrap();
+        assert!(files.wants("import") && files.files == Some(5_000) && read(&["import/tools"]).is_err());
         for bad in
             [&["--runs"][..], &["--runs", "0"], &["--runs", "x"], &["--json"], &["speed"], &["online/x"]]
         {

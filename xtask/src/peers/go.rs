@@ -71,6 +71,19 @@ pub(super) static VERSITYGW: Peer = Peer {
     make: |peer, folder| install(peer, folder, "github.com/versity/versitygw/cmd/versitygw", ""),
 };
 
+pub(super) static FAKE_GCS: Peer = Peer {
+    name: "fake-gcs-server",
+    version: "v1.56.1",
+    variable: "FAKE_GCS",
+    note: "an emulator of Google's storage, behind a door of ours that adds PUT and checks who asks",
+    uses: &[Use::Store],
+    needs: &["go"],
+    make: |peer, folder| {
+        let door = ("main.go", include_str!("gcs.go"));
+        make(peer, folder, "github.com/fsouza/fake-gcs-server", &[], door, ".")
+    },
+};
+
 /// Where it builds, cgo would need a C compiler.
 fn go(folder: &Path) -> Command {
     let mut command = Command::new("go");
@@ -91,20 +104,30 @@ fn install(peer: &Peer, folder: &Path, command: &str, tags: &str) -> Result<(), 
 /// Builds a command that is a module's root, pinned in a module of our own, with newer releases of what it needs:
 /// `go install` asks for the list of its versions, which not every mirror has, and a `require` does not.
 fn build(peer: &Peer, folder: &Path, import: &str, newer: &[(&str, &str)]) -> Result<(), String> {
+    let tools = format!("//go:build tools\n\npackage peers\n\nimport _ \"{import}\"\n");
+    make(peer, folder, import, newer, ("tools.go", &tools), import)
+}
+
+/// Builds a program in a module of our own that needs this one, and has one file.
+fn make(
+    peer: &Peer,
+    folder: &Path,
+    module: &str,
+    newer: &[(&str, &str)],
+    (name, text): (&str, &str),
+    program: &str,
+) -> Result<(), String> {
     let source = folder.join("source");
     fs::create_dir(&source).map_err(|e| e.to_string())?;
     let go_version = output(go(folder).args(["env", "GOVERSION"]))?;
     let go_version = go_version.trim().trim_start_matches("go");
     let require = |module: &str, version: &str| format!("require {module} {version}\n");
-    let required = newer.iter().fold(require(import, peer.version), |text, (m, v)| text + &require(m, v));
-    let files = [
-        ("go.mod", format!("module peers\n\ngo {go_version}\n\n{required}")),
-        ("tools.go", format!("//go:build tools\n\npackage peers\n\nimport _ \"{import}\"\n")),
-    ];
-    for (name, text) in files {
+    let required = newer.iter().fold(require(module, peer.version), |text, (m, v)| text + &require(m, v));
+    let module = format!("module peers\n\ngo {go_version}\n\n{required}");
+    for (name, text) in [("go.mod", module.as_str()), (name, text)] {
         fs::write(source.join(name), text).map_err(|e| format!("{name}: {e}"))?;
     }
     let mut build = go(&source);
-    build.args(["build", "-trimpath", "-ldflags", "-s -w", "-o"]).arg(folder.join(peer.name)).arg(import);
+    build.args(["build", "-trimpath", "-ldflags", "-s -w", "-o"]).arg(folder.join(peer.name)).arg(program);
     succeed(build.env("GOFLAGS", "-mod=mod"))
 }

@@ -59,6 +59,7 @@ pub(crate) static PEERS: &[&Peer] = &[
     &crates::SQLX,
     &go::VERSITYGW,
     &npm::AZURITE,
+    &go::FAKE_GCS,
 ];
 
 /// Those for one use.

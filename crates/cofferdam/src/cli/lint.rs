@@ -68,9 +68,11 @@ pub(crate) static COMMAND: Command = Command {
     aliases: &[],
     about: "Say what the migrations would do to a live database, and how to do it without harm",
     more: "Needs no database. With --url the numbers of the live tables decide how bad a finding is, and of a \
-           directory only what is pending is looked at. Exits with 4 when there are errors.",
+           directory only what is pending is looked at. A folder of several directories is each of them, by its own \
+           format. Exits with 4 when there are errors.",
     examples: &[
         ("cofferdam lint migrations", "every file of a directory"),
+        ("cofferdam lint services", "every directory of migrations in a folder"),
         ("cofferdam lint --env prod", "what is pending, with live numbers"),
         ("cofferdam lint V7__orders.sql --fix", "rewrite what has a safe form"),
         ("cofferdam lint --git-base main --format-out sarif", "what a branch changes, for code scanning"),

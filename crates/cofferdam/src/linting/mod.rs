@@ -4,6 +4,7 @@ pub(crate) mod atlas;
 mod between;
 pub(crate) mod changed;
 pub(crate) mod fixing;
+mod found;
 pub(crate) mod levels;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,6 +20,7 @@ use cofferdam_runner::with_windows;
 
 use crate::config::Settings;
 use crate::{files, wiring};
+use found::Found;
 use levels::LintKeys;
 
 /// The major version that is assumed where no server says its own: the oldest that is still maintained.
@@ -88,8 +90,32 @@ impl Sources {
         Ok(sources)
     }
 
+    /// The directory of the settings is the one that `apply` reads, as one; a folder that is named may hold several.
     fn directory(&mut self, path: &Path, settings: &Settings) -> Result<()> {
-        let (_, bundle) = files::read(path, settings)?;
+        if path == settings.dir {
+            let (_, bundle) = files::read(path, settings)?;
+            self.migrations(path.to_owned(), bundle);
+            return Ok(());
+        }
+        let found = found::found(&files::tree(path)?, settings, self.engine)?;
+        if found.len() > 1 {
+            let what = format!("{} is read as {} directories of migrations", path.display(), found.len());
+            self.notes.push(what);
+        }
+        for found in found {
+            match found {
+                Found::Directory(directory, bundle) => self.migrations(directory, bundle),
+                Found::Project(scripts, notes) => {
+                    self.notes.extend(notes);
+                    let source = |script| Source { script, place: None, no_transaction: false };
+                    self.scripts.extend(scripts.into_iter().map(source));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn migrations(&mut self, directory: PathBuf, bundle: Bundle) {
         self.notes.extend(cofferdam_formats::notes(&bundle));
         self.skipped.extend(bundle.skipped);
         let versions: Vec<Option<String>> =
@@ -99,14 +125,13 @@ impl Sources {
                 script: migration.up.clone(),
                 no_transaction: migration.no_transaction,
                 place: Some(Place {
-                    directory: path.to_owned(),
+                    directory: directory.clone(),
                     format: bundle.format,
                     next: versions.get(index + 1).cloned().flatten(),
                     migration,
                 }),
             });
         }
-        Ok(())
     }
 
     /// One file, whatever its name.

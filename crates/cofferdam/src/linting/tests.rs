@@ -1,4 +1,4 @@
-use cofferdam_core::Severity;
+use cofferdam_core::{Code, Severity};
 
 use super::*;
 
@@ -94,4 +94,57 @@ fn a_file_that_holds_its_way_back_too_is_never_written_over() {
     let why = "2_plan.sql: it holds more than this script";
     assert!(said.iter().any(|line| line.starts_with("not rewritten: ") && line.ends_with(why)), "{said:?}");
     assert_eq!(directory.text("2_plan.sql"), both);
+}
+
+#[test]
+fn a_folder_of_several_directories_is_each_of_them() {
+    let goose = format!("-- +goose Up\n{INDEX}");
+    let config = "name: api\nversion: 1\n";
+    let script = "migrations/projects/api/versions/v1.0.0/new-install";
+    let install = |file: &str| format!("four/{script}/postgresql/schema/{file}");
+    let (first, check) = (install("V1.0.0.001__a.sql"), install("C1.0.0.002__b.sql"));
+    let other = format!("four/{script}/mysql/schema/V1.0.0.001__a.sql");
+    let directory = Directory::new(&[
+        ("README.md", "text"),
+        ("one/V1__users.sql", TABLE),
+        ("two/db/V1__users.sql", TABLE),
+        ("two/db/V2__plan.sql", INDEX),
+        ("three/1_plan.sql", &goose),
+        ("four/migrations/projects/api/project-config.yaml", config),
+        (&first, INDEX),
+        (&check, "SELECT 1 WHERE false;"),
+        (&other, TABLE),
+    ]);
+    let read = |settings: &Settings| Sources::read(std::slice::from_ref(&directory.0), settings);
+    let sources = read(&Settings::default()).unwrap();
+    let root = directory.0.display().to_string();
+    let texts = sources.texts();
+    let paths: Vec<&str> = texts.keys().map(|path| &path[root.len() + 1..]).collect();
+    let expected =
+        [&first, "one/V1__users.sql", "three/1_plan.sql", "two/db/V1__users.sql", "two/db/V2__plan.sql"];
+    assert_eq!(paths, expected);
+    let notes = sources.notes.join("\n");
+    assert!(notes.contains("is read as 4 directories of migrations"), "{notes}");
+    assert!(
+        notes.contains("v1.0.0/new-install/mysql is for mysql") || notes.contains("verify --project api"),
+        "{notes}"
+    );
+    // The directory that apply reads is one, and is refused as apply refuses it.
+    let settings = Settings { dir: directory.0.clone(), ..Settings::default() };
+    assert_eq!(read(&settings).err().unwrap().refusal().unwrap().code, Code::UnknownFormat);
+}
+
+#[test]
+fn what_cannot_be_read_is_refused_and_not_passed_over() {
+    for (files, code) in [
+        (&["one/V1__a.sql", "one/sub/V1__b.sql", "two/V1__a.sql"][..], Code::DuplicateVersion),
+        (&["one/V1__a.sql", "two/V1__a.sql", "three/notes.sql"], Code::UnknownFormat),
+        (&["V1__a.sql", "one/V1__a.sql"], Code::DuplicateVersion),
+        (&["one/notes.txt"], Code::EmptyDirectory),
+    ] {
+        let files: Vec<(&str, &str)> = files.iter().map(|file| (*file, TABLE)).collect();
+        let directory = Directory::new(&files);
+        let refused = Sources::read(std::slice::from_ref(&directory.0), &Settings::default()).err().unwrap();
+        assert_eq!(refused.refusal().unwrap().code, code, "{files:?}");
+    }
 }

@@ -127,7 +127,7 @@ async fn stale_amending(harness: &dyn Harness) -> Outcome {
     let (mut stale, mut fresh) = two_claims(&bench).await?;
     fresh.commit(&whole(&run_of("1", &[bench.words().insert_three]))?).await?;
     let row = super::bench::applied("2");
-    refused("the old runner", stale.amend_history(&row, "late").await, Code::Fenced)?;
+    refused("the old runner", stale.amend_history(&[(row, "late".into())]).await, Code::Fenced)?;
     equal("history", fresh.history().await?.len(), 1)?;
     equal("break", first_break(&fresh.journal(None).await?), None)
 }

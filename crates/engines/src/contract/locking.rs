@@ -131,7 +131,7 @@ async fn unclaimed(harness: &dyn Harness) -> Outcome {
         "perform is refused",
         super::bench::loose(session.as_mut(), bench.words().create_table).await.is_err(),
     )?;
-    let amended = session.amend_history(&super::bench::applied("1"), "note").await;
+    let amended = session.amend_history(&[(super::bench::applied("1"), "note".into())]).await;
     holds("amending is refused", amended.is_err())?;
     let facts = session.facts(std::slice::from_ref(&bench.words().table)).await?;
     equal("the table is there", facts.table(&bench.words().table).map(|t| t.exists), Some(false))

@@ -137,7 +137,13 @@ async fn relation(harness: &dyn Harness) -> Outcome {
     seen("absent before", &session.probe(&absent).await?, "done")?;
     loose(session.as_mut(), bench.words().create_table).await?;
     seen("after", &session.probe(&there).await?, "done")?;
-    seen("absent after", &session.probe(&absent).await?, "not done")
+    seen("absent after", &session.probe(&absent).await?, "not done")?;
+    // More than are on their way at once, and in order.
+    let many: Vec<&Probe> = [&there, &absent, &there].into_iter().cycle().take(500).collect();
+    let answers = session.probes(&many).await?;
+    equal("answers", answers.len(), many.len())?;
+    let expected = many.iter().map(|probe| if *probe == &there { "done" } else { "not done" });
+    answers.iter().zip(expected).try_for_each(|(answer, expected)| seen("one of many", answer, expected))
 }
 
 async fn unclear(harness: &dyn Harness) -> Outcome {

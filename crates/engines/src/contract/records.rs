@@ -84,7 +84,7 @@ async fn baseline(harness: &dyn Harness) -> Outcome {
         checksum: None,
         ..applied("7")
     };
-    session.amend_history(&row, "baseline at 7").await?;
+    session.amend_history(&[(row, "baseline at 7".into())]).await?;
     session.commit(&whole(&run_of("8", &[bench.words().insert_three]))?).await?;
     let history = session.history().await?;
     let rows: Vec<_> = history.iter().map(|r| (r.rank, r.key.as_str(), r.kind)).collect();
@@ -101,20 +101,31 @@ async fn repaired(harness: &dyn Harness) -> Outcome {
     let bench = Bench::new(harness).await?;
     let mut session = bench.with_table().await?;
     session.commit(&whole(&run_of("1", &[bench.words().insert_three]))?).await?;
+    session.commit(&whole(&run_of("2", &[bench.words().double_row]))?).await?;
+    let second = session.history().await?.pop().ok_or_else(|| Broken("no row".into()))?;
     let mut row = session.history().await?.first().cloned().ok_or_else(|| Broken("no row".into()))?;
     let before = row.clone();
     row.checksum = Some(Checksum::Sha256("ab".into()));
     row.description = "renamed".into();
-    session.amend_history(&row, "repaired 1").await?;
+    let other = cofferdam_core::history::Applied { description: "renamed, too".into(), ..second };
+    let noted = |row: &cofferdam_core::history::Applied, note: &str| (row.clone(), note.to_owned());
+    session.amend_history(&[noted(&row, "repaired 1"), noted(&other, "repaired 2")]).await?;
     let after = session.history().await?;
-    equal("history", after, vec![row.clone()])?;
+    equal("history", after, vec![row.clone(), other.clone()])?;
     holds("it is another row than before", row != before)?;
     let journal = session.journal(None).await?;
     equal("break", first_break(&journal), None)?;
-    let note = What::Noted { text: "repaired 1".into() };
-    equal("the last row", journal.last().map(|e| &e.what), Some(&note))?;
-    let gone = cofferdam_core::history::Applied { rank: 9, ..row };
-    holds("a row that is not there cannot be rewritten", session.amend_history(&gone, "x").await.is_err())
+    let told: Vec<_> = journal.iter().rev().take(2).map(|entry| (entry.run, entry.what.clone())).collect();
+    let note = |row: &cofferdam_core::history::Applied, text: &str| {
+        (row.run.unwrap_or_default(), What::Noted { text: text.into() })
+    };
+    equal("the last rows", told, vec![note(&other, "repaired 2"), note(&row, "repaired 1")])?;
+    let before = session.journal(None).await?.len();
+    let gone = cofferdam_core::history::Applied { rank: 9, ..row.clone() };
+    let changed = cofferdam_core::history::Applied { description: "again".into(), ..row };
+    let refused = session.amend_history(&[noted(&changed, "x"), noted(&gone, "x")]).await;
+    holds("a row that is not there cannot be rewritten", refused.is_err())?;
+    equal("and nothing of it is", session.journal(None).await?.len(), before)
 }
 
 async fn kept(harness: &dyn Harness) -> Outcome {

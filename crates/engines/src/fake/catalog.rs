@@ -64,6 +64,7 @@ pub(super) fn schema(content: &Content) -> Schema {
         key,
         body,
         comment: None,
+        owner: None,
         grants: BTreeSet::new(),
         needs: BTreeSet::new(),
     };

@@ -236,7 +236,7 @@ fn add(own: &mut Own, mut row: Applied) {
 }
 
 /// See [`crate::Session::amend_history`].
-pub(super) fn amend(session: &mut FakeSession, row: &Applied, note: &str) -> Result<()> {
+pub(super) fn amend(session: &mut FakeSession, changes: &[(Applied, String)]) -> Result<()> {
     let Some(mut claim) = session.claim.clone() else {
         return Err(Fault::Bug("the history was to be amended without the run lock".into()));
     };
@@ -245,16 +245,22 @@ pub(super) fn amend(session: &mut FakeSession, row: &Applied, note: &str) -> Res
     if own.newest_epoch() > claim.epoch || own.journal.last().map_or(0, |e| e.seq) != claim.seq {
         return Err(fenced());
     }
-    if row.rank == 0 {
-        add(own, row.clone());
-    } else {
-        let found = own.history.iter_mut().find(|found| found.rank == row.rank).ok_or_else(fenced)?;
-        found.description.clone_from(&row.description);
-        found.checksum.clone_from(&row.checksum);
-        found.undone_at.clone_from(&row.undone_at);
+    // All of it or nothing.
+    let there = |row: &Applied| row.rank == 0 || own.history.iter().any(|found| found.rank == row.rank);
+    if !changes.iter().all(|(row, _)| there(row)) {
+        return Err(fenced());
     }
-    let noted = vec![What::Noted { text: note.to_owned() }];
-    chain(own, &mut claim, row.run.unwrap_or(Uuid::nil()), &session.who, noted);
+    for (row, note) in changes {
+        if row.rank == 0 {
+            add(own, row.clone());
+        } else if let Some(found) = own.history.iter_mut().find(|found| found.rank == row.rank) {
+            found.description.clone_from(&row.description);
+            found.checksum.clone_from(&row.checksum);
+            found.undone_at.clone_from(&row.undone_at);
+        }
+        let noted = vec![What::Noted { text: note.clone() }];
+        chain(own, &mut claim, row.run.unwrap_or(Uuid::nil()), &session.who, noted);
+    }
     drop(server);
     session.claim = Some(claim);
     Ok(())

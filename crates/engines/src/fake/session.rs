@@ -359,9 +359,9 @@ impl Session for FakeSession {
         Ok(())
     }
 
-    async fn amend_history(&mut self, row: &Applied, note: &str) -> Result<()> {
+    async fn amend_history(&mut self, changes: &[(Applied, String)]) -> Result<()> {
         self.alive()?;
-        commit::amend(self, row, note)
+        commit::amend(self, changes)
     }
 
     async fn append(&mut self, what: What) -> Result<()> {

@@ -195,19 +195,31 @@ async fn history_writes(
     })
 }
 
-/// See [`crate::Session::amend_history`] and [`crate::Session::append`]: what is written beside runs.
-pub(super) async fn beside(
+/// See [`crate::Session::append`].
+pub(super) async fn append(session: &mut MySqlSession, what: What) -> Result<()> {
+    beside(session, vec![(Uuid::nil(), what)], &[]).await
+}
+
+/// See [`crate::Session::amend_history`].
+pub(super) async fn amend(session: &mut MySqlSession, changes: &[(Applied, String)]) -> Result<()> {
+    let noted = |(row, note): &(Applied, String)| {
+        (row.run.unwrap_or(Uuid::nil()), What::Noted { text: note.clone() })
+    };
+    beside(session, changes.iter().map(noted).collect(), changes).await
+}
+
+/// What is written beside runs.
+async fn beside(
     session: &mut MySqlSession,
-    run: Uuid,
-    what: What,
-    row: Option<&Applied>,
+    entries: Vec<(Uuid, What)>,
+    changes: &[(Applied, String)],
 ) -> Result<()> {
     let Some(mut claim) = session.claim.clone() else {
         return Err(Fault::Bug("the journal was to be written to without the run lock".into()));
     };
     let doing = "writing to the journal";
     session.link.run("START TRANSACTION").await.map_err(|e| errors::fault(e, doing))?;
-    let written = beside_open(session, &mut claim, run, what, row).await;
+    let written = beside_open(session, &mut claim, entries, changes).await;
     let ended = match &written {
         Ok(()) => session.link.run("COMMIT").await,
         Err(_) => session.link.run("ROLLBACK").await,
@@ -221,26 +233,33 @@ pub(super) async fn beside(
 async fn beside_open(
     session: &mut MySqlSession,
     claim: &mut Claim,
-    run: Uuid,
-    what: What,
-    row: Option<&Applied>,
+    entries: Vec<(Uuid, What)>,
+    changes: &[(Applied, String)],
 ) -> Result<()> {
     let (link, tables) = (&mut session.link, &session.tables);
-    let writes = match row {
-        None => Vec::new(),
-        Some(row) => {
-            let own = reading::history(link, tables, true).await?;
+    let mut writes = Vec::new();
+    if !changes.is_empty() {
+        let own = reading::history(link, tables, true).await?;
+        let mut last = own.iter().map(|a| a.rank).max().unwrap_or(0);
+        for (row, _) in changes {
             if row.rank == 0 {
-                let rank = own.iter().map(|a| a.rank).max().unwrap_or(0) + 1;
-                (own::CODEC.applied)(&Applied { rank, ..row.clone() }, &Context::nothing())?
+                last += 1;
+                writes.extend((own::CODEC.applied)(
+                    &Applied { rank: last, ..row.clone() },
+                    &Context::nothing(),
+                )?);
             } else if own.iter().any(|a| a.rank == row.rank) {
-                (own::CODEC.amended)(row, &Context::nothing())?
+                writes.extend((own::CODEC.amended)(row, &Context::nothing())?);
             } else {
                 return Err(record::fenced());
             }
         }
-    };
-    let rows = record::chain(claim, run, &session.who, record::now(), vec![what]);
+    }
+    let now = record::now();
+    let mut rows = Vec::with_capacity(entries.len());
+    for (run, what) in entries {
+        rows.extend(record::chain(claim, run, &session.who, now, vec![what]));
+    }
     record::journal(link, tables, &rows).await?;
     record::history(link, tables, writes).await
 }

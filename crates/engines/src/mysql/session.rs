@@ -292,13 +292,12 @@ impl Session for MySqlSession {
         Ok(())
     }
 
-    async fn amend_history(&mut self, row: &Applied, note: &str) -> Result<()> {
-        let run = row.run.unwrap_or(Uuid::nil());
-        commit::beside(self, run, What::Noted { text: note.to_owned() }, Some(row)).await
+    async fn amend_history(&mut self, changes: &[(Applied, String)]) -> Result<()> {
+        commit::amend(self, changes).await
     }
 
     async fn append(&mut self, what: What) -> Result<()> {
-        commit::beside(self, Uuid::nil(), what, None).await
+        commit::append(self, what).await
     }
 
     async fn pooled(&mut self) -> Result<bool> {

@@ -114,8 +114,7 @@ async fn attempt(session: &mut PostgresSession, batch: &Batch<'_>) -> Result<Cla
 /// Writes without committing.
 async fn before(session: &PostgresSession, writing: &Writing<'_>) -> Result<()> {
     settle(session).await.map_err(record::fault)?;
-    let written = session.client.query_typed(&writing.sql(), &writing.parameters()).await;
-    written.map(drop).map_err(record::fault)
+    write(session, writing).await
 }
 
 /// Writes, and commits: all of it is sent before the first answer is there. Once a part of it fails the server
@@ -262,13 +261,13 @@ async fn history_writes(
 }
 
 /// See [`crate::Session::amend_history`].
-pub(super) async fn amend(session: &mut PostgresSession, row: &Applied, note: &str) -> Result<()> {
+pub(super) async fn amend(session: &mut PostgresSession, changes: &[(Applied, String)]) -> Result<()> {
     let Some(mut claim) = session.claim.clone() else {
         return Err(Fault::Bug("the history was to be amended without the run lock".into()));
     };
     let doing = "amending the history";
     session.client.batch_execute("BEGIN").await.map_err(|e| errors::fault(e, doing))?;
-    let result = amend_open(session, &mut claim, row, note).await;
+    let result = amend_open(session, &mut claim, changes).await;
     if result.is_err() {
         let _ = session.client.batch_execute("ROLLBACK").await;
     }
@@ -278,37 +277,62 @@ pub(super) async fn amend(session: &mut PostgresSession, row: &Applied, note: &s
     Ok(())
 }
 
-async fn amend_open(session: &PostgresSession, claim: &mut Claim, row: &Applied, note: &str) -> Result<()> {
+async fn amend_open(
+    session: &PostgresSession,
+    claim: &mut Claim,
+    changes: &[(Applied, String)],
+) -> Result<()> {
     let ledger = session.ledger.as_ref();
     let own = history::read(&session.client).await?;
-    let (own_writes, tool) = if row.rank == 0 {
-        let rank = own.iter().map(|a| a.rank).max().unwrap_or(0) + 1;
-        let mut row = Applied { rank, ..row.clone() };
-        row.bundle.kept_in = ledger.map(|ledger| ledger.book.codec.id.to_owned());
-        let tool = match ledger {
-            Some(ledger) => ledger.applied(session, &row).await?,
-            None => Vec::new(),
-        };
-        ((own::CODEC.applied)(&row, &Context::nothing())?, tool)
-    } else {
-        let tool = match ledger {
-            Some(ledger) if row.undone_at.is_some() => ledger.undone(session, row, &own).await?,
-            Some(ledger) => ledger.amended(session, row).await?,
-            None => Vec::new(),
-        };
-        ((own::CODEC.amended)(row, &Context::nothing())?, tool)
-    };
-    let noted = vec![What::Noted { text: note.to_owned() }];
-    let run = row.run.unwrap_or(Uuid::nil());
-    let rows = record::chain(claim, run, &session.who, record::now(), noted);
-    let mut writing = Writing::default();
-    writing.journal(rows)?;
-    if ledger.is_none_or(|ledger| ledger.kept != Kept::Tool) {
-        writing.history(&Book::own(), own_writes)?;
+    let mut last = own.iter().map(|row| row.rank).max().unwrap_or(0);
+    let (mut new, mut changed) = (Vec::new(), Vec::new());
+    for (row, _) in changes {
+        if row.rank == 0 {
+            last += 1;
+            let mut row = Applied { rank: last, ..row.clone() };
+            row.bundle.kept_in = ledger.map(|ledger| ledger.book.codec.id.to_owned());
+            new.push(row);
+        } else {
+            changed.push(row.clone());
+        }
     }
     if let Some(ledger) = ledger {
-        ledger.write(session, tool).await?;
+        if !new.is_empty() {
+            let writes = ledger.all_applied(session, &new).await?;
+            ledger.write(session, writes).await?;
+        }
+        if !changed.is_empty() {
+            ledger.write(session, ledger.changed(session, &changed, &own).await?).await?;
+        }
     }
+    let now = record::now();
+    let mut entries = Vec::with_capacity(changes.len());
+    for (row, note) in changes {
+        let noted = vec![What::Noted { text: note.clone() }];
+        entries.extend(record::chain(claim, row.run.unwrap_or(Uuid::nil()), &session.who, now, noted));
+    }
+    let mut entries = entries.into_iter();
+    while entries.len() > MOST_ROWS {
+        let mut writing = Writing::default();
+        writing.journal(entries.by_ref().take(MOST_ROWS).collect())?;
+        write(session, &writing).await?;
+    }
+    let mut writing = Writing::default();
+    writing.journal(entries.collect())?;
+    if ledger.is_none_or(|ledger| ledger.kept != Kept::Tool) {
+        let mut writes = Vec::new();
+        for row in &new {
+            writes.extend((own::CODEC.applied)(row, &Context::nothing())?);
+        }
+        for row in &changed {
+            writes.extend((own::CODEC.amended)(row, &Context::nothing())?);
+        }
+        writing.history(&Book::own(), writes)?;
+    }
+    write(session, &writing).await
+}
+
+async fn write(session: &PostgresSession, writing: &Writing<'_>) -> Result<()> {
     let written = session.client.query_typed(&writing.sql(), &writing.parameters()).await;
     written.map(drop).map_err(record::fault)
 }
@@ -321,7 +345,7 @@ pub(super) async fn append(session: &mut PostgresSession, what: What) -> Result<
     let rows = record::chain(&mut claim, Uuid::nil(), &session.who, record::now(), vec![what]);
     let mut writing = Writing::default();
     writing.journal(rows)?;
-    session.client.query_typed(&writing.sql(), &writing.parameters()).await.map_err(record::fault)?;
+    write(session, &writing).await?;
     session.claim = Some(claim);
     Ok(())
 }

@@ -112,28 +112,31 @@ fn decoded<T: DeserializeOwned>(row: &Row, column: usize) -> Result<T> {
     serde_json::from_value(json).map_err(|e| Fault::Bug(format!("{DOING}: a row is not as expected: {e}")))
 }
 
-/// Whether each of the tables holds a row: all at once, and one by one if that fails.
+/// So many tables are looked into by one query: it locks all of them until its end, and a server has room for so many
+/// locks.
+const TOGETHER: usize = 100;
+
+/// Whether each of the tables holds a row: many at once, and one by one if that fails.
 async fn have_rows(client: &Client, found: &Found) -> Result<Vec<Option<bool>>> {
     let mut looks = vec![None; found.len()];
     let mut queries = Vec::new();
     for (i, (_, row)) in found.iter().enumerate().filter(|(_, (_, row))| row.can_be_looked_into()) {
         queries.push((i, format!("SELECT {i}, EXISTS (SELECT FROM {})", row.resolved().to_sql()?)));
     }
-    if queries.is_empty() {
-        return Ok(looks);
-    }
-    let all: Vec<_> = queries.iter().map(|(_, q)| q.as_str()).collect();
-    let mut answers = looked(client, &all.join(" UNION ALL ")).await?;
-    if answers.is_none() {
-        answers = Some(Vec::new());
-        for (_, query) in &queries {
-            answers.get_or_insert_default().extend(looked(client, query).await?.unwrap_or_default());
+    for some in queries.chunks(TOGETHER) {
+        let all: Vec<_> = some.iter().map(|(_, q)| q.as_str()).collect();
+        let mut answers = looked(client, &all.join(" UNION ALL ")).await?;
+        if answers.is_none() {
+            answers = Some(Vec::new());
+            for (_, query) in some {
+                answers.get_or_insert_default().extend(looked(client, query).await?.unwrap_or_default());
+            }
         }
-    }
-    for row in answers.unwrap_or_default() {
-        let (i, there): (i32, bool) = (row.get(0), row.get(1));
-        let Some(i) = usize::try_from(i).ok().filter(|i| *i < looks.len()) else { continue };
-        looks[i] = Some(there);
+        for row in answers.unwrap_or_default() {
+            let (i, there): (i32, bool) = (row.get(0), row.get(1));
+            let Some(i) = usize::try_from(i).ok().filter(|i| *i < looks.len()) else { continue };
+            looks[i] = Some(there);
+        }
     }
     Ok(looks)
 }

@@ -128,27 +128,58 @@ pub(super) fn statement(book: &Book, write: Write, before: usize) -> Result<(Str
     })
 }
 
-/// Many new rows of our own history at once, in parameters that are an array for each column, numbered on from those
-/// `before` them.
-pub(super) fn insert_many(before: usize) -> Result<String> {
-    let book = Book::own();
-    let names: Vec<&str> = book.codec.columns.iter().map(|c| c.name).collect();
-    let values: Vec<String> = book
-        .codec
-        .columns
-        .iter()
-        .map(|c| format!("row.{}::pg_catalog.{}", c.name, builtin(c.sql_type)))
+/// The statement that does several writes of one form, with an array as a parameter for each column, numbered on from
+/// those `before` them. Its `RETURNING nth` is the place of the write that found a row.
+pub(super) fn statement_of_many(
+    book: &Book,
+    writes: Vec<Write>,
+    before: usize,
+) -> Result<(String, Vec<Cells>)> {
+    let table = book.table.to_sql()?;
+    let of_key = || book.codec.key.iter().copied();
+    let (set, found): (Vec<&str>, Vec<&str>) = match writes.first() {
+        Some(Write::Insert(_)) => {
+            (book.codec.columns.iter().filter(|c| !c.generated).map(|c| c.name).collect(), Vec::new())
+        }
+        Some(Write::Update { set, .. }) => (set.iter().map(|(name, _)| *name).collect(), of_key().collect()),
+        Some(Write::Delete { .. }) => (Vec::new(), of_key().collect()),
+        None => return Err(Fault::Bug("no write was to be written".into())),
+    };
+    let value =
+        |nth: usize, column: &&str| format!("new.c{nth}::pg_catalog.{}", builtin(book.sql_type(column)));
+    let values: Vec<String> =
+        (0..).zip(set.iter().chain(&found)).map(|(nth, column)| value(nth, column)).collect();
+    let arrays: Vec<String> = (0..values.len())
+        .map(|nth| format!("pg_catalog.unnest(${}::pg_catalog.text[])", before + nth + 1))
         .collect();
-    let arrays: Vec<String> = (before + 1..=before + names.len())
-        .map(|n| format!("pg_catalog.unnest(${n}::pg_catalog.text[])"))
-        .collect();
-    Ok(format!(
-        "INSERT INTO {} ({names}) SELECT {} FROM ROWS FROM ({}) AS row ({names})",
-        book.table.to_sql()?,
-        values.join(", "),
-        arrays.join(", "),
-        names = names.join(", "),
-    ))
+    let names: Vec<String> = (0..values.len()).map(|nth| format!("c{nth}")).collect();
+    let new = format!("ROWS FROM ({}) WITH ORDINALITY AS new ({}, nth)", arrays.join(", "), names.join(", "));
+    let (values, keys) = values.split_at(set.len());
+    let equal = |names: &[&str], values: &[String], old: &str, between: &str| {
+        let pairs = names.iter().zip(values).map(|(name, value)| format!("{old}{name} = {value}"));
+        pairs.collect::<Vec<_>>().join(between)
+    };
+    let same = equal(&found, keys, "old.", " AND ");
+    let sql = match (set.as_slice(), found.as_slice()) {
+        (_, []) => {
+            format!("INSERT INTO {table} ({}) SELECT {} FROM {new}", set.join(", "), values.join(", "))
+        }
+        ([], _) => format!("DELETE FROM {table} AS old USING {new} WHERE {same}"),
+        _ => format!("UPDATE {table} AS old SET {} FROM {new} WHERE {same}", equal(&set, values, "", ", ")),
+    };
+    let mut columns: Vec<Cells> = vec![Vec::with_capacity(writes.len()); names.len()];
+    for write in writes {
+        let cells: Cells = match write {
+            Write::Insert(cells) => {
+                let of_columns = book.codec.columns.iter().zip(cells);
+                of_columns.filter(|(column, _)| !column.generated).map(|(_, cell)| cell).collect()
+            }
+            Write::Update { key, set } => set.into_iter().map(|(_, value)| value).chain(key).collect(),
+            Write::Delete { key } => key,
+        };
+        columns.iter_mut().zip(cells).for_each(|(column, cell)| column.push(cell));
+    }
+    Ok((sql, columns))
 }
 
 /// The parameter after so many others, which is a text, as a value of this type.

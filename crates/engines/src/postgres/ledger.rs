@@ -1,5 +1,7 @@
 //! The table of a tool that is kept beside our own history: found, locked, made, read, and written in our transaction.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -7,11 +9,12 @@ use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
 use cofferdam_core::fault::Result;
-use cofferdam_core::history::{Applied, RollbackBundle};
+use cofferdam_core::history::{Applied, AppliedKind, RollbackBundle};
 use cofferdam_core::{Bundle, Code, Fault, Name, QuotedIdent, Refusal};
 use cofferdam_formats::beside::{self, Choice, Difference, Files, Wanted};
 use cofferdam_formats::history::{Cells, Context, Held, History, Lock, Place, Way, Write};
 use cofferdam_formats::tables::{self as known, Table};
+use cofferdam_formats::writes;
 
 mod settle;
 
@@ -187,12 +190,13 @@ pub(super) async fn history(
 async fn with_bundles(client: &Client, rows: &mut [Applied], own: &[Applied]) -> Result<()> {
     let sql = "SELECT DISTINCT ON (key) key, (record #> '{applied,bundle}')::pg_catalog.text
                FROM cofferdam.run WHERE intent = 'apply' AND phase = 'Done' ORDER BY key, id DESC";
-    let runs = reading::read(client, sql, &[]).await?;
+    let of_runs: BTreeMap<String, Option<String>> =
+        reading::read(client, sql, &[]).await?.iter().map(|run| (run.get(0), run.get(1))).collect();
+    let of_own: BTreeMap<&str, &Applied> = own.iter().map(|row| (row.key.as_str(), row)).collect();
     for row in rows.iter_mut() {
-        let of_run = runs.iter().find(|run| run.get::<_, String>(0) == row.key);
-        let text = of_run.and_then(|run| run.get::<_, Option<String>>(1));
-        let bundle = text.and_then(|text| serde_json::from_str::<RollbackBundle>(&text).ok());
-        let of_own = || own.iter().rev().find(|own| own.key == row.key).map(|own| own.bundle.clone());
+        let text = of_runs.get(&row.key).and_then(Option::as_deref);
+        let bundle = text.and_then(|text| serde_json::from_str::<RollbackBundle>(text).ok());
+        let of_own = || of_own.get(row.key.as_str()).map(|own| own.bundle.clone());
         row.bundle = bundle.or_else(of_own).unwrap_or_default();
     }
     Ok(())
@@ -265,11 +269,41 @@ impl Ledger {
 
     /// What the tool would write when this was applied.
     pub(super) async fn applied(&self, session: &PostgresSession, row: &Applied) -> Result<Vec<Write>> {
-        let rows = match history::last_row(&session.client, &self.book).await {
-            Ok(rows) => rows,
-            Err(fault) => return Err(self.held(session, fault).await),
-        };
+        let rows = self.last_row(session).await?;
         Ok((self.book.codec.applied)(row, &self.context(&rows, &self.bundle))?)
+    }
+
+    async fn last_row(&self, session: &PostgresSession) -> Result<Vec<Cells>> {
+        match history::last_row(&session.client, &self.book).await {
+            Ok(rows) => Ok(rows),
+            Err(fault) => Err(self.held(session, fault).await),
+        }
+    }
+
+    /// What the tool would write when these were applied one after the other.
+    pub(super) async fn all_applied(&self, session: &PostgresSession, all: &[Applied]) -> Result<Vec<Write>> {
+        let codec = self.book.codec;
+        let mut rows = self.last_row(session).await?;
+        let files = Files::of(&self.bundle);
+        let mut writes = Vec::new();
+        for row in all {
+            // A row needs its own file only, where it is none for all below it: to look for it in all would take its
+            // time for each.
+            let own = |migrations| Bundle { format: self.bundle.format, migrations, skipped: Vec::new() };
+            let about = match row.kind {
+                AppliedKind::Baseline => Cow::Borrowed(&*self.bundle),
+                _ => Cow::Owned(own(files.about(row).cloned().into_iter().collect())),
+            };
+            let new = (codec.applied)(row, &self.context(&rows, &about))?;
+            for write in &new {
+                if let Write::Insert(_) = write {
+                    rows.clear();
+                }
+                writes::perform(codec, &mut rows, write);
+            }
+            writes.extend(new);
+        }
+        Ok(writes)
     }
 
     /// What the tool would write when this was taken back.
@@ -284,10 +318,27 @@ impl Ledger {
         Ok((self.book.codec.undone)(row, &self.context(&rows, &known))?)
     }
 
-    /// What the tool would write when the file as it is now is accepted.
-    pub(super) async fn amended(&self, session: &PostgresSession, row: &Applied) -> Result<Vec<Write>> {
-        let rows = self.rows(session).await?;
-        Ok((self.book.codec.amended)(row, &self.context(&rows, &self.bundle))?)
+    /// What the tool would write when these changes are made to what is applied: the file as it is now is accepted, or
+    /// it is taken back where the row says so.
+    pub(super) async fn changed(
+        &self,
+        session: &PostgresSession,
+        all: &[Applied],
+        own: &[Applied],
+    ) -> Result<Vec<Write>> {
+        let codec = self.book.codec;
+        let mut rows = self.rows(session).await?;
+        let known = beside::with_history(&self.bundle, own);
+        let mut writes = Vec::new();
+        for row in all {
+            let new = match row.undone_at {
+                Some(_) => (codec.undone)(row, &self.context(&rows, &known))?,
+                None => (codec.amended)(row, &self.context(&rows, &self.bundle))?,
+            };
+            new.iter().for_each(|write| writes::perform(codec, &mut rows, write));
+            writes.extend(new);
+        }
+        Ok(writes)
     }
 
     /// What the tool would write of a run that takes more than this transaction: when it begins, and when it came to
@@ -319,12 +370,12 @@ impl Ledger {
         Ok(if given_up { (mark.given_up)(row, way, &context)? } else { (mark.began)(row, way, &context)? })
     }
 
-    /// Does each by itself, in this order: the parts of one statement have none, and a tool may go by the order of its
-    /// rows. In a transaction that is open.
+    /// Does them in this order, those together that one statement can do: the parts of one statement have no order, and
+    /// a tool may go by that of its rows. In a transaction that is open.
     pub(super) async fn write(&self, session: &PostgresSession, writes: Vec<Write>) -> Result<()> {
-        for write in writes {
+        for group in writes::grouped(self.book.codec, writes) {
             let mut writing = Writing::default();
-            writing.history(&self.book, vec![write])?;
+            writing.history(&self.book, group)?;
             let written = session.client.query_typed(&writing.sql(), &writing.parameters()).await;
             if let Err(e) = written {
                 return Err(self.held(session, record::fault(e)).await);

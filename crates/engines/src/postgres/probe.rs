@@ -9,6 +9,18 @@ use cofferdam_core::plan::{Probe, Seen};
 use super::errors;
 use super::perform::{IndexState, index_state};
 
+/// So many questions are on their way at once.
+const TOGETHER: usize = 200;
+
+/// Many, sent without waiting for the answer to the one before.
+pub(super) async fn probes(client: &Client, all: &[&Probe]) -> Result<Vec<Seen>> {
+    let mut seen = Vec::with_capacity(all.len());
+    for some in all.chunks(TOGETHER) {
+        seen.extend(futures::future::try_join_all(some.iter().map(|asked| probe(client, asked))).await?);
+    }
+    Ok(seen)
+}
+
 pub(super) async fn probe(client: &Client, asked: &Probe) -> Result<Seen> {
     Ok(match asked {
         Probe::IndexValid { index } => match index_state(client, index).await? {

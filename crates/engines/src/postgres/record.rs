@@ -10,7 +10,8 @@ use uuid::Uuid;
 use cofferdam_core::fault::Result;
 use cofferdam_core::journal::{Entry, What};
 use cofferdam_core::{Code, Fault, Refusal};
-use cofferdam_formats::history::{Cells, Write, own};
+use cofferdam_formats::history::{Write, own};
+use cofferdam_formats::writes;
 
 use super::claim::Claim;
 use super::history::Book;
@@ -61,17 +62,25 @@ impl<'a> Writing<'a> {
         self.checks.push((format!("NOT EXISTS (SELECT FROM {name})"), gone));
     }
 
+    /// As many that must be there.
+    fn change_many(&mut self, write: &str, many: usize, gone: &'static str) {
+        let name = format!("write_{}", self.parts.len());
+        self.parts.push(format!("{name} AS ({write} RETURNING nth)"));
+        let found = format!("(SELECT pg_catalog.count(DISTINCT nth) FROM {name})");
+        self.checks.push((format!("{found} OPERATOR(pg_catalog.<>) {many}"), gone));
+    }
+
     /// A new row: the server writes it or fails.
     fn insert(&mut self, write: &str) {
         self.parts.push(format!("write_{} AS ({write})", self.parts.len()));
     }
 
-    /// Adds rows to the journal; at most [`MOST_ROWS`].
+    /// Adds rows to the journal, of one moment and by one runner; at most [`MOST_ROWS`].
     pub(super) fn journal(&mut self, rows: Vec<Entry>) -> Result<()> {
         let Some(first) = rows.first() else { return Ok(()) };
         // What they have in common is sent once, and the hash of one row is what the next one begins with.
+        let mut run = (first.run, self.value(first.run, Type::UUID));
         let common = [
-            self.value(first.run, Type::UUID),
             self.value(first.epoch, Type::INT8),
             self.value(parse_time(&first.at)?, Type::TIMESTAMPTZ),
             self.value(first.who.clone(), Type::TEXT),
@@ -81,10 +90,14 @@ impl<'a> Writing<'a> {
         let mut previous = self.value(first.previous.clone(), Type::TEXT);
         let mut values = Vec::with_capacity(rows.len());
         for (offset, row) in rows.into_iter().enumerate() {
+            if row.run != run.0 {
+                run = (row.run, self.value(row.run, Type::UUID));
+            }
             let entry = self.value(Json(row.what), Type::JSON);
             let hash = self.value(row.hash, Type::TEXT);
             values.push(format!(
-                "({seq} OPERATOR(pg_catalog.+) {offset}, {common}, {entry}, {previous}, {hash})"
+                "({seq} OPERATOR(pg_catalog.+) {offset}, {}, {common}, {entry}, {previous}, {hash})",
+                run.1
             ));
             previous = hash;
         }
@@ -124,30 +137,27 @@ impl<'a> Writing<'a> {
         Ok(())
     }
 
-    /// Does to a history what its codec says.
+    /// Does to a history what its codec says; several writes of one form are one part.
     pub(super) fn history(&mut self, book: &Book, writes: Vec<Write>) -> Result<()> {
-        for write in writes {
-            let is_new = matches!(write, Write::Insert(_));
-            let (sql, cells) = history::statement(book, write, self.values.len())?;
-            self.values.extend(cells.into_iter().map(|c| (Box::new(c) as Box<_>, Type::TEXT)));
-            let gone = if book.codec.id == own::CODEC.id { FENCED } else { TOOL };
-            if is_new { self.insert(&sql) } else { self.change_or(&sql, gone) }
-        }
-        Ok(())
-    }
-
-    /// Adds rows to our own history, as many as there are.
-    pub(super) fn adopt(&mut self, rows: Vec<Cells>) -> Result<()> {
-        let sql = history::insert_many(self.values.len())?;
-        let width = rows.first().map_or(0, Vec::len);
-        let mut columns: Vec<Vec<Option<String>>> = vec![Vec::with_capacity(rows.len()); width];
-        for row in rows {
-            for (column, cell) in columns.iter_mut().zip(row) {
-                column.push(cell);
+        let gone = if book.codec.id == own::CODEC.id { FENCED } else { TOOL };
+        for group in writes::grouped(book.codec, writes) {
+            let is_new = matches!(group.first(), Some(Write::Insert(_)));
+            let before = self.values.len();
+            match <[Write; 1]>::try_from(group) {
+                Ok([write]) => {
+                    let (sql, cells) = history::statement(book, write, before)?;
+                    self.values.extend(cells.into_iter().map(|c| (Box::new(c) as Box<_>, Type::TEXT)));
+                    if is_new { self.insert(&sql) } else { self.change_or(&sql, gone) }
+                }
+                Err(group) => {
+                    let many = group.len();
+                    let (sql, columns) = history::statement_of_many(book, group, before)?;
+                    self.values
+                        .extend(columns.into_iter().map(|c| (Box::new(c) as Box<_>, Type::TEXT_ARRAY)));
+                    if is_new { self.insert(&sql) } else { self.change_many(&sql, many, gone) }
+                }
             }
         }
-        self.values.extend(columns.into_iter().map(|column| (Box::new(column) as Box<_>, Type::TEXT_ARRAY)));
-        self.insert(&sql);
         Ok(())
     }
 

@@ -240,6 +240,10 @@ impl Session for PostgresSession {
         probe::probe(&self.client, asked).await
     }
 
+    async fn probes(&mut self, all: &[&Probe]) -> Result<Vec<Seen>> {
+        probe::probes(&self.client, all).await
+    }
+
     async fn rows(&mut self, query: &str, most: usize) -> Result<Rows> {
         perform::read_only_rows(&self.client, query, most, None).await
     }
@@ -266,8 +270,8 @@ impl Session for PostgresSession {
         Ok(())
     }
 
-    async fn amend_history(&mut self, row: &Applied, note: &str) -> Result<()> {
-        commit::amend(self, row, note).await
+    async fn amend_history(&mut self, changes: &[(Applied, String)]) -> Result<()> {
+        commit::amend(self, changes).await
     }
 
     async fn append(&mut self, what: What) -> Result<()> {

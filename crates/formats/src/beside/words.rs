@@ -10,6 +10,9 @@ use crate::unfinished::unfinished;
 /// How many versions a sentence names before it only counts.
 const NAMED: usize = 5;
 
+/// How many keys the journal names before it says only from where to where.
+const KEYS: usize = 3;
+
 /// What has to be settled before anything is applied: what the tool left unfinished, and rows of ours that it does not
 /// have.
 pub fn problems(
@@ -46,5 +49,15 @@ pub(crate) fn versions(rows: &[Applied]) -> String {
         ([one], _) => format!("version {one} is"),
         ([rest @ .., last], 0) => format!("versions {} and {last} are", rest.join(", ")),
         (keys, more) => format!("versions {} and {more} more are", keys.join(", ")),
+    }
+}
+
+/// `1, 2, 3`, and of more `1 to 7, 5 in all`: for the journal.
+pub fn keys(rows: &[Applied]) -> String {
+    match rows {
+        [first, .., last] if rows.len() > KEYS => {
+            format!("{} to {}, {} in all", first.key, last.key, rows.len())
+        }
+        few => few.iter().map(|row| row.key.as_str()).collect::<Vec<_>>().join(", "),
     }
 }

@@ -13,7 +13,7 @@ pub(super) fn all(major: u32) -> Vec<String> {
     all
 }
 
-/// One row for each object of a query. `body`, `comment` and `grants` are SQL.
+/// One row for each object of a query. `body` and `comment` are SQL.
 pub(super) struct Shape<'q> {
     pub(super) class: &'q str,
     pub(super) oid: &'q str,
@@ -23,13 +23,17 @@ pub(super) struct Shape<'q> {
     pub(super) on: &'q str,
     pub(super) name: &'q str,
     pub(super) body: &'q str,
-    pub(super) grants: &'q str,
+    pub(super) rights: Option<Rights<'q>>,
     pub(super) rest: &'q str,
 }
 
 impl Shape<'_> {
     pub(super) fn query(&self) -> String {
-        let Shape { class, oid, part, kind, schema, on, name, body, grants, rest } = self;
+        let Shape { class, oid, part, kind, schema, on, name, body, rights, rest } = self;
+        let (owner, grants) = match rights {
+            Some(rights) => (format!("pg_get_userbyid({})", rights.owner), rights.grants()),
+            None => ("NULL".to_owned(), "'[]'::json".to_owned()),
+        };
         let comment = match *part {
             "0" => format!("obj_description({oid}, '{class}')"),
             part => format!("col_description({oid}, {part})"),
@@ -37,7 +41,7 @@ impl Shape<'_> {
         format!(
             "SELECT '{class}'::regclass::oid, ({oid})::oid, ({part})::int4, json_build_object(
                 'key', json_build_object('kind', {kind}, 'schema', {schema}, 'on', {on}, 'name', {name}),
-                'body', {body}, 'comment', {comment}, 'grants', {grants})
+                'body', {body}, 'comment', {comment}, 'owner', {owner}, 'grants', {grants})
              FROM {rest}"
         )
     }
@@ -55,20 +59,33 @@ pub(super) fn free(class: &str, oid: &str) -> String {
     )
 }
 
-/// No grants.
-pub(super) const NONE: &str = "'[]'::json";
+/// Whose an object is, and who else may do what with it.
+pub(super) struct Rights<'q> {
+    /// An `aclitem[]`.
+    pub(super) acl: &'q str,
+    /// What the server gives where nobody said anything, as `acldefault` knows it; a column (`c`) is given nothing.
+    pub(super) kind: char,
+    pub(super) owner: &'q str,
+}
 
-/// Those of an `aclitem[]`, but for the owner's own. `kind`: what the server gives where nobody said anything.
-pub(super) fn grants(acl: &str, kind: char, owner: &str) -> String {
-    let all = match kind {
-        'c' => acl.to_owned(),
-        kind => format!("coalesce({acl}, acldefault('{kind}'::\"char\", {owner}))"),
-    };
-    format!(
-        "(SELECT coalesce(json_agg(json_build_object('to', CASE WHEN g.grantee <> 0 THEN pg_get_userbyid(g.grantee) END,
-            'privilege', g.privilege_type, 'grantable', g.is_grantable)), '[]')
-          FROM aclexplode({all}) g WHERE g.grantee <> {owner})"
-    )
+impl Rights<'_> {
+    /// All but the owner's own.
+    fn grants(&self) -> String {
+        let Self { acl, kind, owner } = self;
+        let all = match kind {
+            'c' => (*acl).to_owned(),
+            kind => format!("coalesce({acl}, acldefault('{kind}'::\"char\", {owner}))"),
+        };
+        let listed = format!(
+            "(SELECT coalesce(json_agg(json_build_object('to', CASE WHEN g.grantee <> 0 THEN pg_get_userbyid(g.grantee) END,
+                'privilege', g.privilege_type, 'grantable', g.is_grantable)), '[]')
+              FROM aclexplode({all}) g WHERE g.grantee <> {owner})"
+        );
+        match kind {
+            'c' => format!("CASE WHEN {acl} IS NULL THEN '[]' ELSE {listed} END"),
+            _ => listed,
+        }
+    }
 }
 
 fn schemas() -> String {
@@ -81,7 +98,7 @@ fn schemas() -> String {
         on: "''",
         name: "n.nspname",
         body: "json_build_object('schema', json_build_object())",
-        grants: &grants("n.nspacl", 'n', "n.nspowner"),
+        rights: Some(Rights { acl: "n.nspacl", kind: 'n', owner: "n.nspowner" }),
         rest: &format!("pg_namespace n WHERE {OURS} AND {}", free("pg_namespace", "n.oid")),
     }
     .query()
@@ -97,7 +114,7 @@ fn extensions() -> String {
         on: "''",
         name: "x.extname",
         body: "json_build_object('extension', json_build_object('version', x.extversion, 'schema', n.nspname))",
-        grants: NONE,
+        rights: None,
         rest: "pg_extension x JOIN pg_namespace n ON n.oid = x.extnamespace WHERE x.extname <> 'plpgsql'",
     }
     .query()
@@ -149,7 +166,7 @@ fn types() -> String {
         on: "''",
         name: "t.typname",
         body: &body,
-        grants: &grants("t.typacl", 'T', "t.typowner"),
+        rights: Some(Rights { acl: "t.typacl", kind: 'T', owner: "t.typowner" }),
         rest: &format!(
             "pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
              WHERE {OURS} AND {} AND (t.typtype IN ('e', 'd', 'r') OR t.typtype = 'c'
@@ -180,7 +197,7 @@ fn sequences() -> String {
         on: "''",
         name: "sc.relname",
         body: &format!("json_build_object('sequence', {COUNTER})"),
-        grants: &grants("sc.relacl", 's', "sc.relowner"),
+        rights: Some(Rights { acl: "sc.relacl", kind: 's', owner: "sc.relowner" }),
         rest: &format!(
             "pg_class sc JOIN pg_namespace n ON n.oid = sc.relnamespace JOIN {COUNTING} s ON s.seqrelid = sc.oid
              WHERE s.standing AND sc.relpersistence <> 't' AND {OURS} AND {}",
@@ -204,7 +221,7 @@ fn routines() -> String {
             'definition', pg_get_functiondef(p.oid), 'procedure', p.prokind = 'p',
             'arguments', pg_get_function_identity_arguments(p.oid), 'result', pg_get_function_result(p.oid),
             'defaults', p.pronargdefaults))",
-        grants: &grants("p.proacl", 'f', "p.proowner"),
+        rights: Some(Rights { acl: "p.proacl", kind: 'f', owner: "p.proowner" }),
         rest: &format!(
             "pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
              WHERE p.prokind IN ('f', 'w', 'p') AND {OURS} AND {} AND NOT EXISTS (SELECT FROM pg_depend i

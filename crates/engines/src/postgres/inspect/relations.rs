@@ -1,6 +1,6 @@
 //! The queries by which tables and views are read, and all that stands on them. See [`super::queries`].
 
-use super::queries::{COUNTER, COUNTING, NONE, OURS, Shape, collation, free, grants};
+use super::queries::{COUNTER, COUNTING, OURS, Rights, Shape, collation, free};
 
 /// A query for each kind of object.
 pub(super) fn all(major: u32) -> Vec<String> {
@@ -65,7 +65,7 @@ fn tables() -> String {
         on: "''",
         name: "c.relname",
         body: &body,
-        grants: &grants("c.relacl", 'r', "c.relowner"),
+        rights: Some(Rights { acl: "c.relacl", kind: 'r', owner: "c.relowner" }),
         rest: &format!("pg_class c {IN_SCHEMA} WHERE {}", table()),
     }
     .query()
@@ -104,7 +104,7 @@ fn columns(major: u32) -> String {
         on: "c.relname",
         name: "a.attname",
         body: &body,
-        grants: &format!("CASE WHEN a.attacl IS NULL THEN '[]' ELSE {} END", grants("a.attacl", 'c', "c.relowner")),
+        rights: Some(Rights { acl: "a.attacl", kind: 'c', owner: "c.relowner" }),
         rest: &format!(
             "pg_class c {IN_SCHEMA} JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
              JOIN pg_type y ON y.oid = a.atttypid LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
@@ -125,7 +125,7 @@ fn defaults() -> String {
         on: "c.relname",
         name: "a.attname",
         body: "json_build_object('default', pg_get_expr(d.adbin, d.adrelid))",
-        grants: NONE,
+        rights: None,
         rest: &format!(
             "pg_attrdef d JOIN pg_class c ON c.oid = d.adrelid {IN_SCHEMA}
              JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = d.adnum AND a.attgenerated = '' WHERE {}",
@@ -146,7 +146,7 @@ fn ownerships() -> String {
         name: "sc.relname",
         body: "json_build_object('ownership', json_build_object('schema', n.nspname, 'table', c.relname,
             'column', a.attname))",
-        grants: NONE,
+        rights: None,
         rest: &format!(
             "pg_depend o JOIN pg_class sc ON sc.oid = o.objid AND sc.relkind = 'S'
              JOIN pg_namespace sn ON sn.oid = sc.relnamespace JOIN pg_class c ON c.oid = o.refobjid {IN_SCHEMA}
@@ -180,7 +180,7 @@ fn constraints() -> String {
         on: "c.relname",
         name: "k.conname",
         body,
-        grants: NONE,
+        rights: None,
         rest: &format!(
             "pg_constraint k JOIN pg_class c ON c.oid = k.conrelid {IN_SCHEMA}
              WHERE k.contype IN ('c', 'p', 'u', 'x', 'f') AND (k.contype <> 'f' OR k.conparentid = 0) AND {}",
@@ -205,7 +205,7 @@ fn indexes() -> String {
         name: "ic.relname",
         body: "json_build_object('index', json_build_object('definition', pg_get_indexdef(i.indexrelid),
             'invalid', ic.relkind = 'i' AND NOT i.indisvalid, 'replica_identity', i.indisreplident))",
-        grants: NONE,
+        rights: None,
         rest: &format!(
             "pg_index i JOIN pg_class ic ON ic.oid = i.indexrelid JOIN pg_class c ON c.oid = i.indrelid {IN_SCHEMA}
              WHERE {PLAIN} AND {}",
@@ -226,7 +226,7 @@ fn table_attachments() -> String {
         name: "''",
         body: "json_build_object('attachment', json_build_object('parent', json_build_array(pn.nspname, pc.relname),
             'bound', pg_get_expr(c.relpartbound, c.oid)))",
-        grants: NONE,
+        rights: None,
         rest: &format!(
             "pg_class c {IN_SCHEMA} JOIN pg_inherits h ON h.inhrelid = c.oid
              JOIN pg_class pc ON pc.oid = h.inhparent JOIN pg_namespace pn ON pn.oid = pc.relnamespace
@@ -249,7 +249,7 @@ fn index_attachments() -> String {
         name: "ic.relname",
         body: "json_build_object('attachment', json_build_object('parent', json_build_array(pn.nspname, pc.relname),
             'bound', NULL))",
-        grants: NONE,
+        rights: None,
         rest: &format!(
             "pg_index i JOIN pg_class ic ON ic.oid = i.indexrelid JOIN pg_class c ON c.oid = i.indrelid {IN_SCHEMA}
              JOIN pg_inherits h ON h.inhrelid = ic.oid JOIN pg_class pc ON pc.oid = h.inhparent
@@ -281,7 +281,7 @@ fn views() -> String {
         on: "''",
         name: "c.relname",
         body: &body,
-        grants: &grants("c.relacl", 'r', "c.relowner"),
+        rights: Some(Rights { acl: "c.relacl", kind: 'r', owner: "c.relowner" }),
         rest: &format!("pg_class c {IN_SCHEMA} WHERE c.relkind = 'v' AND {}", relation()),
     }
     .query()
@@ -300,7 +300,7 @@ fn materialized_views() -> String {
             "json_build_object('materialized-view', json_build_object('definition', pg_get_viewdef(c.oid),
                 'options', {OPTIONS}, 'method', {METHOD}, 'tablespace', {SPACE}, 'populated', c.relispopulated))"
         ),
-        grants: &grants("c.relacl", 'r', "c.relowner"),
+        rights: Some(Rights { acl: "c.relacl", kind: 'r', owner: "c.relowner" }),
         rest: &format!("pg_class c {IN_SCHEMA} WHERE c.relkind = 'm' AND {}", relation()),
     }
     .query()
@@ -319,7 +319,7 @@ fn statistics(major: u32) -> String {
         body: &format!(
             "json_build_object('statistics', json_build_array(pg_get_statisticsobjdef(s.oid), {target}))"
         ),
-        grants: NONE,
+        rights: None,
         rest: &format!(
             "pg_statistic_ext s JOIN pg_namespace n ON n.oid = s.stxnamespace WHERE {OURS} AND {}",
             free("pg_statistic_ext", "s.oid")
@@ -339,7 +339,7 @@ fn rules() -> String {
         name: "r.rulename",
         body: "json_build_object('rule', json_build_object('definition', pg_get_ruledef(r.oid),
             'enabled', r.ev_enabled))",
-        grants: NONE,
+        rights: None,
         rest: &format!(
             "pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class {IN_SCHEMA}
              WHERE (r.rulename <> '_RETURN' OR c.relkind NOT IN ('v', 'm')) AND {}",
@@ -362,7 +362,7 @@ fn triggers(major: u32) -> String {
         name: "t.tgname",
         body: "json_build_object('trigger', json_build_object('definition', pg_get_triggerdef(t.oid),
             'enabled', t.tgenabled))",
-        grants: NONE,
+        rights: None,
         rest: &format!(
             "pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid {IN_SCHEMA}
              WHERE NOT t.tgisinternal AND {own} AND NOT starts_with(t.tgname::text, 'cofferdam ') AND {}",
@@ -386,7 +386,7 @@ fn policies() -> String {
             'permissive', p.polpermissive,
             'roles', (SELECT json_agg(CASE WHEN u <> 0 THEN pg_get_userbyid(u) END) FROM unnest(p.polroles) u),
             'using', pg_get_expr(p.polqual, p.polrelid), 'check', pg_get_expr(p.polwithcheck, p.polrelid)))",
-        grants: NONE,
+        rights: None,
         rest: &format!("pg_policy p JOIN pg_class c ON c.oid = p.polrelid {IN_SCHEMA} WHERE {}", table()),
     }
     .query()

@@ -8,7 +8,7 @@ use cofferdam_core::history::Applied;
 use cofferdam_core::journal::What;
 use cofferdam_core::{Fault, Name, QuotedIdent};
 use cofferdam_formats::beside::{self, Files};
-use cofferdam_formats::history::{Cells, Context, own};
+use cofferdam_formats::history::{Context, Write, own};
 
 use super::super::claim::Claim;
 use super::super::errors;
@@ -34,24 +34,20 @@ pub(super) async fn adopt(session: &mut PostgresSession) -> Result<()> {
         let now = record::now();
         let files = Files::of(&ledger.bundle);
         let at = now.to_string();
-        let rows: Vec<Cells> = (last + 1..)
-            .zip(theirs)
-            .map(|(rank, row)| own::encode(&beside::taken_over(codec, row, files.about(row), rank, &at)))
-            .collect();
+        let rows = (last + 1..).zip(theirs);
+        let rows = rows.map(|(rank, row)| beside::taken_over(codec, row, files.about(row), rank, &at));
+        let new = rows.map(|row| Write::Insert(own::encode(&row)));
         let note = note(theirs, back, codec.id, &ledger.book.table);
         let mut claim =
             session.claim.clone().ok_or_else(|| Fault::Bug("adopting without the lock".into()))?;
         let mut writing = Writing::default();
         let noted = vec![What::Noted { text: note }];
         writing.journal(record::chain(&mut claim, Uuid::nil(), &session.who, now, noted))?;
-        if !rows.is_empty() {
-            writing.adopt(rows)?;
-        }
         let undone = back.iter().flat_map(|(row, moment)| {
             let moment = if moment.is_empty() { at.clone() } else { moment.clone() };
             (own::CODEC.undone)(&Applied { undone_at: Some(moment), ..row.clone() }, &Context::nothing())
         });
-        writing.history(&Book::own(), undone.flatten().collect())?;
+        writing.history(&Book::own(), new.chain(undone.flatten()).collect())?;
         let written = session.client.query_typed(&writing.sql(), &writing.parameters()).await;
         written.map(drop).map_err(record::fault)?;
         session.claim = Some(claim);
@@ -65,19 +61,13 @@ pub(super) async fn adopt(session: &mut PostgresSession) -> Result<()> {
 }
 
 fn note(theirs: &[Applied], back: &[(Applied, String)], tool: &str, table: &Name) -> String {
-    let keys = |rows: Vec<&str>| match rows.as_slice() {
-        [first, .., last] if rows.len() > 3 => format!("{first} to {last}, {} in all", rows.len()),
-        few => few.join(", "),
-    };
     let mut said = Vec::new();
     if !theirs.is_empty() {
-        said.push(format!("taken over: {}", keys(theirs.iter().map(|row| row.key.as_str()).collect())));
+        said.push(format!("taken over: {}", beside::keys(theirs)));
     }
     if !back.is_empty() {
-        said.push(format!(
-            "taken back there: {}",
-            keys(back.iter().map(|(row, _)| row.key.as_str()).collect())
-        ));
+        let back: Vec<Applied> = back.iter().map(|(row, _)| row.clone()).collect();
+        said.push(format!("taken back there: {}", beside::keys(&back)));
     }
     format!("from {table} of {tool}: {}", said.join("; "))
 }
@@ -107,10 +97,8 @@ async fn tell_open(session: &PostgresSession, rows: &[Applied], note: &str) -> R
     let (Some(ledger), Some(mut claim)) = (&session.ledger, session.claim.clone()) else {
         return Err(Fault::Bug("the history of a tool was to be written without the run lock".into()));
     };
-    for row in rows {
-        // One by one: where the tool numbers its rows, each depends on the one before.
-        ledger.write(session, ledger.applied(session, row).await?).await?;
-    }
+    let writes = ledger.all_applied(session, rows).await?;
+    ledger.write(session, writes).await?;
     let noted = vec![What::Noted { text: note.to_owned() }];
     let mut writing = Writing::default();
     writing.journal(record::chain(&mut claim, Uuid::nil(), &session.who, record::now(), noted))?;
