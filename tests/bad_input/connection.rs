@@ -28,7 +28,7 @@ fn urls_that_are_none() {
     let bench = bench();
     for (url, says) in [
         ("postgre://localhost/shop", &["did you mean postgres://?"][..]),
-        ("mysql://localhost/shop", &["postgres"]),
+        ("oracle://localhost/shop", &["postgres", "mysql"]),
         ("postgres://localhost:port/shop", &["port"]),
         ("postgres://localhost/shop?sslmod=require", &["sslmod"]),
         ("host=localhost dbnam=shop", &["dbnam"]),

@@ -112,7 +112,8 @@ impl Bench {
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_cofferdam"));
         for (name, _) in std::env::vars() {
-            if name.starts_with("PG") || name.starts_with("COFFERDAM") || name == "DATABASE_URL" {
+            let of_servers = ["PG", "MYSQL", "COFFERDAM"].iter().any(|begin| name.starts_with(begin));
+            if of_servers || name == "DATABASE_URL" {
                 command.env_remove(name);
             }
         }

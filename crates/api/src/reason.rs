@@ -387,6 +387,8 @@ impl From<Code> for Reason {
             | C::MetadataUnusable
             | C::ProjectHalfWay
             | C::NotForThisEngine
+            | C::JournalNotTransactional
+            | C::HistoryNotRead
             | C::NotRehearsable => Reason::SpecInvalid,
             C::ConnectFailed
             | C::AuthFailed

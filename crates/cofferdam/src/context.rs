@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use cofferdam_core::bundle::Bundle;
 use cofferdam_core::{Code, Fault, Result};
-use cofferdam_engines::Session;
+use cofferdam_engines::{Ability, Session};
 
 use crate::args::Common;
 use crate::config::Settings;
@@ -12,6 +12,24 @@ use crate::output::{Console, mask};
 use crate::signals::Halt;
 use crate::telling::Telling;
 use crate::{files, wiring};
+
+/// What a command needs of the database's engine that not every engine has. What only some ways of calling a command need
+/// is refused there.
+const NEEDS: &[(&str, Ability)] = &[
+    ("alter", Ability::Alter),
+    ("pause", Ability::Alter),
+    ("resume", Ability::Alter),
+    ("throttle", Ability::Alter),
+    ("cutover", Ability::Alter),
+    ("abort", Ability::Alter),
+    ("finalize", Ability::Alter),
+    ("parked", Ability::Park),
+    ("undrop", Ability::Park),
+    ("restore", Ability::Copy),
+    ("rehearse", Ability::Rehearse),
+    ("drift", Ability::Inspect),
+    ("import", Ability::Keep),
+];
 
 /// Between two tries to reach a server that is not there yet.
 const KNOCK: Duration = Duration::from_millis(250);
@@ -29,9 +47,13 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    /// Flags, variables and cofferdam.yaml.
+    /// Flags, variables and cofferdam.yaml. Refuses a command that the engine of the database has not.
     pub(crate) fn settings(&self) -> Result<Settings> {
-        Settings::load(&self.common)
+        let settings = Settings::load(&self.common)?;
+        if let Some((_, ability)) = NEEDS.iter().find(|(verb, _)| *verb == self.verb) {
+            wiring::able(settings.url.as_deref(), *ability)?;
+        }
+        Ok(settings)
     }
 
     /// The migrations of the directory. Files that look like migrations and are none are named on stderr.
@@ -139,5 +161,18 @@ fn worth_waiting(fault: &Fault) -> bool {
         Fault::Again { .. } => true,
         Fault::Refused(refusal) => refusal.code == Code::ConnectFailed,
         Fault::Unknown(_) | Fault::Bug(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::NEEDS;
+    use crate::cli::COMMANDS;
+
+    #[test]
+    fn what_needs_an_ability_is_a_command() {
+        for (verb, _) in NEEDS {
+            assert!(COMMANDS.iter().any(|command| command.name == *verb), "{verb}");
+        }
     }
 }

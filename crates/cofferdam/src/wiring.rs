@@ -2,7 +2,7 @@
 
 use cofferdam_core::{Code, Fault, Refusal, Result, Who};
 use cofferdam_dialects::Dialect;
-use cofferdam_engines::{ENGINES, Engine};
+use cofferdam_engines::{Ability, ENGINES, Engine, dialect_of};
 
 use crate::output::mask;
 
@@ -25,6 +25,23 @@ pub(crate) fn engine(url: Option<&str>) -> Result<&'static dyn Engine> {
         }
         .into()
     })
+}
+
+/// Refuses what the engine of a URL has not, before anything is asked of it.
+///
+/// # Errors
+/// `NotForThisEngine`, and `BadUrl`.
+pub(crate) fn able(url: Option<&str>, ability: Ability) -> Result<()> {
+    ability.needed(engine(url)?.abilities(), dialect_of(url).unwrap_or_default())
+}
+
+/// The dialect that a URL promises, for who does not ask the server.
+///
+/// # Errors
+/// `BadUrl`.
+pub(crate) fn dialect_of_url(url: Option<&str>) -> Result<&'static Dialect> {
+    engine(url)?;
+    dialect(dialect_of(url))
 }
 
 /// The dialect of an engine; without one that of the first engine.
@@ -97,6 +114,8 @@ mod tests {
             (Some("PostgreSQL://h/d"), Some("postgresql")),
             (Some("host=h"), Some("postgresql")),
             (None, Some("postgresql")),
+            (Some("mysql://u@h/d"), Some("mysql")),
+            (Some("MariaDB://u@h/d"), Some("mysql")),
             (Some("postgre://u:canary@h/d"), None),
         ] {
             assert_eq!(engine(url).ok().map(|e| e.id()), id, "{url:?}");
@@ -113,6 +132,31 @@ mod tests {
             assert!(dialect(Some(engine.id())).is_ok(), "{}", engine.id());
         }
         assert!(dialect(None).is_ok());
+    }
+
+    #[test]
+    fn a_scheme_promises_a_dialect() {
+        for (url, id) in [
+            (None, "postgresql"),
+            (Some("postgres://h/d"), "postgresql"),
+            (Some("mysql://u@h/d"), "mysql"),
+            (Some("MARIADB://u@h/d"), "mariadb"),
+        ] {
+            assert_eq!(dialect_of_url(url).unwrap().id, id, "{url:?}");
+        }
+    }
+
+    #[test]
+    fn what_an_engine_has_not_is_refused_by_name_with_a_way_out() {
+        use Ability::{Alter, Copy, Inspect, Keep, Park, Rehearse};
+        for ability in [Alter, Park, Copy, Inspect, Rehearse, Keep] {
+            assert!(able(Some("postgres://h/d"), ability).is_ok(), "{ability:?}");
+            let fault = able(Some("mariadb://u@h/d"), ability).unwrap_err();
+            let refusal = fault.refusal().unwrap();
+            assert_eq!(refusal.code, Code::NotForThisEngine, "{ability:?}");
+            assert!(refusal.what.ends_with("on MariaDB"), "{}", refusal.what);
+            assert!(refusal.cause.is_some() && refusal.help.is_some(), "{ability:?}");
+        }
     }
 
     #[test]

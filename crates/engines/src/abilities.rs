@@ -1,5 +1,8 @@
 //! What engines can do, and what not all of them can.
 
+use cofferdam_core::fault::Result;
+use cofferdam_core::{Code, Refusal};
+
 /// What an engine can do beside carrying out statements. What it cannot it refuses, with
 /// [`cofferdam_core::Code::NotForThisEngine`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -7,8 +10,10 @@ pub struct Abilities {
     /// A transaction takes back statements that change the schema. Else these may not stand in a [`crate::Batch`], which
     /// refuses them before anything is done.
     pub transactional_ddl: bool,
-    /// An index build that failed leaves an index that is not valid.
+    /// An index build that failed leaves an index that is not valid, and a constraint may be there for new rows alone.
     pub invalid_indexes: bool,
+    /// [`crate::Session::examine`], and the parts of an online change.
+    pub alters: bool,
     /// [`cofferdam_core::plan::Act::Park`].
     pub parks: bool,
     /// [`crate::Session::copier`].
@@ -17,6 +22,8 @@ pub struct Abilities {
     pub inspects: bool,
     /// [`crate::Session::observe`] and [`crate::Session::try_out`].
     pub rehearses: bool,
+    /// [`crate::Session::keep`] reads and writes the tables of tools.
+    pub keeps: bool,
 }
 
 impl Abilities {
@@ -24,19 +31,99 @@ impl Abilities {
     pub const ALL: Self = Self {
         transactional_ddl: true,
         invalid_indexes: true,
+        alters: true,
         parks: true,
         copies: true,
         inspects: true,
         rehearses: true,
+        keeps: true,
     };
 
     /// Nothing of it.
     pub const NONE: Self = Self {
         transactional_ddl: false,
         invalid_indexes: false,
+        alters: false,
         parks: false,
         copies: false,
         inspects: false,
         rehearses: false,
+        keeps: false,
     };
+}
+
+/// What a command asks for that not every engine has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ability {
+    /// Online changes.
+    Alter,
+    /// Parking in place of dropping.
+    Park,
+    /// Backups.
+    Copy,
+    /// Comparison of schemas.
+    Inspect,
+    /// Rehearsals.
+    Rehearse,
+    /// The histories of other tools.
+    Keep,
+}
+
+impl Ability {
+    /// Refuses where the engine of this dialect has it not.
+    ///
+    /// # Errors
+    /// `NotForThisEngine`, with what to do in its place.
+    pub fn needed(self, of: Abilities, dialect: &str) -> Result<()> {
+        let there = match self {
+            Ability::Alter => of.alters,
+            Ability::Park => of.parks,
+            Ability::Copy => of.copies,
+            Ability::Inspect => of.inspects,
+            Ability::Rehearse => of.rehearses,
+            Ability::Keep => of.keeps,
+        };
+        if there { Ok(()) } else { Err(self.missing(product(dialect)).into()) }
+    }
+
+    /// The refusal of a server that has it not, by its name.
+    pub fn missing(self, server: &str) -> Refusal {
+        let (what, instead) = match self {
+            Ability::Alter => (
+                "no online change",
+                "write the ALTER TABLE as a migration: cofferdam plan shows whether the server does it without \
+                 keeping writers out",
+            ),
+            Ability::Park => {
+                ("no parking", "leave --park out, and drop: drop in cofferdam.yaml; a dump saves it")
+            }
+            Ability::Copy => (
+                "no backup",
+                "mysqldump --single-transaction (or mariadb-dump) saves the tables; then leave --backup out",
+            ),
+            Ability::Inspect => (
+                "no comparison of schemas",
+                "compare two dumps: mysqldump --no-data (or mariadb-dump --no-data)",
+            ),
+            Ability::Rehearse => {
+                ("no rehearsal", "apply to a copy of the database first: cofferdam apply --url with its name")
+            }
+            Ability::Keep => (
+                "no keeping of other tools' histories",
+                "say where the database stands: cofferdam baseline VERSION --history own",
+            ),
+        };
+        Refusal::new(Code::NotForThisEngine, format!("there is {what} on {server}"))
+            .cause("so far Cofferdam does this on PostgreSQL only; nothing was changed")
+            .help(instead)
+    }
+}
+
+/// The name of a server, by the dialect that it speaks: see [`crate::Session::dialect`].
+pub fn product(dialect: &str) -> &'static str {
+    match dialect {
+        "mysql" => "MySQL",
+        "mariadb" => "MariaDB",
+        _ => "PostgreSQL",
+    }
 }

@@ -23,6 +23,7 @@ use cofferdam_formats::tables::Table;
 use cofferdam_schema::Schema;
 
 mod abilities;
+mod answers;
 pub mod contract;
 pub mod copy;
 pub mod fake;
@@ -40,7 +41,7 @@ pub mod stage;
 mod visible;
 pub mod vitals;
 
-pub use abilities::Abilities;
+pub use abilities::{Abilities, Ability, product};
 pub use copy::Copier;
 pub use holder::{Holder, held_by_other};
 pub use ledger::{Beside, Keeping, Kept};
@@ -87,6 +88,11 @@ pub trait Engine: Send + Sync {
     fn id(&self) -> &'static str;
     /// The URL schemes that are its own.
     fn schemes(&self) -> &'static [&'static str];
+    /// The id of the dialect that a URL of this scheme promises. What the server really speaks says [`Session::dialect`].
+    fn dialect(&self, scheme: &str) -> &'static str {
+        let _ = scheme;
+        self.id()
+    }
     /// What it can do.
     fn abilities(&self) -> Abilities {
         Abilities::ALL
@@ -99,24 +105,36 @@ pub trait Engine: Send + Sync {
     /// or the role may not make databases.
     async fn stage(&self, target: &Target) -> Result<Box<dyn Stage>> {
         let _ = target;
-        Err(Refusal::new(Code::NoThrowAway, format!("{} has no throw-away databases", self.id())).into())
+        Err(Refusal::new(Code::NoThrowAway, format!("{} has no throw-away databases", self.id()))
+            .help("name a PostgreSQL: --dev-url postgres://user@host/postgres")
+            .into())
     }
 }
 
-/// Every engine that a URL can choose. [`mysql`] passes the contract, and is not among them before the command line has
-/// been tested with it.
+/// Every engine that a URL can choose.
 pub static ENGINES: &[&dyn Engine] = &[
     #[cfg(feature = "postgres")]
     &postgres::Postgres,
+    #[cfg(feature = "mysql")]
+    &mysql::MySql,
 ];
 
 /// The engine of a URL; one without a scheme (`host=... dbname=...`, or none at all) is PostgreSQL's, as for psql.
 pub fn engine_of(url: Option<&str>) -> Option<&'static dyn Engine> {
-    let scheme = url.and_then(|u| u.split_once("://")).map(|(s, _)| s.to_ascii_lowercase());
-    match scheme {
+    match url.and_then(scheme_of) {
         None => ENGINES.first().copied(),
         Some(scheme) => ENGINES.iter().copied().find(|e| e.schemes().contains(&scheme.as_str())),
     }
+}
+
+/// The id of the dialect that a URL promises; `None`: no engine speaks it.
+pub fn dialect_of(url: Option<&str>) -> Option<&'static str> {
+    let scheme = url.and_then(scheme_of).unwrap_or_default();
+    engine_of(url).map(|engine| engine.dialect(&scheme))
+}
+
+fn scheme_of(url: &str) -> Option<String> {
+    url.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase())
 }
 
 /// A row of `cofferdam.run`.
@@ -276,6 +294,11 @@ pub trait Session: Send {
     /// The id of the dialect that its server speaks, as in `cofferdam_dialects::DIALECTS`.
     fn dialect(&self) -> &'static str {
         "postgresql"
+    }
+
+    /// What its engine can do.
+    fn abilities(&self) -> Abilities {
+        Abilities::ALL
     }
 
     /// Facts of the server and of these tables. Reads only; every query is bounded.

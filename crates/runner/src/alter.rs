@@ -8,7 +8,7 @@ use cofferdam_core::fault::Result;
 use cofferdam_core::online::Examined;
 use cofferdam_core::{Code, Facts, Fault, Online, Plan, Refusal, Script};
 use cofferdam_dialects::dialect;
-use cofferdam_engines::{Record, Run, Runs, Session};
+use cofferdam_engines::{Ability, Record, Run, Runs, Session};
 use cofferdam_formats::nearest;
 use cofferdam_strategies::{About, Subject, online_plan, shadow_table};
 
@@ -19,6 +19,9 @@ use crate::online::{change_of, in_progress, in_window, is_alter, waits};
 use crate::precheck::{self, Ground};
 use crate::window::{go_on, summary_of};
 use crate::{News, Policy, SharedReporter, Summary};
+
+/// The one whose engine has online changes.
+const DIALECT: &str = "postgresql";
 
 /// So many runs are looked through for one that used an approval.
 pub const LOOKED_THROUGH: u32 = 1_000;
@@ -46,6 +49,7 @@ pub struct Alteration {
 /// A table that is not there or is none, an ALTER that the server refuses, what cannot be done online, what would
 /// lose values that nobody agreed to lose, and another change of the same table.
 pub async fn look(session: &mut dyn Session, wanted: &Online, policy: &Policy) -> Result<Alteration> {
+    Ability::Alter.needed(session.abilities(), session.dialect())?;
     let facts = session.facts(std::slice::from_ref(&wanted.table)).await?;
     let table = match facts.table(&wanted.table) {
         Some(found) if found.exists => found,
@@ -80,9 +84,7 @@ pub async fn look(session: &mut dyn Session, wanted: &Online, policy: &Policy) -
 /// The text must be what `ALTER TABLE` takes behind the table's name, and nothing behind that.
 fn one_alteration(change: &Online) -> Result<()> {
     let script = statement(change)?;
-    let reader = dialect("postgresql")
-        .ok_or_else(|| Fault::Bug("no dialect for PostgreSQL was compiled in".into()))?;
-    let statements = (reader.split)(&script).map_err(Fault::Refused)?.len();
+    let statements = (crate::sql::reader(DIALECT)?.split)(&script).map_err(Fault::Refused)?.len();
     if statements == 1 && !change.clauses.is_empty() {
         return Ok(());
     }
@@ -149,7 +151,7 @@ fn planned(
         "",
         format!("ALTER TABLE {} {}", change.table.to_sql().map_err(bad_name)?, change.clauses),
     );
-    let reader = dialect("postgresql").ok_or_else(|| Box::new(Refusal::new(Code::Bug, "no dialect")))?;
+    let reader = dialect(DIALECT).ok_or_else(|| Box::new(Refusal::new(Code::Bug, "no dialect")))?;
     let parsed = (reader.read)(&up)?;
     let migration = Migration {
         version: Version::parse("0"),

@@ -52,7 +52,7 @@ pub async fn apply(
         summary.notes = precheck::refuse(session, &policy.checks, &ground(assessment)).await?;
     }
     let plans: Vec<&Plan> = assessment.pending.iter().map(|p| &*p.plan).collect();
-    crate::backup::refuse_what_cannot_be_saved(&plans, policy).await?;
+    crate::backup::refuse_what_cannot_be_saved(session, &plans, policy).await?;
     crate::guard::listen_while_claiming(session, &reporter, stop);
     session.claim(policy.lock_wait).await?;
     crate::rider::begin(session, policy.ground.as_ref()).await?;

@@ -15,6 +15,7 @@ use cofferdam_core::fault::Result;
 use cofferdam_core::history::Applied;
 use cofferdam_core::journal::What;
 use cofferdam_core::{Code, Facts, Phase, Plan, Refusal};
+use cofferdam_dialects::mysql::Flavour;
 use cofferdam_engines::{Run, Session};
 
 use crate::assess::refuse_missing_rights;
@@ -397,9 +398,11 @@ pub async fn decide(
 /// The server's time, which is the same for whoever approves and whoever applies. An engine that has no words for it
 /// gives ours.
 pub async fn clock(session: &mut dyn Session) -> Result<Timestamp> {
-    const NOW: &str = "SELECT pg_catalog.to_char(pg_catalog.clock_timestamp() AT TIME ZONE 'UTC', \
-                       'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')";
-    let text = match session.rows(NOW, 1).await {
+    const POSTGRES: &str = "SELECT pg_catalog.to_char(pg_catalog.clock_timestamp() AT TIME ZONE 'UTC', \
+                            'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')";
+    const MYSQL: &str = "SELECT DATE_FORMAT(UTC_TIMESTAMP(6), '%Y-%m-%dT%H:%i:%s.%fZ')";
+    let now = if Flavour::of(session.dialect()).is_some() { MYSQL } else { POSTGRES };
+    let text = match session.rows(now, 1).await {
         Ok(rows) => rows.rows.into_iter().flatten().flatten().next(),
         Err(fault) if fault.refusal().is_some_and(|why| why.code == Code::StatementFailed) => None,
         Err(fault) => return Err(fault),

@@ -10,13 +10,13 @@ use cofferdam_core::online::Examined;
 use cofferdam_core::park::{self, Deed};
 use cofferdam_core::plan::Act;
 use cofferdam_core::{Code, Facts, Fault, Finding, Migration, Name, Plan, Refusal};
-use cofferdam_dialects::{Dialect, Parsed, dialect};
+use cofferdam_dialects::Parsed;
 use cofferdam_engines::{Overview, Session, held_by_other};
 use cofferdam_formats::standing;
 use cofferdam_strategies::{Subject, back, shadow_table};
 use jiff::civil::Date;
 
-use crate::{Assessment, Pending, Policy, Relations};
+use crate::{Assessment, Pending, Policy, Relations, sql};
 
 /// A migration whose text is understood.
 struct Understood {
@@ -44,7 +44,9 @@ pub async fn assess(session: &mut dyn Session, bundle: &Bundle, policy: &Policy)
             unfinished,
         });
     }
-    let understood = pending.into_iter().map(understand).collect::<Result<Vec<_>>>()?;
+    let dialect = session.dialect();
+    let understood =
+        pending.into_iter().map(|migration| understand(migration, dialect)).collect::<Result<Vec<_>>>()?;
     let names: BTreeSet<Name> = understood.iter().flat_map(|u| u.relations.named.iter().cloned()).collect();
     let names: Vec<Name> = names.into_iter().collect();
     let Some(mut facts) = facts(session, &names, policy).await? else {
@@ -112,15 +114,9 @@ async fn facts(session: &mut dyn Session, names: &[Name], policy: &Policy) -> Re
     if waited { Ok(None) } else { Err(Fault::Refused(locked)) }
 }
 
-/// PostgreSQL's until a second dialect comes: then the session says which one is its own.
-fn reader() -> Result<&'static Dialect> {
-    dialect("postgresql").ok_or_else(|| Fault::Bug("no dialect for PostgreSQL was compiled in".into()))
-}
-
-fn understand(migration: Migration) -> Result<Understood> {
-    let reader = reader()?;
-    let parsed = (reader.read)(&migration.up).map_err(Fault::Refused)?;
-    let check = migration.check.as_ref().map(|c| (reader.read)(c)).transpose().map_err(Fault::Refused)?;
+fn understand(migration: Migration, dialect: &str) -> Result<Understood> {
+    let parsed = sql::read(dialect, &migration.up)?;
+    let check = migration.check.as_ref().map(|check| sql::read(dialect, check)).transpose()?;
     let relations = Relations::of(&parsed);
     Ok(Understood { migration, parsed, check, relations })
 }
@@ -133,6 +129,7 @@ fn plan_one(
     examined: &[(Name, Examined)],
 ) -> Result<Pending> {
     let Understood { migration, parsed, .. } = &understood;
+    let dialect = parsed.engine;
     let mut findings = cofferdam_lint::lint(
         &migration.up,
         parsed,
@@ -168,7 +165,7 @@ fn plan_one(
     let bundle = back::bundle(&plan, &subject);
     let why = shadow_table::why(&plan, &subject);
     let Understood { migration, relations, .. } = understood;
-    let plan = crate::rider::seat(plan, &policy.riders, policy.limits)?.into();
+    let plan = crate::rider::seat(plan, &policy.riders, policy.limits, dialect)?.into();
     Ok(Pending { plan, migration, relations, bundle, findings, why })
 }
 
@@ -266,7 +263,7 @@ pub(crate) async fn replan(
     if !own.iter().any(|name| touched.contains(name)) {
         return Ok(None);
     }
-    let understood = understand(pending.migration.clone())?;
+    let understood = understand(pending.migration.clone(), session.dialect())?;
     let mut facts = session.facts(own).await?;
     facts.server = assessment.facts.server.clone();
     facts.answers = answers(session, &facts, &[&understood.parsed], created).await?;

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use cofferdam_core::history::{Applied, How, Unfinished};
 use cofferdam_core::plan::{Plan, Probe, Seen, Step, Undo};
-use cofferdam_core::{Bundle, Checksum, Code, Fault, Migration, Refusal, Result};
-use cofferdam_dialects::{Parsed, dialect};
+use cofferdam_core::{Bundle, Checksum, Code, Migration, Refusal, Result};
+use cofferdam_dialects::Parsed;
 use cofferdam_engines::{Beside, Run, Runs, Session};
 use cofferdam_formats::beside::{self, Files, with_history};
 use cofferdam_formats::{Options, Standing};
@@ -292,9 +292,7 @@ async fn planned(
     files: &[Option<&Migration>],
     policy: &Policy,
 ) -> Result<Vec<Option<Plan>>> {
-    let reader = dialect("postgresql")
-        .ok_or_else(|| Fault::Bug("no dialect for PostgreSQL was compiled in".into()))?;
-    let read = |file: &Migration| (reader.read)(&file.up).ok();
+    let read = |file: &Migration| crate::sql::read(session.dialect(), &file.up).ok();
     let parsed: Vec<Option<Parsed>> = files.iter().map(|file| file.and_then(read)).collect();
     let changes = parsed.iter().flatten().flat_map(|parsed| &parsed.changes);
     let names: BTreeSet<_> = changes.flat_map(|change| change.action.relations()).collect();

@@ -40,6 +40,7 @@ pub mod rehearse;
 mod resume;
 pub mod rider;
 mod rollback;
+mod sql;
 mod validity;
 mod window;
 

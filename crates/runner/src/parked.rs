@@ -10,7 +10,7 @@ use cofferdam_core::journal::State;
 use cofferdam_core::park::{self, Deed, Object, Parked, SMALL_BYTES};
 use cofferdam_core::plan::{Act, Plan, Step};
 use cofferdam_core::{Code, Facts, Name, Refusal, Script};
-use cofferdam_engines::{Record, Run, Session};
+use cofferdam_engines::{Ability, Record, Run, Session};
 use cofferdam_strategies::{back, park as plans_of};
 use uuid::Uuid;
 
@@ -107,7 +107,7 @@ pub async fn carry_out(
     let all: Vec<&Plan> = plans.iter().collect();
     reporter.tell(&News::Planned { runs: plans.len(), steps: plans.iter().map(|p| p.steps().count()).sum() });
     refuse_missing_rights(session, &all).await?;
-    crate::backup::refuse_what_cannot_be_saved(&all, policy).await?;
+    crate::backup::refuse_what_cannot_be_saved(session, &all, policy).await?;
     listen_while_claiming(session, &reporter, stop);
     session.claim(policy.lock_wait).await?;
     finish_unfinished(session, None, policy, &reporter, stop, &mut summary).await?;
@@ -205,8 +205,9 @@ pub(crate) async fn in_place_of_dropping(
     plan: Plan,
     seconds: u64,
 ) -> Result<Plan> {
+    let dialect = session.dialect();
     let read = |step: &Step| match &step.act {
-        Act::Sql { sql, .. } => crate::rollback::read(&Script::new(step.path.clone(), sql.clone())).ok(),
+        Act::Sql { sql, .. } => crate::sql::read(dialect, &Script::new(step.path.clone(), sql.clone())).ok(),
         _ => None,
     };
     let names: Vec<Name> = plan
@@ -222,6 +223,9 @@ pub(crate) async fn in_place_of_dropping(
         let [change] = read(step)?.changes.try_into().ok()?;
         object(change.action, &facts)
     };
+    if plan.steps().any(|step| drops(step).is_some()) {
+        Ability::Park.needed(session.abilities(), dialect)?;
+    }
     plans_of::in_place_of_dropping(plan, seconds, drops).map_err(Into::into)
 }
 

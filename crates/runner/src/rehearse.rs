@@ -298,7 +298,7 @@ pub async fn in_transaction(session: &mut dyn Session, assessment: &Assessment) 
             }
             there.push((key.clone(), step.clone()));
         }
-        match way_back(pending) {
+        match way_back(pending, session.dialect()) {
             Ok(plan) => ways.push((key, plan)),
             Err(why) => found.no_way_back.push((key, why)),
         }
@@ -351,7 +351,7 @@ fn not_in_transaction(title: &str, why: &str) -> Fault {
 }
 
 /// The way back of a pending migration, of its statements as they are written. `Err` says why there is none.
-fn way_back(pending: &Pending) -> std::result::Result<Plan, String> {
+fn way_back(pending: &Pending, dialect: &str) -> std::result::Result<Plan, String> {
     let migration = &pending.migration;
     if migration.version.is_none() {
         return Err("it is repeatable: its next version takes its place".into());
@@ -374,7 +374,7 @@ fn way_back(pending: &Pending) -> std::result::Result<Plan, String> {
     let Some(down) = &applied.bundle.down else {
         return back::derived_plan(&applied).map_err(|why| words(&why));
     };
-    let parsed = crate::rollback::read(down).map_err(|fault| fault.to_string())?;
+    let parsed = crate::sql::read(dialect, down).map_err(|fault| fault.to_string())?;
     let limits = pending.plan.steps().next().map(|step| step.limits).unwrap_or_default();
     Ok(seen::as_written(&applied, down, &parsed, limits))
 }

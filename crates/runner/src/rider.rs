@@ -13,7 +13,7 @@ use cofferdam_core::plan::{Act, Plan, Probe, Step, Undo, Unit};
 use cofferdam_core::{Code, Fault, Limits, Phase, Refusal, Script};
 use cofferdam_engines::Session;
 
-use crate::rollback::read;
+use crate::sql;
 
 /// Steps that are added to the plan of one migration.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -78,7 +78,7 @@ impl Ride {
         }
     }
 
-    fn step(&self, phase: Phase, limits: Limits, path: &str) -> Result<Step> {
+    fn step(&self, phase: Phase, limits: Limits, path: &str, dialect: &str) -> Result<Step> {
         let (title, act, undo, path, at) = match self {
             Ride::Sql { title, sql, back, .. } => {
                 let undo = match back {
@@ -90,7 +90,7 @@ impl Ride {
                 (title, Act::sql(sql.as_str()), undo, path, Span::default())
             }
             Ride::Check { title, script, .. } => {
-                let parsed = read(script)?;
+                let parsed = sql::read(dialect, script)?;
                 let queries = parsed.changes.iter().map(|change| change.text.to_string()).collect();
                 let at = parsed.changes.first().map(|change| change.at).unwrap_or_default();
                 (title, Act::Check { queries }, Undo::Nothing, script.path.as_str(), at)
@@ -113,11 +113,11 @@ impl Ride {
     }
 }
 
-/// The plan with what rides along with it.
-pub(crate) fn seat(mut plan: Plan, riders: &Riders, limits: Limits) -> Result<Plan> {
+/// The plan with what rides along with it, in the words of this dialect.
+pub(crate) fn seat(mut plan: Plan, riders: &Riders, limits: Limits, dialect: &str) -> Result<Plan> {
     let Some(rider) = riders.get(&plan.key) else { return Ok(plan) };
     let path = plan.steps().next().map(|step| step.path.clone()).unwrap_or_default();
-    let step = |ride: &Ride, phase| ride.step(phase, limits, &path);
+    let step = |ride: &Ride, phase| ride.step(phase, limits, &path, dialect);
     let before = rider.before.iter().map(|ride| step(ride, Phase::Expanding)).collect::<Result<Vec<_>>>()?;
     if !before.is_empty() {
         match plan.units.first_mut() {
@@ -289,12 +289,12 @@ mod tests {
             ("~1 | ~last", Phase::Contracting, "made pre | ~1 | ~last | version post"),
             ("", Phase::Expanding, "made pre version post"),
         ] {
-            let seated = seat(plan(units, last), &riders(), Limits::default()).unwrap();
+            let seated = seat(plan(units, last), &riders(), Limits::default(), "postgresql").unwrap();
             assert_eq!(shown(&seated), expected, "{units}");
         }
         let other = plan("1", Phase::Expanding);
         let other = Plan { key: "p-v1.0.0/install-002".into(), ..other };
-        assert_eq!(seat(other.clone(), &riders(), Limits::default()).unwrap(), other);
+        assert_eq!(seat(other.clone(), &riders(), Limits::default(), "postgresql").unwrap(), other);
     }
 
     #[test]
@@ -325,7 +325,7 @@ mod tests {
             },
             part(Part::Finish, Phase::Contracting, "finish"),
         ];
-        let seated = seat(online, &riders(), Limits::default()).unwrap();
+        let seated = seat(online, &riders(), Limits::default(), "postgresql").unwrap();
         assert_eq!(shown(&seated), "made pre | ~swap | ~settle | version | ~check | post | ~finish");
         let version = seated.step("version").unwrap();
         assert_eq!(version.phase, Phase::Watching);
@@ -334,7 +334,7 @@ mod tests {
 
     #[test]
     fn a_check_has_its_queries_and_its_place() {
-        let seated = seat(plan("1", Phase::Expanding), &riders(), Limits::default()).unwrap();
+        let seated = seat(plan("1", Phase::Expanding), &riders(), Limits::default(), "postgresql").unwrap();
         let check = seated.step("post").unwrap();
         assert!(matches!(&check.act, Act::Check { queries } if queries.len() == 2), "{:?}", check.act);
         assert_eq!((check.path.as_str(), check.phase), ("c.sql", Phase::Verifying));

@@ -8,8 +8,7 @@ use cofferdam_core::fault::Result;
 use cofferdam_core::history::{Applied, AppliedKind};
 use cofferdam_core::journal::State;
 use cofferdam_core::plan::{Act, Plan};
-use cofferdam_core::{Code, Fault, Name, QuotedIdent, Refusal, Script, failpoint};
-use cofferdam_dialects::{Parsed, dialect};
+use cofferdam_core::{Code, Fault, Name, Refusal, Script, failpoint};
 use cofferdam_engines::{Record, Runs, Session};
 use cofferdam_strategies::{Subject, back};
 
@@ -18,7 +17,7 @@ use crate::assess::refuse_missing_rights;
 use crate::drive::{Driver, lost};
 use crate::guard::Stop;
 use crate::online::{in_progress, with_windows};
-use crate::{News, Policy, SharedReporter, Summary};
+use crate::{News, Policy, SharedReporter, Summary, sql};
 
 /// How far back.
 #[derive(Debug, Clone)]
@@ -117,7 +116,7 @@ async fn plan_back(session: &mut dyn Session, applied: &Applied, policy: &Policy
     plan = cofferdam_strategies::park::of_application(plan, &application);
     let found = losses(session, &plan).await?;
     plan.losses.extend(found);
-    crate::rider::seat(plan, &policy.riders, policy.limits)
+    crate::rider::seat(plan, &policy.riders, policy.limits, session.dialect())
 }
 
 /// What cannot be taken back may have been saved: then it is said where.
@@ -143,7 +142,7 @@ async fn planned_script(
     down: &Script,
     policy: &Policy,
 ) -> Result<Plan> {
-    let parsed = read(down)?;
+    let parsed = sql::read(session.dialect(), down)?;
     let names: Vec<Name> = parsed.changes.iter().flat_map(|c| c.action.relations()).collect();
     let facts = session.facts(&names).await?;
     let migration = Migration {
@@ -176,12 +175,6 @@ async fn planned_script(
     back::scripted_plan(applied, planned).map_err(Fault::Refused)
 }
 
-pub(crate) fn read(script: &Script) -> Result<Parsed> {
-    let reader = dialect("postgresql")
-        .ok_or_else(|| Fault::Bug("no dialect for PostgreSQL was compiled in".into()))?;
-    (reader.read)(script).map_err(Fault::Refused)
-}
-
 /// What is in the tables and columns that the plan drops, by looking.
 ///
 /// # Errors
@@ -189,11 +182,12 @@ pub(crate) fn read(script: &Script) -> Result<Parsed> {
 pub async fn losses(session: &mut dyn Session, plan: &Plan) -> Result<Vec<String>> {
     let mut found = Vec::new();
     let mut elsewhere = false;
+    let dialect = session.dialect();
     for step in plan.steps() {
         let Act::Sql { sql, .. } = &step.act else { continue };
         // From here on a name without a schema may be another object than the one that we would look at.
         elsewhere |= sql.to_ascii_lowercase().contains("search_path");
-        let parsed = read(&Script::new(step.path.clone(), sql.clone()))?;
+        let parsed = sql::read(dialect, &Script::new(step.path.clone(), sql.clone()))?;
         for change in &parsed.changes {
             match &change.action {
                 Action::DropTable { .. } | Action::Truncate { .. } | Action::AlterTable { .. }
@@ -232,11 +226,12 @@ async fn holds(session: &mut dyn Session, table: &Name, column: Option<&str>) ->
     if !session.facts(std::slice::from_ref(table)).await?.table(table).is_some_and(|t| t.exists) {
         return Ok(false);
     }
+    let dialect = session.dialect();
     let condition = match column {
-        Some(column) => format!(" WHERE {} IS NOT NULL", QuotedIdent::new(column)?),
+        Some(column) => format!(" WHERE {} IS NOT NULL", sql::column(dialect, column)?),
         None => String::new(),
     };
-    let query = format!("SELECT 1 FROM {}{condition} LIMIT 1", table.to_sql()?);
+    let query = format!("SELECT 1 FROM {}{condition} LIMIT 1", sql::table(dialect, table)?);
     match session.rows(&query, 1).await {
         Ok(rows) => Ok(!rows.rows.is_empty()),
         // An earlier plan of the same rollback drops it first; the database says so when it comes to that.
@@ -256,7 +251,7 @@ pub async fn rollback(
     let mut summary = Summary::default();
     reporter.tell(&News::Planned { runs: plans.len(), steps: plans.iter().map(|p| p.steps().count()).sum() });
     refuse_missing_rights(session, &plans.iter().collect::<Vec<_>>()).await?;
-    crate::backup::refuse_what_cannot_be_saved(&plans.iter().collect::<Vec<_>>(), policy).await?;
+    crate::backup::refuse_what_cannot_be_saved(session, &plans.iter().collect::<Vec<_>>(), policy).await?;
     crate::guard::listen_while_claiming(session, &reporter, stop);
     session.claim(policy.lock_wait).await?;
     crate::rider::begin(session, policy.ground.as_ref()).await?;

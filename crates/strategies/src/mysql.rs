@@ -4,7 +4,7 @@
 //! rows stand together in transactions. What a server can do without keeping others out is asked for by name, so that
 //! it refuses in place of blocking.
 
-use cofferdam_core::change::{Action, Change, TransactionControl};
+use cofferdam_core::change::{Action, Change, TableChange, TransactionControl};
 use cofferdam_core::plan::{Act, Intent, Plan, Step, Undo, Unit};
 use cofferdam_core::{Code, Facts, Name, Phase, Refusal};
 use cofferdam_dialects::mysql::Flavour;
@@ -82,7 +82,13 @@ fn push(units: &mut Vec<Unit>, atomic: bool, step: Step, alone: bool) {
 }
 
 fn drops(change: &Change) -> bool {
-    matches!(change.action, Action::DropTable { .. } | Action::Truncate { .. })
+    match &change.action {
+        Action::DropTable { .. } | Action::Truncate { .. } | Action::DropDatabase { .. } => true,
+        Action::AlterTable { changes, .. } => {
+            changes.iter().any(|clause| matches!(clause, TableChange::DropColumn { .. }))
+        }
+        _ => false,
+    }
 }
 
 /// What stands in the way of the journal, or gives the statements behind it another meaning than was read.

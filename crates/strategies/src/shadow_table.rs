@@ -70,6 +70,9 @@ pub fn to_examine(strategy: &str, subject: &Subject<'_>) -> Option<Online> {
 
 /// Why the strategy was chosen, or why it was not; a sentence each. Empty where nobody would ask.
 pub fn why(plan: &Plan, subject: &Subject<'_>) -> Vec<String> {
+    if cofferdam_dialects::mysql::Flavour::of(subject.parsed.engine).is_some() {
+        return Vec::new();
+    }
     let Some((change, online)) = only_alteration(subject) else { return not_alone(subject) };
     let Some(examined) = examined(subject, &online) else { return Vec::new() };
     let table = &online.table;

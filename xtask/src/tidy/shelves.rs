@@ -72,10 +72,7 @@ const SHELVES: &[Shelf] = &[
         table: "crates/engines/src/lib.rs",
         marker: "impl Engine for",
         only_siblings: false,
-        unlisted: &[
-            ("fake", "for tests; a URL must never lead to it"),
-            ("mysql", "the command line has no suite on it yet (ADR 24)"),
-        ],
+        unlisted: &[("fake", "for tests; a URL must never lead to it")],
     },
     Shelf {
         folder: "crates/adapters/src/notify/",

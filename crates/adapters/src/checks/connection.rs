@@ -2,12 +2,13 @@
 
 use cofferdam_core::{Code, Refusal};
 
-use super::{Check, Look, Takes, Verdict};
+use super::{Check, EVERYWHERE, Look, Takes, Verdict};
 
 pub(super) static CHECK: Check = Check {
     id: "connection",
     about: "the server answers and takes writes",
     takes: Takes::Nothing,
+    on: EVERYWHERE,
     asks: |_| vec![Look::Server],
     judge: |_, found| match &found.server {
         None => Verdict::unread("nothing is known of the server", "it was not asked", "cofferdam doctor"),

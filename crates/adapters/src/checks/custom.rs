@@ -1,11 +1,12 @@
 //! A query of the user's own, which must return true.
 
-use super::{Asked, Check, Found, Look, Takes, Value, Verdict};
+use super::{Asked, Check, EVERYWHERE, Found, Look, Takes, Value, Verdict};
 
 pub(super) static CHECK: Check = Check {
     id: "custom",
     about: "a query that returns one row with one value, true; it can write nothing",
     takes: Takes::Sql,
+    on: EVERYWHERE,
     asks: |asked| vec![Look::Query(query(asked).to_owned())],
     judge,
 };

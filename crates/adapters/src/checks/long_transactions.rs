@@ -1,6 +1,6 @@
 //! No transaction has been open for long: it holds locks that a change waits for, and rows that nothing can clean up.
 
-use super::{Asked, Check, Found, Look, Takes, Value, Verdict, rows, span};
+use super::{Asked, Check, Found, Look, POSTGRESQL, Takes, Value, Verdict, rows, span};
 
 /// A transaction may be open for so long where nobody says, in seconds.
 const OPEN: f64 = 300.0;
@@ -21,6 +21,7 @@ pub(super) static CHECK: Check = Check {
     id: "long-transactions",
     about: "no transaction in this database has been open for longer than this (5m)",
     takes: Takes::Age,
+    on: POSTGRESQL,
     asks: |_| [OTHERS, PREPARED].map(|sql| Look::Query(sql.into())).to_vec(),
     judge: |asked, found| judge(asked, found).unwrap_or_else(|unread| unread),
 };

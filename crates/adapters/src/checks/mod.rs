@@ -32,6 +32,8 @@ pub struct Check {
     pub about: &'static str,
     /// What may stand behind its id.
     pub takes: Takes,
+    /// The ids of the dialects of servers that can be asked it.
+    pub on: &'static [&'static str],
     /// What is to be asked.
     pub asks: fn(&Asked) -> Vec<Look>,
     /// What the answers mean.
@@ -108,7 +110,7 @@ pub enum Look {
     Pooler,
     /// How much room is left where the server keeps its data.
     Room,
-    /// The rows of a query, in the words of PostgreSQL. At most 100 are read.
+    /// The rows of a query, in the words of the servers that [`Check::on`] names. At most 100 are read.
     Query(String),
 }
 
@@ -163,6 +165,11 @@ impl Verdict {
         Verdict::Unread(Box::new(Refusal::new(Code::PreCheckUnread, what).cause(why).help(help)))
     }
 }
+
+/// Whatever server it is.
+const EVERYWHERE: &[&str] = &["postgresql", "mysql", "mariadb"];
+/// What is asked in the words of PostgreSQL.
+const POSTGRESQL: &[&str] = &["postgresql"];
 
 /// Every check, in the order in which they are told of.
 pub static CHECKS: &[&Check] = &[

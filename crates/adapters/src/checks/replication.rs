@@ -1,6 +1,6 @@
 //! Standbys keep up, and no slot holds the log back.
 
-use super::{Asked, Check, Found, Look, Rows, Takes, Value, Verdict, rows, size, span};
+use super::{Asked, Check, Found, Look, POSTGRESQL, Rows, Takes, Value, Verdict, rows, size, span};
 
 /// A standby may be so far behind where nobody says, in seconds.
 const LAG: f64 = 30.0;
@@ -22,6 +22,7 @@ pub(super) static CHECK: Check = Check {
     id: "replication",
     about: "standbys stream and are at most so far behind (30s), and no slot holds the log back",
     takes: Takes::Age,
+    on: POSTGRESQL,
     asks: |_| [STANDBYS, SLOTS, WAITED_FOR].map(|sql| Look::Query(sql.into())).to_vec(),
     judge: |asked, found| judge(asked, found).unwrap_or_else(|unread| unread),
 };

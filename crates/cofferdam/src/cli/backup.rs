@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use cofferdam_adapters::backup::{Place, Recipients};
 use cofferdam_core::{Code, Name, Refusal, Result};
-use cofferdam_engines::Session;
 use cofferdam_engines::copy::{Reach, Wanted};
+use cofferdam_engines::{Ability, Session};
 use cofferdam_runner::backup::{Backups, Order, When, protected, take, verify_backup};
 
 use super::{Command, Exit, flags};
@@ -98,6 +98,7 @@ async fn run(context: &Context, flags: &Flags) -> Result<Exit> {
 }
 
 async fn taken(context: &Context, flags: &Flags, settings: &Settings, place: Place) -> Result<Exit> {
+    wiring::able(settings.url.as_deref(), Ability::Copy)?;
     let mut session = context.open(settings).await?;
     let keys = if flags.encrypt_to.is_empty() { &settings.backup.encrypt_to } else { &flags.encrypt_to };
     let backups = Backups {

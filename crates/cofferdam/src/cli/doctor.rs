@@ -14,6 +14,7 @@ use crate::context::Context;
 use crate::files;
 use crate::output::error;
 use crate::output::words::count;
+use crate::wiring;
 
 pub(crate) static COMMAND: Command = Command {
     name: "doctor",
@@ -54,12 +55,63 @@ enum Health {
     Bad,
 }
 
-/// Programs that people use beside Cofferdam; none is needed for it to work.
-const TOOLS: &[&str] = &["psql", "pg_dump", "pg_restore"];
+/// What is asked of a server in its own words.
+#[derive(Debug)]
+struct Words {
+    /// The version and the cipher of TLS, and whether the connection is one of a local socket. No row, or nothing in the
+    /// first: it is not encrypted.
+    tls: &'static str,
+    /// What makes the connection an encrypted one.
+    encrypt: &'static str,
+    /// A row, once Cofferdam keeps its records there.
+    records: &'static str,
+    /// Where these are.
+    place: &'static str,
+    /// Programs that people use beside Cofferdam; none is needed for it to work.
+    tools: &'static [&'static str],
+}
+
+const POSTGRESQL: Words = Words {
+    tls: "SELECT s.version, s.cipher, (a.client_addr IS NULL)::text
+          FROM pg_catalog.pg_stat_ssl s JOIN pg_catalog.pg_stat_activity a ON a.pid = s.pid
+          WHERE s.pid = pg_catalog.pg_backend_pid() AND (s.ssl OR a.client_addr IS NULL)",
+    encrypt: "add sslmode=verify-full to the URL",
+    records: "SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = 'cofferdam'",
+    place: "schema cofferdam",
+    tools: &["psql", "pg_dump", "pg_restore"],
+};
+
+const MYSQL: Words = Words {
+    tls: "SELECT MAX(CASE VARIABLE_NAME WHEN 'Ssl_version' THEN VARIABLE_VALUE END),
+                 MAX(CASE VARIABLE_NAME WHEN 'Ssl_cipher' THEN VARIABLE_VALUE END), IF(USER() LIKE '%@localhost', 't', 'f')
+          FROM performance_schema.session_status WHERE VARIABLE_NAME LIKE 'Ssl%' AND VARIABLE_VALUE <> ''",
+    encrypt: "add ssl-mode=verify-identity to the URL",
+    records: "SELECT 1 FROM information_schema.TABLES
+              WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = '_cofferdam_history'",
+    place: "tables _cofferdam_*",
+    tools: &["mysql", "mysqldump"],
+};
+
+const MARIADB: Words = Words {
+    tls: "SELECT MAX(CASE VARIABLE_NAME WHEN 'SSL_VERSION' THEN VARIABLE_VALUE END),
+                 MAX(CASE VARIABLE_NAME WHEN 'SSL_CIPHER' THEN VARIABLE_VALUE END), IF(USER() LIKE '%@localhost', 't', 'f')
+          FROM information_schema.SESSION_STATUS WHERE VARIABLE_NAME LIKE 'SSL%' AND VARIABLE_VALUE <> ''",
+    tools: &["mariadb", "mariadb-dump"],
+    ..MYSQL
+};
+
+fn words(dialect: &str) -> &'static Words {
+    match dialect {
+        "mysql" => &MYSQL,
+        "mariadb" => &MARIADB,
+        _ => &POSTGRESQL,
+    }
+}
 
 async fn doctor(context: &Context) -> Result<Exit> {
     let mut view = CheckupView::default();
     let settings = context.settings()?;
+    let promised = wiring::dialect_of_url(settings.url.as_deref())?.id;
     view.directory(&settings);
     if settings.has_database {
         match context.open(&settings).await {
@@ -75,7 +127,7 @@ async fn doctor(context: &Context) -> Result<Exit> {
     } else {
         view.doubtful("connection", "no database is named".to_owned(), "--url postgres://user@host/database");
     }
-    view.tools(std::env::var_os("PATH"));
+    view.tools(words(promised), std::env::var_os("PATH"));
     view.healthy = view.checks.iter().all(|c| c.state != Health::Bad);
     context.console.show("Checkup", &view, CheckupView::text);
     Ok(view.checks.iter().find(|c| c.state == Health::Bad).map_or(Exit::DONE, |c| c.exit))
@@ -132,20 +184,14 @@ impl CheckupView {
     }
 
     async fn tls(&mut self, session: &mut dyn Session) -> Result<()> {
-        const QUERY: &str = "SELECT s.version, s.cipher, a.client_addr IS NULL
-            FROM pg_catalog.pg_stat_ssl s JOIN pg_catalog.pg_stat_activity a ON a.pid = s.pid
-            WHERE s.pid = pg_catalog.pg_backend_pid() AND (s.ssl OR a.client_addr IS NULL)";
-        let rows = session.rows(QUERY, 1).await?.rows;
+        let words = words(session.dialect());
+        let rows = session.rows(words.tls, 1).await?.rows;
         match rows.first().map(Vec::as_slice) {
             Some([Some(version), Some(cipher), _]) => self.good("tls", format!("{version}, {cipher}")),
-            Some(_) => self.good("tls", "not needed: a local socket".to_owned()),
-            None => {
-                self.doubtful(
-                    "tls",
-                    "the connection is not encrypted".to_owned(),
-                    "add sslmode=verify-full to the URL",
-                );
+            Some([.., Some(socket)]) if socket.starts_with('t') => {
+                self.good("tls", "not needed: a local socket".to_owned());
             }
+            _ => self.doubtful("tls", "the connection is not encrypted".to_owned(), words.encrypt),
         }
         Ok(())
     }
@@ -160,9 +206,11 @@ impl CheckupView {
     ) -> Result<()> {
         let wanted = BeforeFlags::default().checks(settings, &[])?;
         let is_wanted = |id: &str| wanted.iter().any(|asked| asked.check.id == id);
+        let dialect = session.dialect();
         let table = CHECKS.iter().copied();
-        let others =
-            table.filter(|check| check.takes != Takes::Sql && !is_wanted(check.id)).map(Asked::plain);
+        let others = table
+            .filter(|check| check.takes != Takes::Sql && check.on.contains(&dialect) && !is_wanted(check.id));
+        let others = others.map(Asked::plain);
         let all: Vec<Asked> = others.chain(wanted.iter().cloned()).collect();
         let ground = Ground { server: Some(server), ..Ground::default() };
         for Checked { asked, verdict } in precheck::look(session, &all, &ground).await? {
@@ -188,13 +236,13 @@ impl CheckupView {
     }
 
     async fn records(&mut self, session: &mut dyn Session) -> Result<()> {
-        let there = "SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = 'cofferdam'";
-        if session.rows(there, 1).await?.rows.is_empty() {
-            self.good("records", "schema cofferdam is not there yet; the first apply makes it".to_owned());
+        let Words { records, place, .. } = words(session.dialect());
+        if session.rows(records, 1).await?.rows.is_empty() {
+            self.good("records", format!("{place}: not there yet, the first apply makes it"));
             return Ok(());
         }
         let applied = session.history().await?.iter().filter(|a| a.in_force()).count();
-        self.good("records", format!("schema cofferdam: {} in force", count(applied, "migration")));
+        self.good("records", format!("{place}: {} in force", count(applied, "migration")));
         match session.holder().await? {
             Some(holder) => {
                 self.doubtful("lock", format!("held by {holder}"), "wait for it, or look what it does")
@@ -209,10 +257,13 @@ impl CheckupView {
         Ok(())
     }
 
-    fn tools(&mut self, path: Option<std::ffi::OsString>) {
+    fn tools(&mut self, words: &Words, path: Option<std::ffi::OsString>) {
         let folders: Vec<_> = path.iter().flat_map(std::env::split_paths).collect();
-        let (there, gone): (Vec<&str>, Vec<&str>) =
-            TOOLS.iter().copied().partition(|tool| folders.iter().any(|folder| folder.join(tool).is_file()));
+        let (there, gone): (Vec<&str>, Vec<&str>) = words
+            .tools
+            .iter()
+            .copied()
+            .partition(|tool| folders.iter().any(|folder| folder.join(tool).is_file()));
         match gone.as_slice() {
             [] => self.good("tools", there.join(", ")),
             _ => self.doubtful("tools", format!("not on PATH: {}", gone.join(", ")), ""),
@@ -256,7 +307,7 @@ mod tests {
     #[test]
     fn tools_are_looked_for_on_the_path() {
         let mut view = CheckupView::default();
-        view.tools(Some("/nowhere/at/all".into()));
+        view.tools(&POSTGRESQL, Some("/nowhere/at/all".into()));
         assert_eq!(view.checks[0].state, Health::Doubtful);
     }
 }

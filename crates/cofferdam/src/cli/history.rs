@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use cofferdam_core::{Code, Refusal, Result};
-use cofferdam_engines::Runs;
+use cofferdam_engines::{Runs, product};
 
 use super::{Command, Exit, flags};
 use crate::context::Context;
@@ -50,7 +50,7 @@ async fn history(context: &Context, flags: &Flags) -> Result<Exit> {
         let entries = session.journal(Some(run.id)).await?;
         if let Some(path) = &flags.html {
             let server = session.facts(&[]).await?.server;
-            let named = format!("PostgreSQL {}", server.version_text);
+            let named = format!("{} {}", product(session.dialect()), server.version_text);
             return written(context, path, &page(&server.database, &run, &entries, &named));
         }
         let head = HeadView::of(session.journal_head().await?);

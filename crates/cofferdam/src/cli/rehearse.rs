@@ -1,6 +1,6 @@
 //! `rehearse`: what is pending, there, back and there again, on a copy that nobody uses.
 
-use cofferdam_core::{Code, Refusal, Result};
+use cofferdam_core::Result;
 use cofferdam_runner::backup::Backups;
 use cofferdam_runner::{Policy, assess, refuse_blocking, rehearse};
 
@@ -85,9 +85,6 @@ async fn rehearse_pending(context: &Context, flags: &Flags) -> Result<Exit> {
             dev_url: if flags.pg.is_some() { None } else { flags.dev.or_of(&settings)? },
             major: flags.pg.unwrap_or(assessment.facts.server.major()),
         };
-        if assessment.facts.server.engine != "postgresql" {
-            return Err(Refusal::new(Code::NotRehearsable, "only PostgreSQL has rehearsals").into());
-        }
         on_copy(context, &settings, &mut *session, (&assessment, &policy), asked).await?
     };
     let view = RehearsalView::new(&assessment.facts.server.database, found.clone(), ground);

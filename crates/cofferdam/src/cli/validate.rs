@@ -43,13 +43,18 @@ struct ValidationView {
 async fn validate(context: &Context) -> Result<Exit> {
     let settings = context.settings()?;
     let bundle = context.bundle(&settings)?;
-    let engine = wiring::engine(settings.url.as_deref())?.id();
-    let (files, mut problems) = unreadable(&bundle, wiring::dialect(Some(engine))?);
-    if settings.has_database {
-        let mut session = context.open_keeping(&settings, Some(&bundle)).await?;
+    let promised = wiring::dialect_of_url(settings.url.as_deref())?;
+    let mut session = match settings.has_database {
+        true => Some(context.open_keeping(&settings, Some(&bundle)).await?),
+        false => None,
+    };
+    // What answers behind mysql:// may be a MariaDB.
+    let dialect = session.as_ref().map_or(promised.id, |session| session.dialect());
+    let (files, mut problems) = unreadable(&bundle, wiring::dialect(Some(dialect))?);
+    if let Some(session) = &mut session {
         let unfinished = session.runs(Runs::Unfinished).await?;
         let history = with_windows(session.history().await?, &unfinished);
-        problems.extend(standing(&*session, &bundle, &history, &Options::default(), &unfinished).problems);
+        problems.extend(standing(&**session, &bundle, &history, &Options::default(), &unfinished).problems);
     }
     let view = ValidationView {
         valid: problems.is_empty(),

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use cofferdam_core::{Bundle, Code, Refusal, Result};
-use cofferdam_engines::Session;
+use cofferdam_engines::{Ability, Session};
 use cofferdam_schema::Schema;
 
 use super::record::{self, Record};
@@ -119,6 +119,7 @@ impl Source {
 /// A session that only reads, with whichever database it is.
 pub(crate) async fn open(context: &Context, settings: &Settings) -> Result<Box<dyn Session>> {
     settings.need_database()?;
+    wiring::able(settings.url.as_deref(), Ability::Inspect)?;
     let engine = wiring::engine(settings.url.as_deref())?;
     let session = engine.open(&settings.target(format!("cofferdam {}", context.verb))).await?;
     for warning in session.warnings() {

@@ -30,7 +30,7 @@ use cofferdam_api::status::Target;
 use cofferdam_api::value::Sha256;
 use cofferdam_api::{DatabaseMigration, Reason, Stage};
 use cofferdam_core::{Code, Refusal};
-use cofferdam_engines::Session;
+use cofferdam_engines::{Session, product};
 use cofferdam_operator::contract::{self, Kind, Left};
 use cofferdam_operator::mirror::{Mirror, Unread};
 use cofferdam_operator::outcome::{Ended, Outcome};
@@ -148,7 +148,7 @@ impl Job {
         let target = Target {
             identity: status::cut(&format!("{known}/{}", server.database), 256),
             address,
-            server: Some(format!("PostgreSQL {}", server.version_text)),
+            server: Some(format!("{} {}", product(session.dialect()), server.version_text)),
         };
         let before = self.report.with(|account, _| account.target().cloned());
         if let Some(before) = before.filter(|before| before.identity != target.identity) {

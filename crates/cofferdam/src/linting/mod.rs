@@ -75,7 +75,7 @@ pub(crate) struct Place {
 impl Sources {
     /// Reads directories in their format and SQL files as they are.
     pub(crate) fn read(paths: &[PathBuf], settings: &Settings) -> Result<Self> {
-        let engine = wiring::engine(settings.url.as_deref())?.id();
+        let engine = wiring::dialect_of_url(settings.url.as_deref())?.id;
         let mut sources = Self {
             scripts: Vec::new(),
             skipped: Vec::new(),
@@ -142,6 +142,8 @@ impl Sources {
 
     /// Leaves out what is applied already, and reads the facts of the tables that the rest is about.
     pub(crate) async fn look_at(&mut self, session: &mut dyn Session) -> Result<()> {
+        // What answers behind mysql:// may be a MariaDB.
+        self.engine = session.dialect();
         let unfinished = session.runs(Runs::Unfinished).await?;
         let history = with_windows(session.history().await?, &unfinished);
         self.leave_out_applied(&history);

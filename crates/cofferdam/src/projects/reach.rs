@@ -10,7 +10,7 @@ use cofferdam_project::{DatabaseType, Policies, Project, gate};
 use super::OfFlags;
 use crate::config::Settings;
 use crate::context::Context;
-use crate::files;
+use crate::{files, wiring};
 
 /// So many findings of the gate are shown where it refuses.
 const SHOWN: usize = 5;
@@ -163,6 +163,13 @@ fn located(context: &Context, settings: &Settings, meant: Vec<&(String, Database
             continue;
         };
         own.need_database()?;
+        if wiring::engine(own.url.as_deref())?.id() != DatabaseType::Postgresql.to_string() {
+            let what = format!("the URL of {name} is none of {}", DatabaseType::Postgresql);
+            return Err(Refusal::new(Code::DatabaseTypeNotRun, what)
+                .cause("project-config.yaml says what kind of database it is; nothing was changed")
+                .help("correct the URL: postgres://user@host:5432/database")
+                .into());
+        }
         if let Some(url) = &own.url
             && let Some(other) = urls.insert(url.clone(), name.clone())
         {

@@ -151,7 +151,7 @@ impl Ready {
         let backups = &self.policy.backups;
         for pending in &self.assessment.pending {
             let plan: &Plan = &pending.plan;
-            let is_wanted = match wanted(plan, backups) {
+            let is_wanted = match wanted(plan, backups, self.session.dialect()) {
                 Err(Fault::Refused(blind)) if blind.code == Code::BackupBlind && backups.to.is_none() => true,
                 other => other?,
             };

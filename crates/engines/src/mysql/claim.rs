@@ -75,6 +75,7 @@ async fn begin(session: &mut MySqlSession) -> Result<Claim> {
         session.tables.ensure(&mut session.link).await?;
         session.installed = true;
     }
+    tables::refuse_other_engines(&mut session.link, &session.database).await?;
     head(&mut session.link, &session.tables).await
 }
 

@@ -17,7 +17,7 @@ use cofferdam_formats::history::{Context, Write, own};
 use super::claim::Claim;
 use super::session::MySqlSession;
 use super::{connect, errors, link, perform, reading, record};
-use crate::{Batch, Line, Record, Stopping, Tick};
+use crate::{Ability, Batch, Line, Record, Stopping, Tick};
 
 pub(super) async fn commit(session: &mut MySqlSession, batch: &Batch<'_>) -> Result<()> {
     refuse_what_commits(session, batch)?;
@@ -39,9 +39,8 @@ fn refuse_what_commits(session: &MySqlSession, batch: &Batch<'_>) -> Result<()> 
             Act::Sql { sql, .. } => perform::commits_by_itself(sql.as_ref()),
             Act::Check { .. } => false,
             Act::BuildIndex { .. } => true,
-            Act::Online { .. } | Act::Park { .. } => {
-                return Err(super::not_here(session.link.flavour, "online change and no parking"));
-            }
+            Act::Online { .. } => return Err(Ability::Alter.missing(session.link.flavour.name()).into()),
+            Act::Park { .. } => return Err(Ability::Park.missing(session.link.flavour.name()).into()),
         };
         if commits {
             return Err(left(&step.title));

@@ -25,6 +25,8 @@ pub(super) const NO_LOCK: &[u16] = &[1205, 3572];
 pub(super) const KILLED: u16 = 1317;
 /// `max_execution_time`, `max_statement_time`.
 pub(super) const TOO_LONG: &[u16] = &[3024, 1969];
+/// `require_secure_transport`.
+const NO_TLS: u16 = 3159;
 /// The transaction is one that only reads.
 pub(super) const READ_ONLY: u16 = 1792;
 
@@ -61,11 +63,17 @@ fn of_server(e: &ServerError, doing: &str) -> Fault {
     let message = e.message.to_ascii_lowercase();
     match e.code {
         1045 | 1698 | 1862 | 1820 | 3118 | 4151 => {
-            refuse(Code::AuthFailed).help("check user and password: in the URL, or MYSQL_PWD").into()
+            refuse(Code::AuthFailed)
+                .help("check user and password: in the URL, or MYSQL_PWD; a server that wants TLS may say the same (ssl-mode)")
+                .into()
         }
         1130 => refuse(Code::AuthFailed)
             .cause("no account of the server is for this user from this address")
             .help("CREATE USER with the address that the server sees, or connect from another one")
+            .into(),
+        NO_TLS => refuse(Code::TlsFailed)
+            .cause("the server takes nobody in without TLS")
+            .help("ssl-mode=verify-identity, with the server's authority in ssl-ca=FILE")
             .into(),
         1049 => refuse(Code::DatabaseMissing)
             .help("create it (CREATE DATABASE ...), or correct the database's name in the URL")
@@ -113,6 +121,13 @@ fn of_driver(e: &Error, doing: &str) -> Fault {
             .cause(visible(&why.to_string()))
             .help("name the server's authority with ssl-ca=FILE; ssl-mode=required does not verify it")
             .into(),
+        // What is wrong with a certificate comes as an error of the stream.
+        Error::Io(IoError::Io(why)) if why.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) => {
+            Refusal::new(Code::TlsFailed, format!("{doing}: TLS failed"))
+                .cause(visible(&why.to_string()))
+                .help("name the server's authority with ssl-ca=FILE; ssl-mode=required does not verify it")
+                .into()
+        }
         Error::Driver(DriverError::NoClientSslFlagFromServer) => Refusal::new(
             Code::TlsFailed,
             format!("{doing}: the server speaks no TLS"),

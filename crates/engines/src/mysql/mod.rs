@@ -5,15 +5,16 @@
 use async_trait::async_trait;
 
 use cofferdam_core::fault::Result;
-use cofferdam_core::{Code, Fault, Refusal};
 
 use crate::{Abilities, Engine, Session, Target};
 
+mod answers;
 mod claim;
 mod commit;
 mod connect;
 mod errors;
 mod facts;
+mod ledger;
 mod link;
 mod names;
 pub mod options;
@@ -41,6 +42,10 @@ impl Engine for MySql {
 
     fn schemes(&self) -> &'static [&'static str] {
         &["mysql", "mariadb"]
+    }
+
+    fn dialect(&self, scheme: &str) -> &'static str {
+        if scheme == "mariadb" { "mariadb" } else { self.id() }
     }
 
     fn abilities(&self) -> Abilities {
@@ -83,11 +88,4 @@ impl Flavour {
             Flavour::MariaDb => 100_600,
         }
     }
-}
-
-/// What this engine has not.
-fn not_here(flavour: Flavour, what: &str) -> Fault {
-    Refusal::new(Code::NotForThisEngine, format!("{} has no {what} here", flavour.name()))
-        .cause("so far Cofferdam does this on PostgreSQL only")
-        .into()
 }

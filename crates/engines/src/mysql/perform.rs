@@ -13,7 +13,7 @@ use super::session::MySqlSession;
 use super::watch::{Lookout, Sighting};
 use super::{Flavour, connect, errors};
 use crate::visible::visible;
-use crate::{Rows, Tick};
+use crate::{Ability, Rows, Tick};
 
 /// How many rows of a failed check, and how many warnings, are shown.
 const SHOWN_ROWS: usize = 5;
@@ -99,9 +99,10 @@ pub(super) async fn watched(
             }
             Ok(())
         }
-        Act::Sql { copy_rows: Some(_), .. } => Err(super::not_here(session.link.flavour, "COPY")),
-        Act::Online { .. } => Err(super::not_here(session.link.flavour, "online change")),
-        Act::Park { .. } => Err(super::not_here(session.link.flavour, "parking")),
+        // No script of these servers has such rows.
+        Act::Sql { copy_rows: Some(_), .. } => Err(Fault::Bug("COPY of PostgreSQL stands in a plan".into())),
+        Act::Online { .. } => Err(Ability::Alter.missing(session.link.flavour.name()).into()),
+        Act::Park { .. } => Err(Ability::Park.missing(session.link.flavour.name()).into()),
         Act::Sql { sql, .. } | Act::BuildIndex { sql, .. } => {
             let sql = sql.to_string();
             let MySqlSession { link, watch, ticker, stop, .. } = session;

@@ -16,6 +16,7 @@ use cofferdam_core::online::{Examined, Online};
 use cofferdam_core::park::Parked;
 use cofferdam_core::plan::{Act, Plan, Probe, Seen, Step};
 use cofferdam_core::{Facts, Name};
+use cofferdam_formats::tables::Table;
 use cofferdam_schema::Schema;
 
 use super::claim::Claim;
@@ -23,13 +24,14 @@ use super::link::{self, Link};
 use super::options::ConnectOptions;
 use super::tables::Tables;
 use super::{
-    claim, commit, connect, errors, facts, names, not_here, options, outbox, perform, probe, reading, recall,
-    touch,
+    MySql, answers, claim, commit, connect, errors, facts, ledger, names, options, outbox, perform, probe,
+    reading, recall, touch,
 };
 use crate::rehearsal::{Round, Trial};
 use crate::{
-    Asked, Batch, Copier, Holder, Line, Mark, Missing, OnlineState, Overview, Rows, Run, Runs, Sent, Session,
-    StopAsked, Stopping, Target, Ticker, Touch, Vitals, VitalsAsked,
+    Abilities, Ability, Asked, Batch, Copier, Engine, Holder, Keeping, Kept, Line, Mark, Missing,
+    OnlineState, Overview, Rows, Run, Runs, Sent, Session, StopAsked, Stopping, Target, Ticker, Touch,
+    Vitals, VitalsAsked,
 };
 
 /// See [`crate::Session`].
@@ -201,13 +203,16 @@ impl Session for MySqlSession {
         self.link.flavour.id()
     }
 
+    fn abilities(&self) -> Abilities {
+        MySql.abilities()
+    }
+
     async fn facts(&mut self, of: &[Name]) -> Result<Facts> {
         facts::facts(self, of).await
     }
 
-    async fn answers(&mut self, _: &Facts, questions: &[DataQuestion]) -> Result<Vec<DataAnswer>> {
-        let why = format!("rows are not looked at on {}", self.link.flavour.name());
-        Ok(questions.iter().map(|_| DataAnswer::NotKnown(why.clone())).collect())
+    async fn answers(&mut self, facts: &Facts, questions: &[DataQuestion]) -> Result<Vec<DataAnswer>> {
+        answers::answers(&mut self.link, facts, questions).await
     }
 
     async fn history(&mut self) -> Result<Vec<Applied>> {
@@ -227,6 +232,14 @@ impl Session for MySqlSession {
 
     async fn journal(&mut self, run: Option<Uuid>) -> Result<Vec<Entry>> {
         reading::journal(&mut self.link, &self.tables, run).await
+    }
+
+    async fn keep(&mut self, keeping: Keeping) -> Result<Kept> {
+        ledger::keep(self, keeping).await
+    }
+
+    async fn tool_tables(&mut self) -> Result<Vec<Table>> {
+        ledger::tables(self).await
     }
 
     fn warnings(&self) -> &[String] {
@@ -310,11 +323,11 @@ impl Session for MySqlSession {
     }
 
     async fn examine(&mut self, _: &Online) -> Result<Examined> {
-        Err(not_here(self.link.flavour, "online change"))
+        Err(Ability::Alter.missing(self.link.flavour.name()).into())
     }
 
     async fn copier(&mut self, _: &str) -> Result<Box<dyn Copier>> {
-        Err(not_here(self.link.flavour, "backup"))
+        Err(Ability::Copy.missing(self.link.flavour.name()).into())
     }
 
     async fn online(&mut self) -> Result<Vec<OnlineState>> {
@@ -322,7 +335,7 @@ impl Session for MySqlSession {
     }
 
     async fn control(&mut self, _: &str, _: &Asked) -> Result<()> {
-        Err(not_here(self.link.flavour, "online change"))
+        Err(Ability::Alter.missing(self.link.flavour.name()).into())
     }
 
     async fn journal_after(&mut self, seq: i64, most: u32) -> Result<Vec<Entry>> {
@@ -366,7 +379,7 @@ impl Session for MySqlSession {
     }
 
     async fn inspect(&mut self) -> Result<Schema> {
-        Err(not_here(self.link.flavour, "comparison of schemas"))
+        Err(Ability::Inspect.missing(self.link.flavour.name()).into())
     }
 
     async fn run_unrecorded(&mut self, sql: &str) -> Result<()> {
@@ -391,10 +404,10 @@ impl Session for MySqlSession {
     }
 
     async fn observe(&mut self) -> Result<()> {
-        Err(not_here(self.link.flavour, "rehearsal"))
+        Err(Ability::Rehearse.missing(self.link.flavour.name()).into())
     }
 
     async fn try_out(&mut self, _: &Trial<'_>) -> Result<Vec<Round>> {
-        Err(not_here(self.link.flavour, "rehearsal"))
+        Err(Ability::Rehearse.missing(self.link.flavour.name()).into())
     }
 }

@@ -4,6 +4,7 @@
 //! a move of the one would part it from its history.
 
 use cofferdam_core::fault::Result;
+use cofferdam_core::{Code, Refusal};
 
 use super::link::{self, Link};
 use super::{errors, names};
@@ -91,6 +92,26 @@ impl Tables {
         }
         Ok(())
     }
+}
+
+/// Refuses tables of ours that no transaction takes back: somebody made or changed them, or the server put another
+/// engine in the place of InnoDB.
+pub(super) async fn refuse_other_engines(link: &mut Link, database: &str) -> Result<()> {
+    let sql = "SELECT TABLE_NAME, ENGINE FROM information_schema.TABLES
+               WHERE TABLE_SCHEMA = ? AND LEFT(TABLE_NAME, ?) = ? AND NOT ENGINE <=> 'InnoDB' ORDER BY 1";
+    let values = vec![database.into(), PREFIX.len().into(), PREFIX.into()];
+    let rows =
+        link.rows(sql, values).await.map_err(|e| errors::fault(e, "looking for Cofferdam's tables"))?;
+    let Some(row) = rows.first() else { return Ok(()) };
+    let cell = |at| link::text(row, at).unwrap_or_else(|| "no engine".into());
+    Err(Refusal::new(Code::JournalNotTransactional, format!("{} is a table of {}", cell(0), cell(1)))
+        .cause("what is written to it is not taken back with the transaction that wrote it")
+        .help(format!(
+            "ALTER TABLE {}.{} ENGINE = InnoDB",
+            names::quoted(database)?,
+            names::quoted(&cell(0))?
+        ))
+        .into())
 }
 
 fn table(name: &str, columns: &str) -> String {

@@ -36,7 +36,7 @@ pub(super) fn options(options: &ConnectOptions) -> Result<Option<SslOpts>, Box<R
 
 fn unreadable(file: &Path, e: &std::io::Error) -> Box<Refusal> {
     let what = format!("{} cannot be read", file.display());
-    Box::new(Refusal::new(Code::TlsFailed, what).cause(e.to_string()))
+    Box::new(Refusal::new(Code::TlsFailed, what).cause(e.to_string()).help("correct the path, or its rights"))
 }
 
 /// Each in PEM or DER.

@@ -11,7 +11,7 @@ use cofferdam_core::change::Action;
 use cofferdam_core::fault::Result;
 use cofferdam_core::history::Applied;
 use cofferdam_core::plan::{Act, Step, Undo};
-use cofferdam_core::{Code, Fault, Name, Plan, Refusal};
+use cofferdam_core::{Code, Fault, Name, Plan, Refusal, Script};
 use cofferdam_engines::copy::{Existing, Reach, Wanted};
 use cofferdam_engines::{Runs, Session};
 use cofferdam_strategies::back;
@@ -66,7 +66,8 @@ pub(crate) async fn planned(
     restoring: &Restoring,
 ) -> Result<Plan> {
     let dropped = dropped(session, applied, &refusal, restoring).await?;
-    let mut plan = back::restored_plan(applied, &dropped.applied_by, |step| drops(step).is_some())
+    let dialect = session.dialect();
+    let mut plan = back::restored_plan(applied, &dropped.applied_by, |step| drops(step, dialect).is_some())
         .map_err(Fault::Refused)?;
     plan.strategy = STRATEGY.into();
     for copy in &dropped.tables {
@@ -166,7 +167,7 @@ async fn dropped(
     };
     let mut names = Vec::new();
     for step in applied_by.steps().filter(|step| matches!(step.undo, Undo::Impossible { .. })) {
-        match drops(step) {
+        match drops(step, session.dialect()) {
             Some(dropped) => names.extend(dropped),
             None => {
                 let why = format!(
@@ -202,9 +203,9 @@ async fn dropped(
 }
 
 /// The tables that a step drops, where it does nothing else.
-fn drops(step: &Step) -> Option<Vec<Name>> {
+fn drops(step: &Step, dialect: &str) -> Option<Vec<Name>> {
     let Act::Sql { sql, .. } = &step.act else { return None };
-    let parsed = crate::rollback::read(&cofferdam_core::Script::new(step.path.clone(), sql.clone())).ok()?;
+    let parsed = crate::sql::read(dialect, &Script::new(step.path.clone(), sql.clone())).ok()?;
     let mut all = Vec::new();
     for change in parsed.changes {
         match change.action {

@@ -14,7 +14,7 @@ use cofferdam_core::backup::Taken;
 use cofferdam_core::fault::Result;
 use cofferdam_core::journal::What;
 use cofferdam_core::{Code, Fault, Limits, Name, Phase, Plan, Refusal, failpoint};
-use cofferdam_engines::{Line, Session};
+use cofferdam_engines::{Ability, Line, Session};
 use uuid::Uuid;
 
 pub use back::Restoring;
@@ -68,22 +68,31 @@ impl Backups {
     }
 }
 
-/// Whether something of what a plan destroys is to be saved before it.
+/// Whether something of what a plan, in the words of this dialect, destroys is to be saved before it.
 ///
 /// # Errors
 /// `BackupBlind` where that cannot be told.
-pub fn wanted(plan: &Plan, backups: &Backups) -> Result<bool> {
-    Ok(need::need(plan, &Default::default(), backups)?.is_some())
+pub fn wanted(plan: &Plan, backups: &Backups, dialect: &str) -> Result<bool> {
+    Ok(need::need(plan, &Default::default(), backups, dialect)?.is_some())
 }
 
-/// Refuses plans whose backup could not be taken, before the first of them begins: a place that does not answer, or a
-/// statement of which it cannot be read what it destroys.
-pub(crate) async fn refuse_what_cannot_be_saved(plans: &[&Plan], policy: &Policy) -> Result<()> {
+/// Refuses plans whose backup could not be taken, before the first of them begins: an engine that takes none, a place that
+/// does not answer, or a statement of which it cannot be read what it destroys.
+pub(crate) async fn refuse_what_cannot_be_saved(
+    session: &mut dyn Session,
+    plans: &[&Plan],
+    policy: &Policy,
+) -> Result<()> {
+    let (abilities, dialect) = (session.abilities(), session.dialect());
     let mut any = false;
     for plan in plans {
-        any |= need::need(plan, &Default::default(), &policy.backups)?.is_some();
+        any |= wanted(plan, &policy.backups, dialect)?;
     }
-    if any { policy.backups.place()?.probe().await } else { Ok(()) }
+    if !any {
+        return Ok(());
+    }
+    Ability::Copy.needed(abilities, dialect)?;
+    policy.backups.place()?.probe().await
 }
 
 impl Driver<'_> {
@@ -92,7 +101,10 @@ impl Driver<'_> {
         if matches!(self.run.phase, Phase::RollingBack | Phase::Stuck) || self.run.phase.terminal() {
             return Ok(());
         }
-        let Some(wanted) = need::need(&self.run.plan, &self.state, &policy.backups)? else { return Ok(()) };
+        let Some(wanted) = need::need(&self.run.plan, &self.state, &policy.backups, self.session.dialect())?
+        else {
+            return Ok(());
+        };
         if self.opened && taken_before(self.session, self.run.id).await?.is_some() {
             return Ok(());
         }

@@ -5,18 +5,17 @@ use cofferdam_core::fault::Result;
 use cofferdam_core::journal::{State, StepState};
 use cofferdam_core::park::Deed;
 use cofferdam_core::plan::{Act, Step, Undo};
-use cofferdam_core::{Code, Fault, Name, Plan, Refusal, Script};
-use cofferdam_dialects::dialect;
+use cofferdam_core::{Code, Name, Plan, Refusal, Script};
 use cofferdam_engines::copy::{Reach, Wanted};
 
 use super::{Backups, When};
 
-/// What must be saved before what is left of a plan is carried out; `None`: nothing.
-pub(super) fn need(plan: &Plan, state: &State, backups: &Backups) -> Result<Option<Wanted>> {
+/// What must be saved before what is left of a plan, in the words of this dialect, is carried out; `None`: nothing.
+pub(super) fn need(plan: &Plan, state: &State, backups: &Backups, dialect: &str) -> Result<Option<Wanted>> {
     if backups.when == When::Never {
         return Ok(None);
     }
-    let mut found = Found::default();
+    let mut found = Found::new(dialect);
     for step in plan.steps() {
         if state.steps.get(&step.id) != Some(&StepState::Ended) {
             found.step(step, backups.when == When::Always)?;
@@ -50,8 +49,8 @@ pub(super) fn need(plan: &Plan, state: &State, backups: &Backups) -> Result<Opti
 ///
 /// # Errors
 /// A statement of the plan that cannot be read any more.
-pub fn destroyed(plan: &Plan) -> Result<Vec<String>> {
-    let mut found = Found::default();
+pub fn destroyed(plan: &Plan, dialect: &str) -> Result<Vec<String>> {
+    let mut found = Found::new(dialect);
     for step in plan.steps() {
         found.step(step, false)?;
     }
@@ -59,8 +58,8 @@ pub fn destroyed(plan: &Plan) -> Result<Vec<String>> {
     Ok(tables.chain(found.wanted.schemas.iter().map(|schema| format!("{schema}.*"))).collect())
 }
 
-#[derive(Default)]
 struct Found<'a> {
+    dialect: &'a str,
     wanted: Wanted,
     /// The first step of which it cannot be told.
     blind: Option<&'a Step>,
@@ -69,6 +68,10 @@ struct Found<'a> {
 }
 
 impl<'a> Found<'a> {
+    fn new(dialect: &'a str) -> Self {
+        Self { dialect, wanted: Wanted::default(), blind: None, elsewhere: false }
+    }
+
     fn step(&mut self, step: &'a Step, all: bool) -> Result<()> {
         if step.id == crate::rider::VERSION {
             return Ok(());
@@ -88,7 +91,7 @@ impl<'a> Found<'a> {
             Act::BuildIndex { .. } | Act::Check { .. } => {}
             Act::Sql { sql, .. } => {
                 self.elsewhere |= sql.to_ascii_lowercase().contains("search_path");
-                for change in &read(step, sql.clone())? {
+                for change in &read(step, sql.clone(), self.dialect)? {
                     self.change(change, step, all);
                 }
             }
@@ -110,10 +113,15 @@ impl<'a> Found<'a> {
                 self.table(table, Reach::Actions, step);
             }
             Action::Insert { table } if overwrites(change) => self.table(table, Reach::Actions, step),
+            Action::Replace { table } | Action::LoadData { table, .. } => {
+                self.table(table, Reach::Actions, step);
+            }
             Action::AlterTable { table, changes, .. } => {
                 let destroys = changes.iter().any(|clause| match clause {
                     TableChange::DropColumn { .. } => true,
                     TableChange::AlterType { using, .. } => lost || using.is_some(),
+                    // What no statement takes back of a column, a partition or a character set may be rows.
+                    TableChange::MySql(_) => matches!(step.undo, Undo::Impossible { .. }),
                     _ => false,
                 });
                 if destroys {
@@ -161,7 +169,7 @@ impl<'a> Found<'a> {
 
 fn overwrites(change: &Change) -> bool {
     let text = change.text.to_ascii_lowercase();
-    text.contains("conflict") && text.contains("update")
+    (text.contains("conflict") || text.contains("duplicate")) && text.contains("update")
 }
 
 fn changes_within(change: &Change) -> bool {
@@ -171,10 +179,8 @@ fn changes_within(change: &Change) -> bool {
     words.next() == Some("with") && words.any(|word| matches!(word, "delete" | "update" | "merge"))
 }
 
-fn read(step: &Step, sql: cofferdam_core::Text) -> Result<Vec<Change>> {
-    let reader = dialect("postgresql")
-        .ok_or_else(|| Fault::Bug("no dialect for PostgreSQL was compiled in".into()))?;
-    Ok((reader.read)(&Script::new(step.path.clone(), sql)).map_err(Fault::Refused)?.changes)
+fn read(step: &Step, sql: cofferdam_core::Text, dialect: &str) -> Result<Vec<Change>> {
+    Ok(crate::sql::read(dialect, &Script::new(step.path.clone(), sql))?.changes)
 }
 
 #[cfg(test)]
@@ -212,7 +218,7 @@ mod tests {
 
     fn named(statement: &str) -> String {
         let backups = Backups { when: When::Destructive, ..Backups::default() };
-        match need(&plan(&[statement]), &State::default(), &backups) {
+        match need(&plan(&[statement]), &State::default(), &backups, "postgresql") {
             Ok(None) => "nothing".into(),
             Ok(Some(wanted)) => {
                 let tables = wanted.tables.iter().map(|(name, reach)| format!("{name} {reach:?}"));
@@ -252,9 +258,9 @@ mod tests {
     fn a_name_after_a_change_of_the_path_is_not_believed() {
         let backups = Backups { when: When::Destructive, ..Backups::default() };
         let both = plan(&["SET search_path = s", "DROP TABLE a"]);
-        assert!(need(&both, &State::default(), &backups).is_err());
+        assert!(need(&both, &State::default(), &backups, "postgresql").is_err());
         let with_schema = plan(&["SET search_path = s", "DROP TABLE s.a"]);
-        assert!(need(&with_schema, &State::default(), &backups).unwrap().is_some());
+        assert!(need(&with_schema, &State::default(), &backups, "postgresql").unwrap().is_some());
     }
 
     #[test]
@@ -263,7 +269,7 @@ mod tests {
         let with = |when, tables: &[&str], state: &State| {
             let name = |name: &&str| Name { schema: None, name: (*name).to_owned() };
             let tables = tables.iter().map(name).collect();
-            need(&dropped, state, &Backups { when, tables, ..Backups::default() }).unwrap()
+            need(&dropped, state, &Backups { when, tables, ..Backups::default() }, "postgresql").unwrap()
         };
         let mut ended = State::default();
         ended.steps.insert("1".into(), StepState::Ended);

@@ -4,13 +4,12 @@ use std::collections::BTreeSet;
 
 use cofferdam_core::plan::{Act, Plan};
 use cofferdam_core::{Name, Script};
-use cofferdam_dialects::dialect;
 
 /// More tables than these are not touched: the watch must stay cheap.
 const MOST: usize = 16;
 
-/// The tables that the steps of a plan name and do not make themselves, each once. What cannot be read names none.
-pub(crate) fn affected(plan: &Plan) -> Vec<Name> {
+/// The tables that the steps of a plan, in the words of this dialect, name and do not make themselves, each once. What cannot be read names none.
+pub(crate) fn affected(plan: &Plan, dialect: &str) -> Vec<Name> {
     let mut named = BTreeSet::new();
     let mut created = BTreeSet::new();
     for step in plan.steps() {
@@ -20,9 +19,7 @@ pub(crate) fn affected(plan: &Plan) -> Vec<Name> {
             }
             Act::Sql { sql, .. } | Act::BuildIndex { sql, .. } => {
                 let script = Script::new(step.path.clone(), sql.clone());
-                let Some(Ok(parsed)) = dialect("postgresql").map(|reader| (reader.read)(&script)) else {
-                    continue;
-                };
+                let Ok(parsed) = crate::sql::read(dialect, &script) else { continue };
                 named.extend(parsed.changes.iter().flat_map(|change| change.action.relations()));
                 created.extend(cofferdam_lint::created_tables(&parsed));
             }
@@ -78,7 +75,7 @@ mod tests {
     #[test]
     fn tables_are_those_that_are_named_and_were_there() {
         let names = |statements: &[&str]| -> Vec<String> {
-            affected(&plan(statements)).iter().map(ToString::to_string).collect()
+            affected(&plan(statements), "postgresql").iter().map(ToString::to_string).collect()
         };
         assert_eq!(
             names(&["ALTER TABLE orders ADD COLUMN a int", "UPDATE app.users SET a = 1"]),

@@ -238,7 +238,8 @@ impl Watch {
         let Some(outside) = guarding.outside.clone().filter(|_| guarding.is_asked()) else { return Ok(None) };
         let limits = &guarding.thresholds;
         let mut own = outside.open().await?;
-        let tables = there(&mut *own, affected(&run.plan)).await?;
+        let tables = affected(&run.plan, own.dialect());
+        let tables = there(&mut *own, tables).await?;
         let of_server = |gauge, asked: bool| asked && outside.source(gauge).is_none();
         let host = (
             of_server(Gauge::Cpu, limits.max_cpu.is_some()),

@@ -1,19 +1,17 @@
 //! Questions about rows: a look that is never felt, or no answer.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
-use cofferdam_core::facts::{DataAnswer, DataQuestion, Facts, Table};
+use cofferdam_core::facts::{DataAnswer, DataQuestion, Facts};
 use cofferdam_core::fault::Result;
 use cofferdam_core::{Name, QuotedIdent};
 
 use super::super::errors;
 use super::{DOING, LOOK};
-
-/// What all looks of one command may take together; what is asked after that is not known.
-const ALL_LOOKS: Duration = Duration::from_secs(10);
+use crate::answers::{ALL_LOOKS, no_time, proved};
 
 /// Of a table that cannot be read in the time of a look, this share of its pages is, in percent.
 const SAMPLE: &str = "1";
@@ -29,57 +27,11 @@ pub async fn answers(client: &Client, facts: &Facts, questions: &[DataQuestion])
     for question in questions {
         answers.push(match proved(facts, question) {
             Some(answer) => answer,
-            None if began.elapsed() > ALL_LOOKS => {
-                DataAnswer::NotKnown("the looks into other tables took all the time".to_owned())
-            }
+            None if began.elapsed() > ALL_LOOKS => no_time(),
             None => asked(client, facts, question).await?,
         });
     }
     Ok(answers)
-}
-
-/// What is known without a look: the catalog proves it, or there is nothing to look at.
-fn proved(facts: &Facts, question: &DataQuestion) -> Option<DataAnswer> {
-    let not_known = |why: &str| Some(DataAnswer::NotKnown(why.to_owned()));
-    let Some(table) = facts.table(question.table()).filter(|table| table.exists) else {
-        return not_known("the table is not there yet");
-    };
-    if table.has_rows == Some(false) {
-        return Some(DataAnswer::No);
-    }
-    if !matches!(table.kind.as_str(), "table" | "partitioned table" | "materialized view") {
-        return not_known("it is no table");
-    }
-    match question {
-        DataQuestion::Nulls { column, .. } => match table.column(column) {
-            None => not_known("the column is not there yet"),
-            // A share of NULLs is what ANALYZE saw: they may be filled by now.
-            Some(known) => (known.has_nulls == Some(false)).then_some(DataAnswer::No),
-        },
-        DataQuestion::Duplicates { columns, .. } => match columns.iter().all(|c| table.column(c).is_some()) {
-            false => not_known("a column is not there yet"),
-            true => unique(table, columns).then_some(DataAnswer::No),
-        },
-        DataQuestion::Orphans { columns, parent, .. } => {
-            if !columns.iter().all(|c| table.column(c).is_some()) {
-                return not_known("a column is not there yet");
-            }
-            match facts.table(parent).is_some_and(|parent| parent.exists) {
-                true => None,
-                false => not_known("the parent is not there yet"),
-            }
-        }
-        // The planner is asked.
-        DataQuestion::Changed { .. } => None,
-    }
-}
-
-/// A valid unique index over these columns, or some of them, is there.
-fn unique(table: &Table, columns: &[String]) -> bool {
-    table.indexes.iter().any(|index| {
-        let fits = !index.columns.is_empty() && index.columns.iter().all(|c| columns.contains(c));
-        index.unique && index.valid && !index.partial && fits
-    })
 }
 
 async fn asked(client: &Client, facts: &Facts, question: &DataQuestion) -> Result<DataAnswer> {

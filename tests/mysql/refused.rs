@@ -1,0 +1,156 @@
+//! What these servers are not served with: refused by its name, with the reason and what to do instead, and nothing is
+//! changed.
+
+use cofferdam_scratch::mysql::Kind;
+
+use crate::site::{Site, scheme};
+use crate::support::Ended;
+
+on_both! {
+    commands_of_another_engine,
+    flags_of_another_engine,
+    what_a_migration_must_not_do,
+    the_history_of_a_tool,
+}
+
+const USERS: (&str, &str) = (
+    "V1__users.sql",
+    "CREATE TABLE users (id bigint AUTO_INCREMENT PRIMARY KEY, name varchar(100) NOT NULL);\n",
+);
+
+#[track_caller]
+fn refused(ended: &Ended, code: &str, name: &str) {
+    let said = &ended.stderr;
+    assert!(ended.code != 0 && said.contains(&format!("error[{code}]")), "{}\n{said}", ended.stdout);
+    assert!(said.contains(name), "it does not say {name}: {said}");
+    assert!(said.contains("help: "), "there is no next command: {said}");
+}
+
+fn name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::MySql => "MySQL",
+        Kind::MariaDb => "MariaDB",
+    }
+}
+
+fn commands_of_another_engine(kind: Kind) {
+    let Some(site) = Site::with(kind, "commands", &[USERS]) else { return };
+    let folder = site.folder.path().join("backups");
+    std::fs::create_dir(&folder).unwrap();
+    let folder = folder.to_str().unwrap();
+    let commands: &[&[&str]] = &[
+        &["alter", "--table", "users", "ADD COLUMN a int"],
+        &["pause"],
+        &["resume"],
+        &["throttle", "--workers", "2"],
+        &["cutover"],
+        &["abort"],
+        &["finalize"],
+        &["finalize", "--expired", "--yes"],
+        &["parked"],
+        &["undrop", "users"],
+        &["backup", "--to", folder],
+        &["restore", "shop-20261121T203000Z-1a2b3c4d", "--to", folder],
+        &["rehearse"],
+        &["rehearse", "--in-transaction"],
+        &["drift"],
+        &["drift", "--record", "schema.json"],
+        &["diff", &site.url, &site.url],
+        &["import"],
+    ];
+    for stage in ["before the first apply", "after it"] {
+        for command in commands {
+            let ended = site.run(command);
+            assert_eq!(ended.code, 2, "{stage} {command:?}: {}\n{}", ended.stdout, ended.stderr);
+            refused(&ended, "CF3766", name(kind));
+            assert!(ended.stderr.contains("PostgreSQL only"), "{command:?}: {}", ended.stderr);
+        }
+        assert!(std::fs::read_dir(folder).unwrap().next().is_none(), "{stage}");
+        assert!(!site.folder.path().join("schema.json").exists(), "{stage}");
+        if stage.starts_with("before") {
+            assert!(site.untouched() && site.tables().is_empty());
+            site.must(&["apply"]);
+        }
+    }
+    site.assert_sound();
+}
+
+fn flags_of_another_engine(kind: Kind) {
+    let Some(site) = Site::with(kind, "flags", &[USERS]) else { return };
+    site.must(&["apply"]);
+    let (schema, history) = (site.schema(), site.history());
+    let folder = site.folder.path().join("backups");
+    std::fs::create_dir(&folder).unwrap();
+    let folder = folder.to_str().unwrap();
+    site.file("V2__gone.sql", "ALTER TABLE users DROP COLUMN name;\n");
+    let allow = &["--allow", "drop-column=unused"][..];
+    for flags in [
+        &["--park"][..],
+        &["--backup-to", folder],
+        &["--strategy", "shadow-table"],
+        &["--check", "replication"],
+        &["--check", "long-transactions=5m"],
+        &["--history", "both"],
+        &["--history", "tool"],
+    ] {
+        refused(&site.run(&[&["apply"], flags, allow].concat()), "CF3766", name(kind));
+    }
+    // What needs nothing of it goes on with the same flags.
+    site.file("V2__gone.sql", "ALTER TABLE users ADD COLUMN a int;\n");
+    assert_eq!((site.schema(), site.history()), (schema, history));
+    assert!(std::fs::read_dir(folder).unwrap().next().is_none());
+    site.must(&["apply", "--park", "--backup-to", folder]);
+    let park = site.run(&["rollback", "--yes", "--park", "--steps", "2"]);
+    refused(&park, "CF3766", name(kind));
+    assert_eq!(site.history().len(), 2, "nothing was taken back");
+    site.must(&["rollback", "--yes", "--steps", "2"]);
+    assert!(site.tables().is_empty());
+    site.assert_sound();
+}
+
+fn what_a_migration_must_not_do(kind: Kind) {
+    let Some(site) = Site::with(kind, "must_not", &[USERS]) else { return };
+    site.must(&["apply"]);
+    let (schema, history) = (site.schema(), site.history());
+    for (text, code) in [
+        ("LOCK TABLES users WRITE;\nUNLOCK TABLES;\n", "CF3767"),
+        ("SET autocommit = 0;\n", "CF3767"),
+        ("USE mysql;\nCREATE TABLE t (id int PRIMARY KEY);\n", "CF3767"),
+        ("LOAD DATA LOCAL INFILE '/etc/passwd' INTO TABLE users (name);\n", "CF3767"),
+        ("source other.sql;\n", "CF3761"),
+        ("START TRANSACTION;\nINSERT INTO users (name) VALUES ('x');\nROLLBACK;\n", "CF2"),
+    ] {
+        site.file("V2__bad.sql", text);
+        let ended = site.run(&["apply", "--allow", "load-data-local=why"]);
+        let said = format!("{}{}", ended.stdout, ended.stderr);
+        assert!(ended.code != 0 && said.contains(&format!("error[{code}")), "{text}: {said}");
+        assert!(said.contains("V2__bad.sql"), "{text}: {said}");
+        assert_eq!((site.schema(), site.history()), (schema.clone(), history.clone()), "{text}");
+        assert_eq!(site.one("SELECT COUNT(*) FROM users"), "0", "{text}");
+    }
+    site.assert_sound();
+}
+
+/// What a tool applied must not be applied again because nobody read the tool's table.
+fn the_history_of_a_tool(kind: Kind) {
+    let Some(site) = Site::with(kind, "tool", &[USERS]) else { return };
+    site.query(
+        "CREATE TABLE users (id bigint AUTO_INCREMENT PRIMARY KEY, name varchar(100) NOT NULL);
+         CREATE TABLE flyway_schema_history (installed_rank INT PRIMARY KEY, version VARCHAR(50),
+             description VARCHAR(200) NOT NULL, type VARCHAR(20) NOT NULL, script VARCHAR(1000) NOT NULL,
+             checksum INT, installed_by VARCHAR(100) NOT NULL,
+             installed_on TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP, execution_time INT NOT NULL,
+             success BOOL NOT NULL);
+         INSERT INTO flyway_schema_history VALUES (1, '1', 'users', 'SQL', 'V1__users.sql', 1, 'me', NOW(), 1, 1)",
+    );
+    for command in ["apply", "plan", "status", "validate"] {
+        refused(&site.run(&[command]), "CF3769", "flyway");
+    }
+    assert!(site.untouched(), "{}", scheme(kind));
+    site.must(&["baseline", "1", "--history", "own"]);
+    site.file("V2__b.sql", "CREATE TABLE b (id int PRIMARY KEY);\n");
+    site.must(&["apply"]);
+    assert_eq!(site.tables(), ["b", "flyway_schema_history", "users"]);
+    assert_eq!(site.one("SELECT COUNT(*) FROM flyway_schema_history"), "1", "it is left alone");
+    site.assert_sound();
+}
