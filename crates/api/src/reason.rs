@@ -389,6 +389,7 @@ impl From<Code> for Reason {
             | C::NotForThisEngine
             | C::JournalNotTransactional
             | C::HistoryNotRead
+            | C::BinlogUnfit
             | C::NotRehearsable => Reason::SpecInvalid,
             C::ConnectFailed
             | C::AuthFailed
@@ -417,6 +418,8 @@ impl From<Code> for Reason {
             C::RolledBack
             | C::CheckFailed
             | C::TableChanged
+            | C::BinlogGone
+            | C::BinlogUnread
             | C::RowMisfit
             | C::Aborted
             | C::LimitBreached

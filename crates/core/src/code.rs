@@ -161,6 +161,10 @@ pub enum Code {
     StatementNotForEngine,
     JournalNotTransactional,
     HistoryNotRead,
+    // 378x: the binary log
+    BinlogUnfit,
+    BinlogGone,
+    BinlogUnread,
     // 31xx: checks before a change, comparison, approvals
     PreCheckFailed,
     PreCheckUnread,
@@ -1597,6 +1601,27 @@ pub static ERRORS: &[ErrorDoc] = &[
         2,
         "the database has the history of another tool, which is not read on this server",
         "On MySQL and MariaDB Cofferdam keeps its own history only. The table of a tool shows that its files were applied, and without reading it they would be applied again. `cofferdam baseline VERSION --history own` says at which version the database is; from then on the files above it are pending. `--history own` alone says that nothing of the directory was applied. Nothing was changed.",
+    ),
+    doc(
+        Code::BinlogUnfit,
+        "CF3786",
+        2,
+        "the binary log cannot carry an online change",
+        "An online change on MySQL and MariaDB learns from the server's binary log which rows the application changes while the table is copied. The message names every setting by which rows would be missing there, or would be there before they can be seen, and what would do. Nothing was changed.",
+    ),
+    doc(
+        Code::BinlogGone,
+        "CF3787",
+        6,
+        "the binary log no longer holds what is needed",
+        "An online change goes on from a position of the binary log of one server. The server has removed that part of it (binlog_expire_logs_seconds, expire_logs_days, PURGE BINARY LOGS), lost it in a crash, or is another server than the one that the change began on. What was written since is not known, so the change is given up rather than guess. The table itself was not touched: start again, and let the server keep its log for longer than a change takes.",
+    ),
+    doc(
+        Code::BinlogUnread,
+        "CF3788",
+        6,
+        "the binary log holds something that cannot be followed",
+        "A part of the binary log cannot be turned into keys of rows: a statement in place of the rows that it changed (binlog_format of a session), a transaction that was prepared with XA and may be committed at any later time, an event that is not known, or one that is damaged. Going on without it could lose rows, so the change is given up. The table itself was not touched: remove the cause and start again.",
     ),
 ];
 

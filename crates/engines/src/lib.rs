@@ -38,6 +38,7 @@ pub mod postgres;
 pub mod rehearsal;
 mod secret;
 pub mod stage;
+mod target;
 mod visible;
 pub mod vitals;
 
@@ -49,37 +50,8 @@ pub use online::{Asked, OnlineState, Progress};
 pub use outbox::{Mark, Sent};
 pub use rehearsal::{Deed, Round, Trial};
 pub use stage::{NotCarried, Stage};
+pub use target::{Logins, Passwords, Target};
 pub use vitals::{Stopping, Touch, TouchEnd, Vitals, VitalsAsked};
-
-/// How a database is reached. What an engine makes of the text is its own matter.
-#[derive(Debug, Clone, Default)]
-pub struct Target {
-    /// A URL or a list of `key=value`; `None`: only the environment says.
-    pub url: Option<String>,
-    /// What the server shows as the name of our sessions: `cofferdam apply`.
-    pub application: String,
-    /// Who acts, for the journal: `alice@host (ci)`.
-    pub who: String,
-    /// Makes a password for each connection; `None`: there is one that lasts, or none.
-    pub logins: Option<Logins>,
-}
-
-/// Makes passwords that do not last: a new one for each connection.
-#[async_trait]
-pub trait Passwords: Send + Sync {
-    /// The password for one login.
-    async fn password(&self, host: &str, port: u16, user: &str) -> Result<String>;
-}
-
-/// [`Passwords`] that are shared by all connections of a session.
-#[derive(Clone)]
-pub struct Logins(pub Arc<dyn Passwords>);
-
-impl std::fmt::Debug for Logins {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Logins")
-    }
-}
 
 /// A kind of database.
 #[async_trait]

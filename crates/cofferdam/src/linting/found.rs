@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use cofferdam_core::{Bundle, Fault, Refusal, Result, Script};
+use cofferdam_core::{Bundle, Fault, Result, Script};
 use cofferdam_formats::{File, Tree};
 use cofferdam_project::{Project, projects};
 
@@ -48,7 +48,7 @@ pub(super) fn found(tree: &Tree, settings: &Settings, engine: &str) -> Result<Ve
 }
 
 fn project(tree: &Tree, name: &str, engine: &str) -> Result<Found> {
-    let project = Project::read(tree, name).map_err(|why: Box<Refusal>| Fault::Refused(why))?;
+    let project = Project::read(tree, name).map_err(Fault::Refused)?;
     let mut notes = Vec::new();
     if !project.findings.is_empty() {
         notes.push(format!(

@@ -24,9 +24,17 @@ pub(super) struct Connected {
 
 /// Opens a connection that is set up.
 pub(super) async fn connect(options: &ConnectOptions) -> Result<Connected, Fault> {
+    connect_taking(options, None).await
+}
+
+/// As [`connect`], but takes answers of up to so many bytes, however much less the server says that it takes itself.
+pub(super) async fn connect_taking(
+    options: &ConnectOptions,
+    most: Option<usize>,
+) -> Result<Connected, Fault> {
     let doing = format!("connecting to {options} as {}", options.user);
     let password = password(options).await?;
-    let opts = opts(options, password.as_ref())?;
+    let opts = opts(options, password.as_ref(), most)?;
     let limit = options.connect_timeout;
     match tokio::time::timeout(limit, attempt(opts, &doing)).await {
         Ok(Ok(connected)) => Ok(connected),
@@ -51,13 +59,14 @@ async fn password(options: &ConnectOptions) -> Result<Option<Secret>, Fault> {
     Ok(Some(Secret::new(made)))
 }
 
-fn opts(options: &ConnectOptions, password: Option<&Secret>) -> Result<Opts, Fault> {
+fn opts(options: &ConnectOptions, password: Option<&Secret>, most: Option<usize>) -> Result<Opts, Fault> {
     let attributes = HashMap::from([("program_name".to_owned(), options.application_name.clone())]);
     let mut builder = OptsBuilder::default()
         .user(Some(options.user.as_str()))
         .pass(password.map(Secret::expose))
         .db_name(Some(options.database.as_str()))
         .connect_attributes(attributes)
+        .max_allowed_packet(most)
         // Else the driver would leave the address that was given for a socket that the server names.
         .prefer_socket(Some(false))
         .tcp_nodelay(true)

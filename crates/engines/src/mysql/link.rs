@@ -23,6 +23,11 @@ impl Link {
         Self { id: conn.id(), conn, flavour, busy: false }
     }
 
+    /// The connection itself, for what it is no longer a connection for statements after.
+    pub(super) fn into_conn(self) -> Conn {
+        self.conn
+    }
+
     fn enter(&mut self) -> Result<(), Error> {
         if self.busy || self.conn.is_disconnected() {
             return Err(DriverError::ConnectionClosed.into());

@@ -17,6 +17,7 @@ mod facts;
 mod ledger;
 mod link;
 mod names;
+pub mod online;
 pub mod options;
 mod outbox;
 mod perform;

@@ -13,6 +13,9 @@ pub(super) struct File {
     pub(super) text: String,
 }
 
+/// Says of the files which file lies beside them, and its text.
+type Beside = fn(&[File]) -> (&'static str, String);
+
 /// A tool.
 pub(super) struct Tool {
     /// As Cofferdam calls it.
@@ -21,7 +24,7 @@ pub(super) struct Tool {
     pub(super) format: &'static str,
     file: fn(usize) -> (String, String),
     /// What it keeps beside the files: a path, and its text.
-    pub(super) beside: Option<fn(&[File]) -> (&'static str, String)>,
+    pub(super) beside: Option<Beside>,
     /// Its table, with its schema where that is its own.
     pub(super) table: &'static str,
     /// What makes the table.

@@ -1,0 +1,184 @@
+//! What a statement that stands in the binary log as a text means for whoever follows one table.
+//!
+//! With rows in the log, texts are about transactions and about definitions. A text that changes rows stands there only
+//! because a session turned the format to STATEMENT, and nobody can tell which rows it changed.
+
+/// What it means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Means {
+    /// A transaction begins.
+    Begin,
+    /// A transaction ends, or something that is one by itself was done.
+    End,
+    /// A place within a transaction.
+    Nothing,
+    /// `XA COMMIT`, `XA ROLLBACK` of what was prepared before.
+    Prepared,
+    /// Rows were changed, and it does not say which.
+    Rows,
+    /// The table is no longer what it was, or may not be.
+    Changed,
+}
+
+/// The table that is followed, in lower case.
+#[derive(Debug, Clone)]
+pub(super) struct Followed {
+    pub(super) database: String,
+    pub(super) table: String,
+}
+
+/// Reads a text; `database` is the one that its session had chosen.
+pub(super) fn read(followed: &Followed, database: &str, text: &str) -> Means {
+    let text = text.to_lowercase();
+    // What MariaDB sends in place of events that an older replica would not know.
+    if text.starts_with("# dummy") {
+        return Means::Nothing;
+    }
+    let words: Vec<&str> = words(uncommented(&text)).collect();
+    let word = |at: usize| words.get(at).copied().unwrap_or_default();
+    match (word(0), word(1)) {
+        ("begin", _) | ("start", "transaction") | ("xa", "start" | "begin") => Means::Begin,
+        ("xa", "commit" | "rollback") => Means::Prepared,
+        ("savepoint" | "release", _) | ("rollback", "to") | ("xa", _) => Means::Nothing,
+        ("commit" | "rollback", _) => Means::End,
+        // A table in memory is empty after a restart, and the server says so to replicas.
+        ("delete", "from") if words.ends_with(&["generated", "by", "server"]) => {
+            if words.contains(&followed.table.as_str()) { Means::Rows } else { Means::End }
+        }
+        ("insert" | "update" | "delete" | "replace" | "load" | "with" | "call", _) => Means::Rows,
+        _ if concerns(followed, database, &words) => Means::Changed,
+        _ => Means::End,
+    }
+}
+
+/// Whether a definition that was changed may be that of the table. Rather once too often.
+fn concerns(followed: &Followed, database: &str, words: &[&str]) -> bool {
+    let word = |at: usize| words.get(at).copied().unwrap_or_default();
+    let table = words.contains(&followed.table.as_str());
+    let qualified = words.contains(&followed.database.as_str());
+    let here = database.to_lowercase() == followed.database || qualified;
+    let sort = words.iter().skip(1).find(|word| SORTS.contains(word)).copied().unwrap_or_default();
+    match (word(0), sort) {
+        ("drop" | "alter", "database" | "schema") => qualified,
+        // Of one session alone.
+        ("create" | "drop", _) if words.contains(&"temporary") => false,
+        ("analyze" | "check" | "checksum" | "optimize" | "grant" | "revoke" | "flush" | "set", _) => false,
+        // They read it, or are called.
+        (_, "view" | "procedure" | "function" | "event" | "user" | "role" | "server" | "package") => false,
+        // A new table that is made like it changes nothing; one that refers to it does.
+        ("create", "table") if !words.contains(&"references") && word(1) != "or" => false,
+        _ => table && here,
+    }
+}
+
+const SORTS: &[&str] = &[
+    "table",
+    "index",
+    "trigger",
+    "view",
+    "procedure",
+    "function",
+    "event",
+    "user",
+    "role",
+    "server",
+    "database",
+    "schema",
+    "package",
+    "sequence",
+];
+
+/// The text from its first word on; what only some servers carry out counts.
+fn uncommented(text: &str) -> &str {
+    let text = text.trim_start();
+    let behind = match text.strip_prefix("/*") {
+        Some(comment) if comment.starts_with('!') => {
+            return comment.trim_start_matches(|c: char| c == '!' || c.is_ascii_digit()).trim_start();
+        }
+        Some(comment) => comment.split_once("*/"),
+        None if text.starts_with('#') || text.starts_with("--") => text.split_once('\n'),
+        None => None,
+    };
+    behind.map_or(text, |(_, rest)| uncommented(rest))
+}
+
+/// Words and names, in order; quotes stand for nothing, so that a name in a text counts as one, too. Comments are words
+/// as well, since the server carries some of them out.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        rest = rest.trim_start_matches(|c: char| c != '`' && !in_word(c));
+        if let Some(quoted) = rest.strip_prefix('`') {
+            let (name, behind) = quoted.split_once('`').unwrap_or((quoted, ""));
+            rest = behind;
+            return Some(name);
+        }
+        let end = rest.find(|c: char| !in_word(c)).unwrap_or(rest.len());
+        let (word, behind) = rest.split_at(end);
+        rest = behind;
+        (!word.is_empty()).then_some(word)
+    })
+}
+
+fn in_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '_' || c == '$' || !c.is_ascii()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_text_means_one_thing() {
+        let followed = Followed { database: "shop".into(), table: "orders".into() };
+        for (database, text, expected) in [
+            ("shop", "BEGIN", Means::Begin),
+            ("shop", "/* of a tool */\n-- and a person\nbegin", Means::Begin),
+            ("shop", "XA START X'61',X'',1", Means::Begin),
+            ("shop", "XA END X'61',X'',1", Means::Nothing),
+            ("shop", "SAVEPOINT `orders`", Means::Nothing),
+            ("shop", "ROLLBACK TO `orders`", Means::Nothing),
+            ("shop", "RELEASE SAVEPOINT a", Means::Nothing),
+            ("shop", "COMMIT", Means::End),
+            ("shop", "ROLLBACK", Means::End),
+            ("shop", "XA COMMIT X'61',X'',1", Means::Prepared),
+            ("shop", "XA ROLLBACK X'61',X'',1", Means::Prepared),
+            ("shop", "# Dummy event replacing event type 160, orders", Means::Nothing),
+            ("other", "INSERT INTO x VALUES (1)", Means::Rows),
+            ("other", "/* a */ update x set a = 1", Means::Rows),
+            ("other", "DELETE FROM `other`.`m` /* generated by server */", Means::End),
+            ("other", "DELETE FROM m", Means::Rows),
+            ("shop", "TRUNCATE TABLE orders", Means::Changed),
+            ("shop", "truncate `Orders`", Means::Changed),
+            ("other", "TRUNCATE `shop`.`orders`", Means::Changed),
+            ("other", "TRUNCATE orders", Means::End),
+            ("shop", "TRUNCATE orders_old", Means::End),
+            ("shop", "ALTER TABLE orders ADD x int", Means::Changed),
+            ("shop", "ALTER TABLE x RENAME TO y, EXCHANGE PARTITION p WITH TABLE orders", Means::Changed),
+            ("shop", "RENAME TABLE orders TO o, n TO orders", Means::Changed),
+            ("shop", "DROP TABLE IF EXISTS `x`,`orders` /* generated by server */", Means::Changed),
+            ("shop", "/*!80000 DROP TABLE orders */", Means::Changed),
+            ("shop", "DROP /*!40005 TEMPORARY */ TABLE IF EXISTS `orders`", Means::End),
+            ("shop", "SAVEPOINT commit", Means::Nothing),
+            ("shop", "CREATE UNIQUE INDEX i ON orders (a)", Means::Changed),
+            (
+                "shop",
+                "CREATE DEFINER=`root`@`%` TRIGGER x AFTER INSERT ON orders FOR EACH ROW SET @a = 1",
+                Means::Changed,
+            ),
+            ("shop", "CREATE TABLE child (o int, FOREIGN KEY (o) REFERENCES orders (id))", Means::Changed),
+            ("shop", "CREATE OR REPLACE TABLE orders (id int)", Means::Changed),
+            ("shop", "CREATE TABLE o2 LIKE orders", Means::End),
+            ("shop", "CREATE VIEW v AS SELECT * FROM orders", Means::End),
+            ("shop", "CREATE PROCEDURE p() DELETE FROM orders", Means::End),
+            ("shop", "ANALYZE TABLE orders", Means::End),
+            ("shop", "GRANT SELECT ON orders TO a", Means::End),
+            ("other", "DROP DATABASE shop", Means::Changed),
+            ("other", "DROP DATABASE other", Means::End),
+            ("shop", "", Means::End),
+            ("shop", "`", Means::End),
+        ] {
+            assert_eq!(read(&followed, database, text), expected, "{text}");
+        }
+    }
+}
