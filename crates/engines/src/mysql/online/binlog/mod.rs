@@ -22,7 +22,7 @@ use super::super::{Flavour, errors};
 /// A place in the binary log of one server: between two transactions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Position {
-    /// Which server's: see [`server`].
+    /// Which server it is in; on another one it means nothing.
     pub server: String,
     /// The file.
     pub file: String,
