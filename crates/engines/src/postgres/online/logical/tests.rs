@@ -192,7 +192,8 @@ async fn an_earlier_reader_is_ended_and_can_do_no_harm() {
         }
     };
     assert_eq!(ended.await.refusal().unwrap().code, Code::ConnectionLost);
-    // Now we are the earlier one.
+    // Now we are the earlier one. What our own stream confirmed may still be on its way while its process is there.
+    slot.until(STREAMS, "0").await;
     let before = slot.one(confirmed).await;
     slot.run(&format!("UPDATE {} SET epoch = epoch + 1", work.flow.fence)).await;
     slot.run("UPDATE t SET note = 'newer'").await;
