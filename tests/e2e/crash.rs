@@ -3,7 +3,6 @@
 //! The cases are made from the list of failpoints: one that is not reached fails the test. The operator is a process of
 //! this machine, and the one of the cluster stands still meanwhile.
 
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -26,7 +25,7 @@ impl Operator {
     /// One that has this name, and more variables. A name that held the lease before has it again at once, as a container
     /// that is started again.
     pub(crate) fn start(here: &Namespace, name: &str, log: &Path, more: &[(&str, &str)]) -> Self {
-        let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+        let port = cofferdam_scratch::free_port().unwrap();
         let variable = |name: &str| std::env::var(name).unwrap();
         let image =
             format!("{}@{}", variable("COFFERDAM_IMAGE_REPOSITORY"), variable("COFFERDAM_IMAGE_DIGEST"));
@@ -242,7 +241,7 @@ fn whoever_makes_the_certificates_dies_between_two_writes() {
         }
         let (mark, log) =
             (folder.path().join(format!("m{number}")), folder.path().join(format!("l{number}")));
-        let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port().to_string();
+        let port = cofferdam_scratch::free_port().unwrap().to_string();
         let asked = format!("{failpoint}=kill");
         let hook = [
             ("COFFERDAM_WEBHOOK_PORT", port.as_str()),

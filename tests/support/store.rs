@@ -106,7 +106,7 @@ impl Store {
             kind,
             folder,
             program,
-            port: free(),
+            port: cofferdam_scratch::free_port().unwrap(),
             child: Mutex::new(None),
             host: host.to_owned(),
             door,
@@ -277,10 +277,6 @@ impl Drop for Store {
     fn drop(&mut self) {
         self.end();
     }
-}
-
-fn free() -> u16 {
-    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
 }
 
 fn join(client: &TcpStream, server: &TcpStream, came: &Arc<AtomicU64>) {

@@ -30,8 +30,10 @@ use log::log;
 use metrics::{Looks, Metrics};
 use settings::Settings;
 
-/// How long the webhook answers after the process was asked to end.
+/// How long the webhook goes on as if nothing had been after the process was asked to end.
 const LINGER: Duration = Duration::from_secs(5);
+/// How long it may take for the last answers then.
+const LAST_ANSWERS: Duration = Duration::from_secs(10);
 
 /// A client of the cluster that the process runs in, or that `KUBECONFIG` names.
 ///
@@ -99,12 +101,15 @@ pub async fn run(
             () = election.lost() => Err("the lease was lost".to_owned()),
         }
     };
+    let (close, closing) = tokio::sync::watch::channel(false);
     let answering = async {
         tokio::select! {
             result = http::serve(settings.port, metrics.clone(), ready.clone()) => {
                 result.map_err(|e| format!("port {}: {e}", settings.port))
             }
-            result = webhook::run(&client, &settings, metrics.clone(), leads.clone(), ready.clone()) => result,
+            result = webhook::run(
+                &client, &settings, metrics.clone(), (leads.clone(), ready.clone()), closing,
+            ) => result,
         }
     };
     tokio::pin!(answering);
@@ -120,7 +125,10 @@ pub async fn run(
         election.give_back().await;
         if settings.webhook.is_some() {
             // Until every apiserver knows that this one is asked no more.
-            let _ = tokio::time::timeout(LINGER, &mut answering).await;
+            let early = tokio::time::timeout(LINGER, &mut answering).await;
+            if early.is_err() && close.send(true).is_ok() {
+                let _ = tokio::time::timeout(LAST_ANSWERS, &mut answering).await;
+            }
         }
     }
     result

@@ -27,7 +27,7 @@ pub use binaries::{Binaries, find, find_all};
 pub use cache::cache_dir;
 pub use error::ScratchError;
 pub use fetch::{EVERY, PORTABLE, fetch, find_or_fetch};
-pub use server::{Options, Server};
+pub use server::{Options, Server, free_port};
 pub use skip::skipped;
 pub use wire::{Row, WireError};
 

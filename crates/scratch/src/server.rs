@@ -3,7 +3,8 @@
 use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::identity::Identity;
 use crate::keeper::{End, Keeper, POSTGRES};
@@ -212,12 +213,30 @@ impl Server {
     }
 }
 
-/// A port of 127.0.0.1 on which nobody listens at this moment.
-pub(crate) fn free_port() -> Result<u16> {
-    TcpListener::bind(("127.0.0.1", 0))
-        .and_then(|listener| listener.local_addr())
-        .map(|address| address.port())
-        .map_err(ScratchError::system("cannot find a free port on 127.0.0.1"))
+/// A port of 127.0.0.1 on which nobody listens at this moment, and which no outgoing connection is given: these have
+/// theirs from 32768 on, where a port that was free a moment ago is somebody's before a server has it. (30000 to 32767
+/// are those of a cluster's NodePorts.)
+///
+/// # Errors
+/// All that were tried are taken.
+pub fn free_port() -> Result<u16> {
+    const FROM: u32 = 20_000;
+    const PORTS: u32 = 10_000;
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.subsec_nanos());
+    let mut refused = std::io::Error::from(std::io::ErrorKind::AddrInUse);
+    for _ in 0..100 {
+        let step = NEXT.fetch_add(1, Ordering::Relaxed);
+        // Far from where another process begins that asks at the same time.
+        let begin = std::process::id().wrapping_mul(7919).wrapping_add(now / 1000);
+        let port = FROM + begin.wrapping_add(step) % PORTS;
+        let port = u16::try_from(port).unwrap_or_default();
+        match TcpListener::bind(("127.0.0.1", port)) {
+            Ok(_) => return Ok(port),
+            Err(error) => refused = error,
+        }
+    }
+    Err(ScratchError::system("cannot find a free port on 127.0.0.1")(refused))
 }
 
 fn port_taken(log: &str) -> bool {

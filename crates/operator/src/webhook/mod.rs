@@ -17,12 +17,13 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use kube::Client;
+use tokio::sync::watch;
 
 use crate::metrics::Metrics;
 use crate::settings::Settings;
 
-/// Serves and keeps the certificate until the future is dropped; without a webhook it only waits. `leads` says whether
-/// this replica does, `ready` is told once requests can be answered.
+/// Serves and keeps the certificate until `closing` says true and the last request is answered; without a webhook it only
+/// waits. `leads` says whether this replica does, `ready` is told once requests can be answered.
 ///
 /// # Errors
 /// The port is taken.
@@ -30,8 +31,8 @@ pub async fn run(
     client: &Client,
     settings: &Settings,
     metrics: Arc<Metrics>,
-    leads: Arc<AtomicBool>,
-    ready: Arc<AtomicBool>,
+    (leads, ready): (Arc<AtomicBool>, Arc<AtomicBool>),
+    closing: watch::Receiver<bool>,
 ) -> Result<(), String> {
     let Some(webhook) = &settings.webhook else {
         std::future::pending::<()>().await;
@@ -43,7 +44,7 @@ pub async fn run(
     let shown = Arc::new(serve::Shown::default());
     let keeper = keep::Keeper::new(client, (webhook, settings), (shown.clone(), metrics), (leads, ready));
     tokio::select! {
-        ended = serve::serve(listener, shown) => ended.map_err(|why| format!("the webhook: {why}")),
+        ended = serve::serve(listener, shown, closing) => ended.map_err(|why| format!("the webhook: {why}")),
         () = keeper.keep() => Ok(()),
     }
 }

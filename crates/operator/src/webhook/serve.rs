@@ -1,6 +1,7 @@
 //! The server: HTTPS with the certificate that is shown at the moment.
 
 use std::fmt;
+use std::future::IntoFuture;
 use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -17,7 +18,7 @@ use rustls::ServerConfig;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
@@ -66,16 +67,26 @@ impl ResolvesServerCert for Shown {
     }
 }
 
-/// Answers until the future is dropped.
+/// Answers until `closing` says true: then it takes no connections any more, tells those that it has that they end, and
+/// returns when everything that was asked on them is answered.
+///
+/// HTTP/2 is what makes that end one without a gap. On HTTP/1.1 a client that asks on a connection at the moment at which
+/// it is closed does not know whether it was heard, and an apiserver asks nothing twice; on HTTP/2 it is told what was
+/// not heard, and asks somebody else.
 ///
 /// # Errors
 /// TLS cannot be set up, or the server ended.
-pub async fn serve(listener: TcpListener, shown: Arc<Shown>) -> Result<(), String> {
-    let config = ServerConfig::builder_with_provider(provider())
+pub async fn serve(
+    listener: TcpListener,
+    shown: Arc<Shown>,
+    closing: watch::Receiver<bool>,
+) -> Result<(), String> {
+    let mut config = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(|e| e.to_string())?
         .with_no_client_auth()
         .with_cert_resolver(shown);
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     let address = listener.local_addr().map_err(|e| e.to_string())?;
     let (sender, receiver) = mpsc::channel(AT_THE_DOOR);
     let acceptor = TlsAcceptor::from(Arc::new(config));
@@ -83,9 +94,30 @@ pub async fn serve(listener: TcpListener, shown: Arc<Shown>) -> Result<(), Strin
         .route("/validate", post(|body| answer(body, validate)))
         .route("/mutate", post(|body| answer(body, defaults)))
         .layer(DefaultBodyLimit::max(LARGEST));
+    let told = closing.clone();
+    let server =
+        axum::serve(Secured { receiver, address }, routes).with_graceful_shutdown(closes(told)).into_future();
+    let accepting = async {
+        // The door goes with the future: what comes now is refused at once, and not held until the process ends.
+        tokio::select! {
+            () = receive(listener, acceptor, sender) => false,
+            () = closes(closing) => true,
+        }
+    };
+    tokio::pin!(server);
     tokio::select! {
-        () = receive(listener, acceptor, sender) => Err("it accepts no connections any more".to_owned()),
-        ended = async { axum::serve(Secured { receiver, address }, routes).await } => ended.map_err(|e| e.to_string()),
+        asked_to = accepting => match asked_to {
+            true => server.await.map_err(|e| e.to_string()),
+            false => Err("it accepts no connections any more".to_owned()),
+        },
+        ended = &mut server => ended.map_err(|e| e.to_string()),
+    }
+}
+
+/// When it is true; never, if nobody can say so any more.
+async fn closes(mut closing: watch::Receiver<bool>) {
+    if closing.wait_for(|closing| *closing).await.is_err() {
+        std::future::pending::<()>().await;
     }
 }
 

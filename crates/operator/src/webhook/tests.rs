@@ -448,13 +448,22 @@ async fn client(
     trust: &[Dated],
     address: std::net::SocketAddr,
 ) -> std::io::Result<tokio_rustls::client::TlsStream<TcpStream>> {
+    client_of(trust, address, &[]).await
+}
+
+async fn client_of(
+    trust: &[Dated],
+    address: std::net::SocketAddr,
+    protocols: &[&[u8]],
+) -> std::io::Result<tokio_rustls::client::TlsStream<TcpStream>> {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(trust.iter().map(|one| one.der.clone()));
-    let config = ClientConfig::builder_with_provider(provider())
+    let mut config = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_root_certificates(roots)
         .with_no_client_auth();
+    config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
     let stream = TcpStream::connect(address).await?;
     TlsConnector::from(Arc::new(config)).connect(ServerName::try_from(HOST).unwrap(), stream).await
 }
@@ -487,7 +496,8 @@ async fn a_real_client_is_answered_before_during_and_after_a_rotation() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let shown = Arc::new(Shown::default());
-    let server = tokio::spawn(serve(listener, shown.clone()));
+    let (_close, closing) = tokio::sync::watch::channel(false);
+    let server = tokio::spawn(serve(listener, shown.clone(), closing));
     let mut model = Model::new(Timestamp::now());
     // Without a certificate there is no connection, and the server goes on.
     assert!(client(&[], address).await.is_err());
@@ -547,4 +557,74 @@ async fn a_real_client_is_answered_before_during_and_after_a_rotation() {
     assert!(client(&first, address).await.is_err());
     drop(silent);
     server.abort();
+}
+
+/// Asks again and again on one connection. How often it was answered until it was told that nothing more is heard.
+async fn asks_until_told(address: std::net::SocketAddr, trust: Vec<Dated>, question: String) -> usize {
+    let stream = client_of(&trust, address, &[b"h2"]).await.unwrap();
+    assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
+    let (mut client, connection) = h2::client::handshake(stream).await.unwrap();
+    tokio::spawn(connection);
+    for answered in 0.. {
+        let heard = async {
+            client = client.clone().ready().await?;
+            let request = format!("https://{HOST}/validate");
+            let request = axum::http::Request::post(request).body(()).unwrap();
+            let (response, mut body) = client.send_request(request, false)?;
+            body.send_data(question.clone().into(), true)?;
+            let mut answer = response.await?.into_body();
+            let mut text = Vec::new();
+            while let Some(part) = answer.data().await {
+                text.extend_from_slice(&part?);
+            }
+            Ok::<_, h2::Error>(text)
+        };
+        match heard.await {
+            Ok(text) => assert!(String::from_utf8_lossy(&text).contains(r#""allowed":true"#)),
+            // This alone an apiserver asks of somebody else.
+            Err(error) => {
+                assert!(error.is_go_away() && error.reason() == Some(h2::Reason::NO_ERROR), "{error:?}");
+                return answered;
+            }
+        }
+    }
+    unreachable!()
+}
+
+#[tokio::test]
+async fn a_client_that_asks_all_the_time_gets_an_answer_or_a_farewell() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let shown = Arc::new(Shown::default());
+    let (close, closing) = tokio::sync::watch::channel(false);
+    let server = tokio::spawn(serve(listener, shown.clone(), closing));
+    let mut model = Model::new(Timestamp::now());
+    model.settle(None);
+    shown.show(model.held().leaf.as_ref().unwrap());
+    let question =
+        json!({ "request": { "uid": "7", "kind": { "kind": "DatabaseMigration" }, "operation": "CREATE",
+        "object": migration(|_| {}), "userInfo": { "username": "alice" } } })
+        .to_string();
+    let clients: Vec<_> = (0..4)
+        .map(|_| tokio::spawn(asks_until_told(address, model.published[0].clone(), question.clone())))
+        .collect();
+    // One that is in the middle of its question.
+    let slow = client_of(&model.published[0], address, &[b"h2"]).await.unwrap();
+    let (mut slow, connection) = h2::client::handshake(slow).await.unwrap();
+    tokio::spawn(connection);
+    let request = axum::http::Request::post(format!("https://{HOST}/validate")).body(()).unwrap();
+    let (response, mut body) = slow.send_request(request, false).unwrap();
+    let (first, last) = question.split_at(question.len() / 2);
+    body.send_data(first.to_owned().into(), false).unwrap();
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    close.send(true).unwrap();
+    for client in clients {
+        assert!(client.await.unwrap() > 0);
+    }
+    assert!(!server.is_finished(), "nobody waits for the one in the middle of its question");
+    body.send_data(last.to_owned().into(), true).unwrap();
+    assert_eq!(response.await.unwrap().status(), 200);
+    // And all of it is over.
+    server.await.unwrap().unwrap();
+    assert!(TcpStream::connect(address).await.is_err());
 }

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
@@ -37,7 +37,7 @@ pub(super) struct Used {
 impl Operator {
     /// Starts one for the namespace of a measure, with this name.
     pub(super) fn start(ground: &Ground<'_>, namespace: &str, name: &str) -> Result<Self, String> {
-        let port = free_port()?;
+        let port = cofferdam_scratch::free_port().map_err(|e| e.to_string())?;
         let log = ground.folder.path().join(format!("{namespace}-{name}.log"));
         let cannot = |e: std::io::Error| format!("cannot run the operator: {e}");
         let child = without_settings(&ground.product.program, ground.folder.path())
@@ -114,12 +114,6 @@ impl Drop for Operator {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// A port that was free a moment ago.
-fn free_port() -> Result<u16, String> {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).map_err(|e| e.to_string())?;
-    listener.local_addr().map(|address| address.port()).map_err(|e| e.to_string())
 }
 
 /// `VmRSS:   18364 kB`.
