@@ -42,6 +42,8 @@ pub(super) async fn anew(work: &Work<'_>) -> Result<()> {
 
 async fn once(work: &Work<'_>) -> Result<Ended> {
     let planner = worker::connect(work.session, "chunks").await?;
+    // A chunk that was cut is lost only together with what was copied of it, which is written later.
+    worker::run(&planner, worker::UNHURRIED, "setting up a connection").await?;
     let chunks = Chunks::resume(planner, &work.flow, work.row_width().await?).await?;
     let workers = (0..work.workers()).map(|number| one_worker(work, &chunks, number));
     let ended = futures::future::try_join_all(workers).await?;

@@ -321,6 +321,21 @@ async fn a_truncate_in_the_middle_is_followed() {
     assert_eq!(left.as_deref(), Some("back"));
 }
 
+/// It is looked at in each transaction, and holds a row for each write since the copy began.
+#[tokio::test]
+async fn a_look_at_the_log_does_not_read_all_of_it() {
+    let Some(rig) = Rig::new(20_000, Capture::Rows).await else { return };
+    rig.perform(&[Part::Capture]).await.unwrap();
+    rig.client().await.batch_execute("UPDATE t SET note = 'x'").await.unwrap();
+    let client = &rig.session.client;
+    let stored = state::read(client, &rig.change).await.unwrap().unwrap();
+    let flow = Flow::new(&rig.change, &stored.print, Direction::Forward).unwrap();
+    let query = format!("EXPLAIN {}", flow.unchanged().unwrap());
+    let plan = worker::rows(&worker::run(client, &query, "").await.unwrap());
+    let plan: String = plan.into_iter().flatten().flatten().collect::<Vec<_>>().join("\n");
+    assert!(plan.contains("cofferdam log") && !plan.contains("Seq Scan on \"cofferdam log\""), "{plan}");
+}
+
 /// One worker may work and the other may not: what is left is done without it, and so is its end.
 #[tokio::test]
 async fn nobody_waits_for_a_worker_that_is_kept_back() {
