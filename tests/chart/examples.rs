@@ -38,6 +38,8 @@ fn the_librarys_hook_is_what_was_looked_at() {
             r#"migrate.environment="staging""#,
             r#"migrate.migrations.image={"reference":"registry.example.com/m:1","dir":"migrations"}"#,
         ][..],
+        &[r#"migrate.migrations.path="/migrations""#, r#"migrate.image.repository="registry.example.com/m""#]
+            [..],
     ] {
         let text = render(set).unwrap();
         shown.push_str(&format!("---\n# With {}\n", set.join(" ")));
@@ -46,7 +48,7 @@ fn the_librarys_hook_is_what_was_looked_at() {
         }
     }
     let objects: Vec<Value> = documents(&shown).into_iter().filter(of_ours).collect();
-    assert_eq!(objects.iter().filter(|object| object["kind"] == "Job").count(), 7);
+    assert_eq!(objects.iter().filter(|object| object["kind"] == "Job").count(), 8);
     let problems: Vec<String> = objects.iter().flat_map(objects::problems).collect();
     assert!(problems.is_empty(), "{problems:#?}");
     // In this order, and before everything else of the release.
@@ -60,6 +62,7 @@ fn the_librarys_hook_is_what_was_looked_at() {
         (r#"migrate.database.urlSecretRef.name="""#, "the Secret that says where the database is"),
         (r#"migrate.migrations.glob="none/*""#, "no file of chart shop is none/*"),
         (r#"migrate.hooks=["before"]"#, "value must be one of"),
+        (r#"migrate.migrations.path="migrations""#, "does not match pattern"),
         ("migrate.backoff=1", "additional properties 'backoff' not allowed"),
         (r#"migrate.command="upgrade""#, "write its name into project"),
         (r#"migrate.project="shop""#, "apply is not for a project"),

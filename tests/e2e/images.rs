@@ -6,6 +6,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use tempfile::TempDir;
 
 use crate::cluster::text;
 use crate::namespace::Namespace;
@@ -25,7 +26,11 @@ fn push(reference: &str, files: &[(&str, &str)]) -> String {
 
 /// Pushes an image of a program of this machine, with the libraries that it needs and nothing else.
 pub(crate) fn push_program(reference: &str, program: &Path) -> String {
-    let folder = tempfile::tempdir().unwrap();
+    push_program_on(&tempfile::tempdir().unwrap(), reference, program)
+}
+
+/// The same, beside the files of a folder.
+pub(crate) fn push_program_on(folder: &TempDir, reference: &str, program: &Path) -> String {
     let libraries = Command::new("ldd").arg(program).output().unwrap();
     let libraries = String::from_utf8(libraries.stdout).unwrap();
     let paths =

@@ -17,6 +17,7 @@ mod disturbed;
 mod drills;
 mod faults;
 mod gates;
+mod hook;
 mod images;
 mod leader;
 mod manifests;

@@ -36,7 +36,8 @@ app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 
 {{/* `true` where the migrations are files of the chart. */}}
 {{- define "cofferdam-hook.fromChart" -}}
-{{- if and (ne .values.command "wait") (not .values.migrations.image.reference) (not .values.migrations.configMap) -}}true{{- end -}}
+{{- $of := .values.migrations -}}
+{{- if and (ne .values.command "wait") (not $of.path) (not $of.image.reference) (not $of.configMap) -}}true{{- end -}}
 {{- end -}}
 
 {{- define "cofferdam-hook.migrations" -}}
@@ -115,6 +116,7 @@ envFrom:
 {{- fail "database: give urlSecretRef.name or envFromSecret, the Secret that says where the database is" -}}
 {{- end -}}
 {{- $works := ne .values.command "wait" -}}
+{{- $mounted := and $works (not .values.migrations.path) -}}
 apiVersion: batch/v1
 kind: Job
 metadata:
@@ -183,6 +185,8 @@ spec:
           volumeMounts:
             {{- toYaml . | nindent 12 }}
           {{- end }}
+      {{- end }}
+      {{- if $mounted }}
       {{- $source := dict "name" "migrations" "mountPath" "/cofferdam/migrations" "readOnly" true }}
       {{- if .values.migrations.image.reference }}
       {{- $source = set $source "subPath" (trimPrefix "/" .values.migrations.image.dir) }}
@@ -192,7 +196,7 @@ spec:
       containers:
         - name: {{ .values.command }}
           {{- if $works }}
-          args: [{{ .values.command }}, --dir, /cofferdam/migrations{{ include "cofferdam-hook.url" . }}{{ include "cofferdam-hook.project" . }}{{ range .values.args }}, {{ . | quote }}{{ end }}]
+          args: [{{ .values.command }}, --dir, {{ .values.migrations.path | default "/cofferdam/migrations" }}{{ include "cofferdam-hook.url" . }}{{ include "cofferdam-hook.project" . }}{{ range .values.args }}, {{ . | quote }}{{ end }}]
           {{- else }}
           args: [wait, --timeout, {{ .values.waitTimeout }}{{ include "cofferdam-hook.url" . }}{{ range .values.args }}, {{ . | quote }}{{ end }}]
           {{- end }}
@@ -213,7 +217,7 @@ spec:
               - key: {{ $database.urlSecretRef.key }}
                 path: url
         {{- end }}
-        {{- if $works }}
+        {{- if $mounted }}
         - name: migrations
           {{- if .values.migrations.image.reference }}
           image:
