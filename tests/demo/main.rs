@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use cofferdam_scratch::mysql::{self, Kind};
 use cofferdam_scratch::{find, skipped};
 
 /// So many rows that the runner can be met in the middle of the copy and of the comparison.
@@ -16,7 +17,8 @@ const FEW: &str = "20000";
 fn demo(temporary: &Path, rows: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cofferdam"));
     for (name, _) in std::env::vars() {
-        let kept = ["COFFERDAM_PG_BIN", "COFFERDAM_CACHE"].contains(&name.as_str());
+        let kept = ["COFFERDAM_PG_BIN", "COFFERDAM_MYSQLD", "COFFERDAM_MARIADBD", "COFFERDAM_CACHE"]
+            .contains(&name.as_str());
         if !kept && (name.starts_with("PG") || name.starts_with("COFFERDAM") || name == "DATABASE_URL") {
             command.env_remove(name);
         }
@@ -119,6 +121,48 @@ fn the_document_says_the_same() {
     assert_eq!((&online["schemaRestored"], &online["leftBehind"]), (&true.into(), &serde_json::json!([])));
 }
 
+/// The migration alone: killed in the middle of an index, gone on with, taken back.
+fn loses_no_write(test: &str, kind: Kind) {
+    if let Err(why) = mysql::find(kind) {
+        return skipped(test, &why.to_string());
+    }
+    let engine = kind.name().to_lowercase();
+    let folder = temporary_folder();
+    // A password that is set for somebody's own server must not be tried on this one.
+    let arguments = ["--engine", engine.as_str(), "-o", "json"];
+    let output = demo(folder.path(), ENOUGH, &arguments).env("MYSQL_PWD", "theirs").output().unwrap();
+    let story = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{story}");
+    let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&document["clean"], &document["schemaRestored"]), (&true.into(), &true.into()));
+    assert_eq!(document["server"]["product"], kind.name());
+    assert_eq!(document["killed"]["during"], "create index orders_status_idx");
+    // Both servers go on with a statement whose client is gone.
+    assert_eq!(document["left"]["index"], "valid");
+    assert!(document["left"]["found"][0].as_str().unwrap().ends_with("found it is done"), "{document}");
+    assert_eq!(each(&document["phases"], "name"), ["before", "apply", "rollback"]);
+    assert_eq!(each(&document["checks"], "after"), ["apply", "rollback"]);
+    assert_eq!(document["checks"][1]["writes"], document["total"]["writes"]);
+    assert!(document["total"]["writes"].as_u64().unwrap() > 0);
+    assert!(document["online"].is_null(), "{document}");
+    for part in 1..=7 {
+        assert!(story.contains(&format!("{part}/7 ")), "{part}: {story}");
+    }
+    assert!(story.starts_with(&format!("1/7 {} ", kind.name())), "{story}");
+    assert!(story.contains("killed the runner (SIGKILL) while it built orders_status_idx"), "{story}");
+    assert_eq!(left_over(folder.path()), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn it_loses_no_write_on_mysql() {
+    loses_no_write("it_loses_no_write_on_mysql", Kind::MySql);
+}
+
+#[test]
+fn it_loses_no_write_on_mariadb() {
+    loses_no_write("it_loses_no_write_on_mariadb", Kind::MariaDb);
+}
+
 /// A copy that leaves out a range, and no comparison that would notice: the demonstration's own checker must.
 #[cfg(feature = "failpoints")]
 #[test]
@@ -190,6 +234,26 @@ fn without_a_server_it_says_what_to_do() {
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("error[CF2506]") && said.contains("COFFERDAM_PG_BIN"), "{said}");
+}
+
+#[test]
+fn without_that_server_it_says_which_package_has_it() {
+    let folder = temporary_folder();
+    for (engine, variable, package) in
+        [("mariadb", "COFFERDAM_MARIADBD", "mariadb-server"), ("mysql", "COFFERDAM_MYSQLD", "mysql-server")]
+    {
+        let arguments = ["--engine", engine];
+        let output = demo(folder.path(), FEW, &arguments).env(variable, "/nowhere/server").output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains("error[CF2506]") && said.contains(&format!("apt install {package}")), "{said}");
+        assert!(said.contains(variable), "{said}");
+        assert_eq!(left_over(folder.path()), Vec::<PathBuf>::new());
+    }
+    let output = demo(folder.path(), FEW, &["--engine", "mysql", "--pg", "17"]).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("--engine names another server"), "{said}");
 }
 
 fn signal(child: &Child, name: &str) {

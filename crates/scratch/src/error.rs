@@ -44,7 +44,7 @@ pub enum ScratchError {
         why: String,
     },
     /// No server of this kind is installed.
-    #[error("no {kind} server is here: cargo xtask setup gets one, or name its program with {variable}")]
+    #[error("no {kind} server is installed here, and {variable} names no program of one")]
     NotInstalled {
         /// `MySQL`, `MariaDB`.
         kind: &'static str,

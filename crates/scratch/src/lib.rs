@@ -1,5 +1,5 @@
-//! A throw-away PostgreSQL server for the demo, for rehearsals and for tests; and, for tests, MySQL and MariaDB
-//! ([`mysql`]).
+//! A throw-away PostgreSQL server for the demo, for rehearsals and for tests; and, for the demo and for tests, MySQL and
+//! MariaDB ([`mysql`]).
 //!
 //! [`find`] looks for the binaries of an installed PostgreSQL, [`fetch`] gets a portable build where there is
 //! none, and [`Server::start`] runs a server with a data directory of its own. It listens on a socket of its

@@ -32,7 +32,11 @@ impl Child {
             if known == "COFFERDAM_PLANTED" {
                 continue;
             }
-            if known.starts_with("COFFERDAM") || known.starts_with("PG") || known == "DATABASE_URL" {
+            if known.starts_with("COFFERDAM")
+                || known.starts_with("PG")
+                || known.starts_with("MYSQL_")
+                || known == "DATABASE_URL"
+            {
                 command.env_remove(&name);
             }
         }

@@ -1,134 +1,67 @@
-//! The demonstration's own look at its database.
+//! The demonstration's own look at its database, and the writers' connections, on whichever server it is.
 
-use cofferdam_core::{Code, Fault, Refusal, Result};
-use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{Client, NoTls, Row};
+use cofferdam_core::Result;
 
 use super::checker::Found;
-use super::shop::{FILL, Order};
+use super::ledger::{Act, Outcome};
+use super::{mysql, postgres};
 
-/// A connection under this name.
-pub(super) async fn connect(url: &str, name: &str) -> Result<Client> {
-    let refused = |e: tokio_postgres::Error| {
-        Fault::from(
-            Refusal::new(Code::ConnectFailed, "the demonstration's own server cannot be reached")
-                .cause(words(&e)),
-        )
-    };
-    let mut config: tokio_postgres::Config = url.parse().map_err(refused)?;
-    let (client, connection) = config.application_name(name).connect(NoTls).await.map_err(refused)?;
-    // Its error reaches whoever waits for an answer.
-    tokio::spawn(connection);
-    Ok(client)
+/// How the demonstration reaches its database.
+#[derive(Debug)]
+pub(super) enum Database {
+    /// One connection.
+    Postgres(tokio_postgres::Client),
+    /// A connection for each look.
+    MySql(mysql::Shop),
 }
 
-/// An error with the server's own words and their SQLSTATE.
-pub(super) fn words(error: &tokio_postgres::Error) -> String {
-    match error.as_db_error() {
-        Some(db) => format!("{}: {}", db.code().code(), db.message()),
-        None => match std::error::Error::source(error) {
-            Some(source) => format!("{error}: {source}"),
-            None => error.to_string(),
-        },
+impl Database {
+    /// What is in the table, of which the beginning had so many rows. Nobody may write meanwhile.
+    pub(super) async fn found(&self, rows: u32) -> Result<Found> {
+        match self {
+            Self::Postgres(client) => postgres::found(client, rows).await,
+            Self::MySql(shop) => shop.found(rows).await,
+        }
+    }
+
+    /// Every column, constraint and index of the application's tables. Equal texts: equal schemas.
+    pub(super) async fn schema(&self) -> Result<Vec<String>> {
+        match self {
+            Self::Postgres(client) => postgres::schema(client).await,
+            Self::MySql(shop) => shop.schema().await,
+        }
+    }
+
+    /// The tables as after some use; else the server would do that in the middle of what is to be shown.
+    pub(super) async fn settle(&self) -> Result<()> {
+        match self {
+            Self::Postgres(client) => postgres::execute(client, "VACUUM (ANALYZE) customers, orders").await,
+            Self::MySql(shop) => shop.settle().await,
+        }
     }
 }
 
-/// A statement of the demonstration itself failed.
-pub(super) fn fault(error: &tokio_postgres::Error, sql: &str) -> Fault {
-    Refusal::new(Code::StatementFailed, "a statement of the demonstration itself failed")
-        .cause(words(error))
-        .note(format!("statement: {}", sql.split_whitespace().collect::<Vec<_>>().join(" ")))
-        .into()
+/// A writer's connection, with the application's four statements prepared once, as an application does.
+pub(super) enum Session {
+    Postgres(Box<postgres::session::Session>),
+    MySql(Box<mysql::session::Session>),
 }
 
-/// Runs statements without rows.
-pub(super) async fn execute(client: &Client, sql: &str) -> Result<()> {
-    client.batch_execute(sql).await.map_err(|e| fault(&e, sql))
-}
+impl Session {
+    /// Connects under this name, to what the URL says that it is.
+    pub(super) async fn open(url: &str, name: &str) -> Result<Self> {
+        if url.starts_with("postgres") {
+            postgres::session::Session::open(url, name).await.map(|session| Self::Postgres(Box::new(session)))
+        } else {
+            mysql::session::Session::open(url, name).await.map(|session| Self::MySql(Box::new(session)))
+        }
+    }
 
-/// The rows of a query.
-pub(super) async fn query(
-    client: &Client,
-    sql: &str,
-    parameters: &[(&(dyn ToSql + Sync), Type)],
-) -> Result<Vec<Row>> {
-    client.query_typed(sql, parameters).await.map_err(|e| fault(&e, sql))
-}
-
-/// What is in the table, of which the beginning had so many rows. Nobody may write meanwhile.
-pub(super) async fn found(client: &Client, rows: u32) -> Result<Found> {
-    let filled = i64::from(rows);
-    let missing = "SELECT n FROM generate_series(1::bigint, $1) AS n
-                   LEFT JOIN orders AS o ON o.id = n WHERE o.id IS NULL";
-    let missing =
-        query(client, missing, &[(&filled, Type::INT8)]).await?.iter().map(|row| row.get(0)).collect();
-    // Through no index that the change made: an index that is wrong must not hide a row.
-    let changed = format!(
-        "SELECT n, customer_id, coalesce(status, ''), amount, version, last_op
-         FROM (SELECT id::bigint AS n, * FROM orders) AS o
-         WHERE n > $1 OR (customer_id, status, amount, version, last_op) IS DISTINCT FROM ({FILL}) ORDER BY n"
-    );
-    let changed = query(client, &changed, &[(&filled, Type::INT8)]).await?;
-    Ok(Found { filled, missing, changed: changed.iter().map(order).collect() })
-}
-
-fn order(row: &Row) -> (i64, Order) {
-    let order = Order {
-        customer: row.get(1),
-        status: row.get(2),
-        amount: row.get(3),
-        version: row.get(4),
-        last_op: row.get(5),
-    };
-    (row.get(0), order)
-}
-
-/// What the catalog says that the key of the orders is.
-pub(super) async fn key_type(client: &Client) -> Result<String> {
-    let sql = "SELECT format_type(atttypid, atttypmod) FROM pg_catalog.pg_attribute
-               WHERE attrelid = 'public.orders'::regclass AND attname = 'id'";
-    let rows = query(client, sql, &[]).await?;
-    rows.first().map(|row| row.get(0)).ok_or_else(|| Fault::Bug("table orders has no column id".to_owned()))
-}
-
-/// Everything in the database that an online change makes for itself and that must go with it, a line each.
-pub(super) async fn left_behind(client: &Client) -> Result<Vec<String>> {
-    let sql = r"
-        SELECT format('schema %s', nspname) FROM pg_catalog.pg_namespace WHERE nspname LIKE 'cofferdam\_%'
-        UNION ALL
-        SELECT format('trigger %s on %s', tgname, tgrelid::regclass)
-        FROM pg_catalog.pg_trigger WHERE NOT tgisinternal AND tgname LIKE 'cofferdam%'
-        UNION ALL
-        SELECT format('function %s', oid::regprocedure) FROM pg_catalog.pg_proc WHERE proname LIKE 'cofferdam%'
-        UNION ALL
-        SELECT format('slot %s', slot_name) FROM pg_catalog.pg_replication_slots
-        UNION ALL
-        SELECT format('change %s', id) FROM cofferdam.online
-        ORDER BY 1";
-    Ok(query(client, sql, &[]).await?.iter().map(|row| row.get(0)).collect())
-}
-
-/// Every column, constraint and index of the application's tables, a line each. Equal texts: equal schemas.
-pub(super) async fn schema(client: &Client) -> Result<Vec<String>> {
-    let sql = "
-        WITH t AS (SELECT oid, relname FROM pg_catalog.pg_class
-                   WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v', 'm', 'S'))
-        SELECT format('table %s', relname) FROM t
-        UNION ALL
-        SELECT format('column %s.%s %s%s%s', t.relname, a.attname, format_type(a.atttypid, a.atttypmod),
-                      CASE WHEN a.attnotnull THEN ' not null' ELSE '' END,
-                      ' default ' || pg_get_expr(d.adbin, d.adrelid))
-        FROM t JOIN pg_catalog.pg_attribute AS a ON a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped
-        LEFT JOIN pg_catalog.pg_attrdef AS d ON d.adrelid = t.oid AND d.adnum = a.attnum
-        UNION ALL
-        SELECT format('constraint %s.%s %s', t.relname, c.conname, pg_get_constraintdef(c.oid))
-        FROM t JOIN pg_catalog.pg_constraint AS c ON c.conrelid = t.oid
-        UNION ALL
-        SELECT format('index %s valid %s', pg_get_indexdef(i.indexrelid), i.indisvalid)
-        FROM t JOIN pg_catalog.pg_index AS i ON i.indrelid = t.oid
-        UNION ALL
-        SELECT format('trigger %s', pg_get_triggerdef(g.oid))
-        FROM t JOIN pg_catalog.pg_trigger AS g ON g.tgrelid = t.oid AND NOT g.tgisinternal
-        ORDER BY 1";
-    Ok(query(client, sql, &[]).await?.iter().map(|row| row.get(0)).collect())
+    /// Sends one write and waits for what the server says to it.
+    pub(super) async fn send(&mut self, op: i64, id: i64, act: &Act) -> Outcome {
+        match self {
+            Self::Postgres(session) => session.send(op, id, act).await,
+            Self::MySql(session) => session.send(op, id, act).await,
+        }
+    }
 }

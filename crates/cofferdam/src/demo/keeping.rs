@@ -30,7 +30,7 @@ pub(super) async fn interrupted() {
 /// Leaves the server running until Enter or a signal, and says how to reach it.
 pub(super) async fn until_dismissed(story: &Story<'_>, stage: &Stage) {
     story.line("the server is left running; Enter or Ctrl-C ends it and removes its files");
-    story.line(&format!("psql '{}'", stage.url));
+    story.line(&stage.shell());
     story.line(&format!("cofferdam status --url '{}' --dir {}", stage.url, stage.directory().display()));
     tokio::select! {
         () = entered() => {}

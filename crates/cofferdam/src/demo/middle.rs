@@ -8,7 +8,7 @@ use serde::Serialize;
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
-use super::database;
+use super::postgres;
 
 /// How often the database is asked.
 const LOOK: Duration = Duration::from_millis(3);
@@ -99,7 +99,7 @@ pub(super) async fn look(client: &Client, part: Part, rows: u32) -> Result<Far> 
     let list = r"SELECT format('%I.%I', n.nspname, c.relname)
                  FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
                  WHERE n.nspname LIKE 'cofferdam\_new\_%' AND c.relname = 'cofferdam chunk'";
-    let Some(list) = database::query(client, list, &[]).await?.first().map(|row| row.get::<_, String>(0))
+    let Some(list) = postgres::query(client, list, &[]).await?.first().map(|row| row.get::<_, String>(0))
     else {
         return Ok(Far::NotYet);
     };
@@ -110,7 +110,7 @@ pub(super) async fn look(client: &Client, part: Part, rows: u32) -> Result<Far> 
                                             - coalesce(low[1]::bigint, 1), 0)) * 100 / $1, 0), 100)::bigint
          FROM {list} WHERE {done}"
     );
-    let found = database::query(client, &sql, &[(&i64::from(rows), Type::INT8)]).await?;
+    let found = postgres::query(client, &sql, &[(&i64::from(rows), Type::INT8)]).await?;
     let Some(row) = found.first() else { return Ok(Far::NotYet) };
     let stage = row.get::<_, Option<String>>(0);
     let ended = Part::WAY.iter().copied().find(|part| stage.as_deref() == Some(part.word()));

@@ -1,10 +1,9 @@
 //! The demonstration: changes under load on a database of its own, with the runner killed half-way, checked write by
-//! write, and taken back. The first act applies a migration, the second changes the type of a key online.
+//! write, and taken back. The first act applies a migration; the second, on PostgreSQL, changes the type of a key online.
 //!
 //! The writers speak to the server through the driver itself, and what is done to the schema is done by the same
 //! commands that a person would type, run as processes of their own.
 
-mod binaries;
 mod checker;
 mod child;
 mod database;
@@ -14,7 +13,9 @@ mod ledger;
 mod load;
 mod middle;
 mod migration;
+mod mysql;
 mod online;
+mod postgres;
 mod scene;
 mod shop;
 mod stage;
@@ -30,6 +31,7 @@ use cofferdam_core::{Code, Fault, Refusal, Result};
 use crate::cli::Exit;
 use crate::context::Context;
 use child::Child;
+use database::Database;
 use ledger::Window;
 use scene::Scene;
 use stage::Stage;
@@ -37,9 +39,24 @@ use story::Story;
 use summary::DemoView;
 use views::PhaseView;
 
+/// What it is shown on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Engine {
+    /// Both acts
+    #[value(alias = "postgres")]
+    Postgresql,
+    /// The first act, on an installed server
+    Mysql,
+    /// The first act, on an installed server
+    Mariadb,
+}
+
 /// What the demonstration is asked for.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct DemoArgs {
+    /// The server that it is shown on
+    #[arg(long, value_name = "ENGINE", value_enum, default_value_t = Engine::Postgresql)]
+    pub(crate) engine: Engine,
     /// Rows in the table that is changed
     #[arg(long, value_name = "N", default_value_t = 500_000,
           value_parser = clap::value_parser!(u32).range(1_000..=50_000_000))]
@@ -51,7 +68,7 @@ pub(crate) struct DemoArgs {
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) seed: u64,
     /// Take the portable build of this version of PostgreSQL (18.6.0, or 17 for its newest), not an installed one
-    #[arg(long, value_name = "VERSION", value_parser = binaries::requirement)]
+    #[arg(long, value_name = "VERSION", value_parser = postgres::binaries::requirement)]
     pub(crate) pg: Option<String>,
     /// At the end leave the server running until Enter or Ctrl-C, and print how to reach it
     #[arg(long)]
@@ -61,9 +78,18 @@ pub(crate) struct DemoArgs {
 /// Runs the demonstration. Whatever ends it, the server and its files go.
 ///
 /// # Errors
-/// `NoServerFound`; `Interrupted`; and a bug of ours where a write failed or was lost.
+/// `Usage`; `NoServerFound`; `Interrupted`; and a bug of ours where a write failed or was lost.
 pub(crate) async fn run(context: &Context, args: &DemoArgs) -> Result<Exit> {
-    let story = Story::new(context);
+    if args.pg.is_some() && args.engine != Engine::Postgresql {
+        return Err(Refusal::new(
+            Code::Usage,
+            "--pg chooses a PostgreSQL, and --engine names another server",
+        )
+        .help("leave one of the two out")
+        .into());
+    }
+    let parts = if args.engine == Engine::Postgresql { 13 } else { 7 };
+    let story = Story::new(context, parts);
     let (stage, view) = tokio::select! {
         told = told(&story, args) => told?,
         () = keeping::interrupted() => {
@@ -85,14 +111,17 @@ pub(crate) async fn run(context: &Context, args: &DemoArgs) -> Result<Exit> {
     }
 }
 
-/// Both acts.
+/// Both acts; the second only where the server has it.
 async fn told(story: &Story<'_>, args: &DemoArgs) -> Result<(Stage, DemoView)> {
     let stage = Stage::set_up(story, args).await?;
     stage.fill(story, args).await?;
     let mut scene = Scene::new(story, &stage, args);
     let whole = Window::open("all");
     let migration = migration::play(&mut scene).await?;
-    let online = online::play(&mut scene).await?;
+    let online = match &stage.database {
+        Database::Postgres(client) => Some(online::play(&mut scene, client).await?),
+        Database::MySql(_) => None,
+    };
     Child::start(&stage, &["verify"])?.done(story).await?;
     let whole = whole.close();
     let total = PhaseView::new(&whole, scene.load.tally(&whole));

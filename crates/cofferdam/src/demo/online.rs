@@ -4,10 +4,11 @@
 use cofferdam_core::online::Part;
 use cofferdam_core::{Fault, Result};
 use serde::Serialize;
+use tokio_postgres::Client;
 
 use super::child::Child;
-use super::database;
 use super::middle::{Far, Kill, look, reached};
+use super::postgres;
 use super::scene::{Scene, UNDISTURBED, lasting};
 use super::shop::{KEY_TYPES, WIDER_KEY};
 
@@ -54,10 +55,10 @@ impl OnlineView {
 }
 
 /// Parts 8 to 13.
-pub(super) async fn play(scene: &mut Scene<'_>) -> Result<OnlineView> {
+pub(super) async fn play(scene: &mut Scene<'_>, client: &Client) -> Result<OnlineView> {
     let (story, stage) = (scene.story, scene.stage);
-    let original = database::schema(&stage.client).await?;
-    let before = database::key_type(&stage.client).await?;
+    let original = postgres::schema(client).await?;
+    let before = postgres::key_type(client).await?;
     scene.load.start().await?;
     let (alter, ended) = lasting("alter", async {
         let kills = alter(scene).await?;
@@ -68,7 +69,7 @@ pub(super) async fn play(scene: &mut Scene<'_>) -> Result<OnlineView> {
     let kills = ended?;
     scene.load.stop().await?;
     let writes = scene.ended(&alter);
-    let swapped = database::key_type(&stage.client).await?;
+    let swapped = postgres::key_type(client).await?;
     let check = scene.checked("alter").await?;
     story.part(11, &format!("{check}; orders.id was {before} and is {swapped}"));
     story.line(&format!("while it was changed: {writes}"));
@@ -86,14 +87,14 @@ pub(super) async fn play(scene: &mut Scene<'_>) -> Result<OnlineView> {
     scene.load.stop().await?;
     let writes = scene.ended(&back);
     let check = scene.checked("swap-back").await?;
-    let after = database::key_type(&stage.client).await?;
+    let after = postgres::key_type(client).await?;
     let view = OnlineView {
         table: "orders",
         clauses: WIDER_KEY,
         kills,
         key_types: vec![before, swapped, after],
-        left_behind: database::left_behind(&stage.client).await?,
-        schema_restored: database::schema(&stage.client).await? == original,
+        left_behind: postgres::left_behind(client).await?,
+        schema_restored: postgres::schema(client).await? == original,
     };
     story.part(13, &format!("{check}; orders.id is {}, {}", view.key_types[2], view.end()));
     story.line(&format!("while it was taken back: {writes}"));
@@ -103,7 +104,7 @@ pub(super) async fn play(scene: &mut Scene<'_>) -> Result<OnlineView> {
 /// Parts 8 to 10: changes the key, killed in the middle of each of two parts and started again.
 async fn alter(scene: &Scene<'_>) -> Result<Vec<Kill>> {
     let (story, stage, rows) = (scene.story, scene.stage, scene.args.rows);
-    let watch = database::connect(&stage.url, "cofferdam demo").await?;
+    let watch = postgres::connect(&stage.url, "cofferdam demo").await?;
     story.part(8, &format!("cofferdam alter --table orders '{WIDER_KEY}' under the same load"));
     let mut runner = Child::start(stage, &ALTER)?;
     let mut kills = Vec::new();

@@ -9,7 +9,7 @@ use super::load::Load;
 use super::stage::Stage;
 use super::story::Story;
 use super::views::{CheckView, PhaseView};
-use super::{DemoArgs, checker, database};
+use super::{DemoArgs, checker};
 
 /// How long the writers write before anything is changed, on the changed tables, and on either side of each way
 /// back: long enough for thousands of writes, short enough to be watched.
@@ -45,7 +45,7 @@ impl<'a> Scene<'a> {
     /// Compares the table with everything that was acknowledged since the beginning, and says what came of it. The
     /// writers must be idle.
     pub(super) async fn checked(&mut self, after: &'static str) -> Result<String> {
-        let found = database::found(&self.stage.client, self.args.rows).await?;
+        let found = self.stage.database.found(self.args.rows).await?;
         let entries = self.load.entries();
         let acknowledged = entries.clone().filter(|e| e.outcome == Outcome::Acknowledged).count() as u64;
         let check = CheckView::new(after, acknowledged, &checker::check(entries, &found));

@@ -1,13 +1,12 @@
 //! What the demonstration plays on: a server, a database and a directory of migrations.
 
 use cofferdam_core::{Fault, Refusal, Result};
-use cofferdam_scratch::{Binaries, Options, Server};
-use tokio_postgres::Client;
+use cofferdam_scratch::mysql::Kind;
 
-use super::binaries::{binaries, no_server};
 use super::child::Child;
+use super::database::Database;
 use super::story::{Story, grouped};
-use super::{DemoArgs, database, shop};
+use super::{DemoArgs, Engine, mysql, postgres};
 
 /// The name of the database.
 const DATABASE: &str = "shop";
@@ -15,37 +14,79 @@ const DATABASE: &str = "shop";
 /// Dropping it, or the end of this process, ends the server and removes its files.
 #[derive(Debug)]
 pub(super) struct Stage {
-    /// The demonstration's own connection.
-    pub(super) client: Client,
+    /// The demonstration's own look.
+    pub(super) database: Database,
     /// How everybody reaches the database: over a socket in a folder that nobody else may enter, so that there is
     /// no password.
     pub(super) url: String,
+    /// `PostgreSQL`.
+    pub(super) product: &'static str,
     /// `15.18`.
     pub(super) version: String,
     /// Where its programs come from, in words.
     pub(super) origin: String,
     folder: tempfile::TempDir,
     /// Last, so that it ends last.
-    _server: Server,
+    server: Server,
+}
+
+/// What is dropped at the end.
+#[derive(Debug)]
+enum Server {
+    Postgres(#[expect(dead_code, reason = "it is there to be dropped")] cofferdam_scratch::Server),
+    MySql(cofferdam_scratch::mysql::Server),
 }
 
 impl Stage {
     /// Starts the server.
     pub(super) async fn set_up(story: &Story<'_>, args: &DemoArgs) -> Result<Self> {
-        let (binaries, origin) = binaries(story, args.pg.clone()).await?;
-        let version = binaries.version_text.split(' ').next().unwrap_or_default().to_owned();
-        let (server, url) = start(binaries).await?;
-        let client = database::connect(&url, "cofferdam demo").await?;
+        let stage = match args.engine {
+            Engine::Postgresql => Self::on_postgres(story, args).await?,
+            Engine::Mysql => Self::on_mysql(Kind::MySql).await?,
+            Engine::Mariadb => Self::on_mysql(Kind::MariaDb).await?,
+        };
+        let Self { product, version, origin, .. } = &stage;
         story.part(
             1,
-            &format!("PostgreSQL {version} with a data directory and a socket of its own ({origin})"),
+            &format!("{product} {version} with a data directory and a socket of its own ({origin})"),
         );
-        let system = |e: std::io::Error| Fault::Bug(format!("the demonstration's directory: {e}"));
-        let folder = tempfile::Builder::new().prefix("cofferdam-demo-").tempdir().map_err(system)?;
-        for (name, text) in shop::files(args.rows) {
-            std::fs::write(folder.path().join(name), text).map_err(system)?;
+        let files = match args.engine {
+            Engine::Postgresql => postgres::scripts::files(args.rows),
+            Engine::Mysql | Engine::Mariadb => mysql::scripts::files(args.rows),
+        };
+        for (name, text) in files {
+            std::fs::write(stage.directory().join(name), text).map_err(system)?;
         }
-        Ok(Self { client, url, version, origin, folder, _server: server })
+        Ok(stage)
+    }
+
+    async fn on_postgres(story: &Story<'_>, args: &DemoArgs) -> Result<Self> {
+        let (binaries, origin) = postgres::binaries::binaries(story, args.pg.clone()).await?;
+        let version = binaries.version_text.split(' ').next().unwrap_or_default().to_owned();
+        let (server, url) = postgres::binaries::start(binaries, DATABASE).await?;
+        let database = Database::Postgres(postgres::connect(&url, "cofferdam demo").await?);
+        let server = Server::Postgres(server);
+        Ok(Self { database, url, product: "PostgreSQL", version, origin, folder: folder()?, server })
+    }
+
+    async fn on_mysql(kind: Kind) -> Result<Self> {
+        let (programs, server, url) = mysql::server::start(kind, DATABASE).await?;
+        let version = programs.version_text.split('-').next().unwrap_or_default().to_owned();
+        let origin = format!("found as {}", programs.program.display());
+        let database = Database::MySql(mysql::Shop { url: url.clone() });
+        let server = Server::MySql(server);
+        Ok(Self { database, url, product: kind.name(), version, origin, folder: folder()?, server })
+    }
+
+    /// How a person comes in.
+    pub(super) fn shell(&self) -> String {
+        match &self.server {
+            Server::Postgres(_) => format!("psql '{}'", self.url),
+            Server::MySql(server) => {
+                let program = if self.product == "MySQL" { "mysql" } else { "mariadb" };
+                format!("{program} --socket='{}' --user=root {DATABASE}", server.socket().display())
+            }
+        }
     }
 
     /// The directory of migrations.
@@ -61,20 +102,17 @@ impl Stage {
             &format!("cofferdam apply --to 1: the tables, with {rows} orders; then {} writers", args.writers),
         );
         Child::start(self, &["apply", "--to", "1"])?.done(story).await?;
-        // As a table that has been in use; else autovacuum would do it in the middle of what is to be shown.
-        database::execute(&self.client, "VACUUM (ANALYZE) customers, orders").await
+        self.database.settle().await
     }
 }
 
-async fn start(binaries: Binaries) -> Result<(Server, String)> {
-    // As an application's server: what is acknowledged is on the disk.
-    let options = Options { fsync: true, ..Options::default() };
-    let starting = tokio::task::spawn_blocking(move || {
-        let server = Server::start(&binaries, &options)?;
-        let url = server.create_database(DATABASE)?;
-        Ok((server, url))
-    });
-    starting.await.map_err(|e| Fault::Bug(e.to_string()))?.map_err(|e| no_server(&e))
+/// Made when the server is there: who is interrupted before leaves nothing.
+fn folder() -> Result<tempfile::TempDir> {
+    tempfile::Builder::new().prefix("cofferdam-demo-").tempdir().map_err(system)
+}
+
+fn system(error: std::io::Error) -> Fault {
+    Fault::Bug(format!("the demonstration's directory: {error}"))
 }
 
 /// A command of the demonstration ended otherwise than it must.

@@ -3,24 +3,23 @@
 use crate::context::Context;
 use crate::output::Console;
 
-/// How many parts there are.
-const PARTS: u32 = 13;
-
 /// Tells.
 #[derive(Debug)]
 pub(super) struct Story<'a> {
     console: &'a Console,
+    /// How many parts there are.
+    parts: u32,
 }
 
 impl<'a> Story<'a> {
-    /// On the console of a command; `--quiet` silences it.
-    pub(super) fn new(context: &'a Context) -> Self {
-        Self { console: &context.console }
+    /// Of so many parts, on the console of a command; `--quiet` silences it.
+    pub(super) fn new(context: &'a Context, parts: u32) -> Self {
+        Self { console: &context.console, parts }
     }
 
     /// A part, by its number.
     pub(super) fn part(&self, number: u32, text: &str) {
-        self.console.note(&format!("{number}/{PARTS} {text}"));
+        self.console.note(&format!("{number}/{} {text}", self.parts));
     }
 
     /// More about the part.

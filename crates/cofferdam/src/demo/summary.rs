@@ -25,30 +25,42 @@ pub(super) struct DemoView {
     pub(super) phases: Vec<PhaseView>,
     /// Of all writes, also those between the phases.
     pub(super) total: PhaseView,
-    pub(super) killed: Killed,
-    pub(super) left: Left,
+    /// None: the step was done before the runner could be killed at it.
+    pub(super) killed: Option<Killed>,
+    pub(super) left: Option<Left>,
     pub(super) checks: Vec<CheckView>,
     /// After the migration's way back every column, constraint and index is as before it.
     pub(super) schema_restored: bool,
-    /// The second act.
-    pub(super) online: OnlineView,
+    /// The second act, where there is one.
+    pub(super) online: Option<OnlineView>,
 }
 
-/// The PostgreSQL that it ran on.
+/// The server that it ran on.
 #[derive(Debug, Serialize)]
 pub(super) struct ServerView {
+    /// `PostgreSQL`.
+    pub(super) product: &'static str,
     pub(super) version: String,
     pub(super) origin: String,
 }
 
 impl DemoView {
     /// The result of one demonstration.
-    pub(super) fn new(scene: Scene<'_>, total: PhaseView, migrated: Migrated, online: OnlineView) -> Self {
+    pub(super) fn new(
+        scene: Scene<'_>,
+        total: PhaseView,
+        migrated: Migrated,
+        online: Option<OnlineView>,
+    ) -> Self {
         let Scene { stage, args, phases, checks, .. } = scene;
-        let restored = migrated.restored && online.is_clean();
+        let restored = migrated.restored && online.as_ref().is_none_or(OnlineView::is_clean);
         Self {
             clean: restored && checks.iter().all(CheckView::is_clean) && total.failures() == 0,
-            server: ServerView { version: stage.version.clone(), origin: stage.origin.clone() },
+            server: ServerView {
+                product: stage.product,
+                version: stage.version.clone(),
+                origin: stage.origin.clone(),
+            },
             rows: args.rows,
             writers: args.writers,
             seed: args.seed,
@@ -78,7 +90,8 @@ impl DemoView {
                 stall(phase.longest_stall_ms),
             ]);
         }
-        format!("{}\n{}\n{}\n", table.text(), self.closing(), self.online.words())
+        let online = self.online.as_ref().map(|online| format!("{}\n", online.words())).unwrap_or_default();
+        format!("{}\n{}\n{online}", table.text(), self.closing())
     }
 
     fn closing(&self) -> String {
@@ -101,7 +114,8 @@ impl DemoView {
             None | Some(0) => String::new(),
             Some(writes) => format!("; {} that nobody made", grouped(writes)),
         };
-        let (closing, online) = (self.closing(), self.online.words());
-        (!self.clean).then(|| format!("the demonstration failed: {closing}; {online}{foreign}{failure}"))
+        let online = self.online.as_ref().map(|online| format!("; {}", online.words())).unwrap_or_default();
+        let closing = self.closing();
+        (!self.clean).then(|| format!("the demonstration failed: {closing}{online}{foreign}{failure}"))
     }
 }

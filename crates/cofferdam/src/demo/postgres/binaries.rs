@@ -1,15 +1,15 @@
 //! Which PostgreSQL the demonstration runs.
 
 use cofferdam_core::{Code, Fault, Refusal, Result};
-use cofferdam_scratch::{Binaries, ScratchError, cache_dir, fetch, find_or_fetch};
+use cofferdam_scratch::{Binaries, Options, ScratchError, Server, cache_dir, fetch, find_or_fetch};
 
-use super::story::Story;
+use crate::demo::story::Story;
 
 /// Reads `--pg`: `18.6.0` is that build and no other, `17` the newest 17.
 ///
 /// # Errors
 /// A sentence for the command line.
-pub(super) fn requirement(text: &str) -> Result<String, String> {
+pub(in crate::demo) fn requirement(text: &str) -> Result<String, String> {
     let parts: Vec<&str> = text.split('.').collect();
     let numbers = parts.iter().all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()));
     match parts.len() {
@@ -21,7 +21,10 @@ pub(super) fn requirement(text: &str) -> Result<String, String> {
 
 /// The programs, and in words where they come from. An installed PostgreSQL, unless a portable build is asked for
 /// or none is installed: that is fetched, and its checksum verified, once.
-pub(super) async fn binaries(story: &Story<'_>, requirement: Option<String>) -> Result<(Binaries, String)> {
+pub(in crate::demo) async fn binaries(
+    story: &Story<'_>,
+    requirement: Option<String>,
+) -> Result<(Binaries, String)> {
     let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
     let searching = tokio::task::spawn_blocking(move || {
         let mut fetched = false;
@@ -51,8 +54,20 @@ pub(super) async fn binaries(story: &Story<'_>, requirement: Option<String>) -> 
     Ok((binaries, origin))
 }
 
+/// Starts one with an empty database of this name. The server, and the URL.
+pub(in crate::demo) async fn start(binaries: Binaries, database: &'static str) -> Result<(Server, String)> {
+    // As an application's server: what is acknowledged is on the disk.
+    let options = Options { fsync: true, ..Options::default() };
+    let starting = tokio::task::spawn_blocking(move || {
+        let server = Server::start(&binaries, &options)?;
+        let url = server.create_database(database)?;
+        Ok((server, url))
+    });
+    starting.await.map_err(|e| Fault::Bug(e.to_string()))?.map_err(|e| no_server(&e))
+}
+
 /// There is no server to show anything on.
-pub(super) fn no_server(error: &ScratchError) -> Fault {
+fn no_server(error: &ScratchError) -> Fault {
     Refusal::new(Code::NoServerFound, "there is no PostgreSQL to show anything on")
         .cause(error.to_string())
         .help("install PostgreSQL (Debian: apt install postgresql; Homebrew: brew install postgresql@17), or name its bin folder with COFFERDAM_PG_BIN")
