@@ -6,8 +6,8 @@ use crate::tools::{Tool, atlas, flyway, golang_migrate, well};
 
 /// The first half, by nobody's tool.
 fn by_hand(site: &Site) {
-    for migration in &MIGRATIONS[..HALF] {
-        site.bench.query(&script(migration.up));
+    for migration in &site.migrations()[..HALF] {
+        site.query(&script(migration.up));
     }
 }
 
@@ -23,32 +23,34 @@ fn half(tool: &Tool) -> String {
 /// Cofferdam declares it, and the tool goes on from there.
 #[test]
 fn what_cofferdam_declares_to_be_there_is_there_for_the_tool() {
-    with_every_tool("declared here", |site| {
-        by_hand(site);
-        site.write(HALF);
-        let version = half(site.tool);
-        site.ours_must(&["baseline", &version, "--history", "both", "--tool", site.tool.name]);
-        site.write(MOST).applies();
-        site.we_agree();
-        assert_eq!(site.bench.one("SELECT count(*) FROM authors"), "2", "nothing ran twice");
-        site.ours_must(&["apply", "--yes"]);
-        site.write(ALL).ours_must(&["apply", "--yes"]);
-        match site.tool.name {
-            "flyway" => {
-                let states = flyway::states(site);
-                assert!(states.iter().all(|(_, state)| flyway::is_well(state)), "{states:?}");
-            }
-            // It has one row for all that was declared.
-            "atlas" => {
-                let before = site.rows_whole();
-                site.applies();
-                assert_eq!(site.rows_whole(), before, "Atlas had nothing to do");
-            }
-            _ => {
-                site.agrees(ALL, 0);
-            }
+    with_every_tool("declared here", declared_here);
+}
+
+pub(crate) fn declared_here(site: &Site) {
+    by_hand(site);
+    site.write(HALF);
+    let version = half(site.tool);
+    site.ours_must(&["baseline", &version, "--history", "both", "--tool", site.tool.name]);
+    site.write(MOST).applies();
+    site.we_agree();
+    assert_eq!(site.one("SELECT count(*) FROM authors"), "2", "nothing ran twice");
+    site.ours_must(&["apply", "--yes"]);
+    site.write(ALL).ours_must(&["apply", "--yes"]);
+    match site.tool.name {
+        "flyway" => {
+            let states = flyway::states(site);
+            assert!(states.iter().all(|(_, state)| flyway::is_well(state)), "{states:?}");
         }
-    });
+        // It has one row for all that was declared.
+        "atlas" => {
+            let before = site.rows_whole();
+            site.applies();
+            assert_eq!(site.rows_whole(), before, "Atlas had nothing to do");
+        }
+        _ => {
+            site.agrees(ALL, 0);
+        }
+    }
 }
 
 /// The tool declares it in its own way, and Cofferdam goes on from there.
@@ -57,37 +59,39 @@ fn what_the_tool_declares_to_be_there_is_there_for_cofferdam() {
     with_those(
         "declared there",
         |tool| matches!(tool.name, "flyway" | "atlas" | "golang-migrate"),
-        |site| {
-            by_hand(site);
-            site.write(HALF);
-            well(&match site.tool.name {
-                "flyway" => flyway::flyway(site, &["baseline", "-baselineVersion=2"]),
-                "atlas" => atlas::atlas(site, &["apply", "--url", &site.url(), "--baseline", "2"]),
-                _ => golang_migrate::migrate(site, &["force", "2"]),
-            })
-            .unwrap();
-            site.ours_must(&["import", "--yes"]);
-            site.we_agree();
-            site.write(MOST).ours_must(&["apply", "--yes"]);
-            site.we_agree();
-            site.write(ALL).applies();
-            site.we_agree();
-            assert_eq!(site.bench.one("SELECT count(*) FROM authors"), "2", "nothing ran twice");
-            // golang-migrate keeps no word of it: what is below its mark was applied.
-            if site.tool.name != "golang-migrate" {
-                let back = site.ours(&["rollback", "--yes", "--to", "0"]);
-                assert!(back.stderr.contains("CF2401"), "{}{}", back.stdout, back.stderr);
-            }
-        },
+        declared_there,
     );
+}
+
+pub(crate) fn declared_there(site: &Site) {
+    by_hand(site);
+    site.write(HALF);
+    well(&match site.tool.name {
+        "flyway" => flyway::flyway(site, &["baseline", "-baselineVersion=2"]),
+        "atlas" => atlas::atlas(site, &["apply", "--url", &site.url(), "--baseline", "2"]),
+        _ => golang_migrate::migrate(site, &["force", "2"]),
+    })
+    .unwrap();
+    site.ours_must(&["import", "--yes"]);
+    site.we_agree();
+    site.write(MOST).ours_must(&["apply", "--yes"]);
+    site.we_agree();
+    site.write(ALL).applies();
+    site.we_agree();
+    assert_eq!(site.one("SELECT count(*) FROM authors"), "2", "nothing ran twice");
+    // golang-migrate keeps no word of it: what is below its mark was applied.
+    if site.tool.name != "golang-migrate" {
+        let back = site.ours(&["rollback", "--yes", "--to", "0"]);
+        assert!(back.stderr.contains("CF2401"), "{}{}", back.stdout, back.stderr);
+    }
 }
 
 /// What Flyway does with a file `B2__so_far.sql` in place of the first two, each of which it leaves out.
 const B: &str = "B2__so_far.sql";
 
 fn write_b(site: &Site) {
-    let all: String = MIGRATIONS[..HALF].iter().map(|migration| script(migration.up)).collect();
-    site.bench.file(B, &all);
+    let all: String = site.migrations()[..HALF].iter().map(|migration| script(migration.up)).collect();
+    site.bench().file(B, &all);
 }
 
 fn of_flyway(test: &str, work: impl Fn(&Site) + Sync) {
@@ -105,7 +109,7 @@ fn agrees(site: &Site, rows: &[&str]) {
 fn agrees_so_far(site: &Site, rows: &[&str]) {
     well(&(site.tool.checks.unwrap())(site)).unwrap();
     let there = "SELECT version || ' ' || type FROM flyway_schema_history ORDER BY installed_rank";
-    let there: Vec<String> = site.bench.query(there).into_iter().map(|mut row| row.remove(0)).collect();
+    let there: Vec<String> = site.query(there).into_iter().map(|mut row| row.remove(0)).collect();
     assert_eq!(there, rows);
 }
 
@@ -122,7 +126,7 @@ fn what_flyway_began_with_a_baseline_file_cofferdam_goes_on_with() {
         site.write(ALL).applies();
         site.we_agree();
         agrees(site, &["2 SQL_BASELINE", "3 SQL", "4 SQL", "5 SQL"]);
-        assert_eq!(site.bench.one("SELECT kind FROM cofferdam.history ORDER BY rank LIMIT 1"), "baseline");
+        assert_eq!(site.one("SELECT kind FROM cofferdam.history ORDER BY rank LIMIT 1"), "baseline");
     });
 }
 
@@ -147,7 +151,7 @@ fn what_cofferdam_begins_with_a_baseline_file_flyway_goes_on_with() {
         write_b(&alone);
         alone.applies();
         assert_eq!(site.rows(), alone.rows());
-        assert_eq!(site.bench.dump(), alone.bench.dump());
+        assert_eq!(site.dump(), alone.dump());
 
         site.write(ALL).applies();
         site.we_agree();
@@ -190,7 +194,7 @@ fn a_baseline_file_that_is_edited_or_gone_is_refused_until_it_is_repaired() {
         site.write(MOST);
         write_b(site);
         site.applies();
-        let path = site.bench.dir().join(B);
+        let path = site.bench().dir().join(B);
         let text = std::fs::read_to_string(&path).unwrap();
         std::fs::write(&path, format!("{text}-- more\n")).unwrap();
         site.refused("CF2007");
@@ -202,6 +206,6 @@ fn a_baseline_file_that_is_edited_or_gone_is_refused_until_it_is_repaired() {
         site.ours_must(&["repair", "--yes"]);
         site.we_agree();
         site.ours_must(&["apply", "--yes"]);
-        assert_eq!(site.bench.one("SELECT count(*) FROM authors"), "2", "nothing ran twice");
+        assert_eq!(site.one("SELECT count(*) FROM authors"), "2", "nothing ran twice");
     });
 }

@@ -1,31 +1,36 @@
 //! A file that comes late: older than what is applied.
 
-use crate::migrations::{ALL, MIGRATIONS, MOST, Migration};
+use crate::migrations::{ALL, MOST, Migration};
 use crate::site::{Site, with_every_tool, with_those};
 use crate::support::Ended;
 use crate::tools::{dbmate, flyway, goose, sqlx, well};
 
 /// Without the third, which comes later: the fourth does not need it.
-const WITHOUT: [Migration; 3] = [MIGRATIONS[0], MIGRATIONS[1], MIGRATIONS[3]];
+fn without(site: &Site) -> [Migration; 3] {
+    let all = site.migrations();
+    [all[0], all[1], all[3]]
+}
 
 /// Cofferdam refuses it, and applies it where it is told to; the tool agrees, and goes on from there.
 #[test]
 fn a_late_file_that_cofferdam_applies_is_applied_for_the_tool() {
-    with_every_tool("late here", |site| {
-        (site.tool.write)(site, &WITHOUT);
-        site.applies();
-        site.ours_must(&["import", "--yes"]);
-        site.write(MOST).refused("CF2006");
+    with_every_tool("late here", late_here);
+}
 
-        site.ours_must(&["apply", "--yes", "--out-of-order"]);
-        site.we_agree();
-        agrees(site, MOST);
-        site.write(ALL).applies();
-        agrees(site, ALL);
-        site.we_agree();
-        let authors = site.bench.one("SELECT count(*) FROM authors");
-        assert_eq!(authors, "2", "the late one ran once");
-    });
+pub(crate) fn late_here(site: &Site) {
+    (site.tool.write)(site, &without(site));
+    site.applies();
+    site.ours_must(&["import", "--yes"]);
+    site.write(MOST).refused("CF2006");
+
+    site.ours_must(&["apply", "--yes", "--out-of-order"]);
+    site.we_agree();
+    agrees(site, MOST);
+    site.write(ALL).applies();
+    agrees(site, ALL);
+    site.we_agree();
+    let authors = site.one("SELECT count(*) FROM authors");
+    assert_eq!(authors, "2", "the late one ran once");
 }
 
 /// The tool applies it, some only where they are told to: it is applied for Cofferdam as well.
@@ -35,15 +40,15 @@ fn a_late_file_that_the_tool_applies_is_applied_for_cofferdam() {
         "late there",
         |tool| late(tool.name).is_some(),
         |site| {
-            (site.tool.write)(site, &WITHOUT);
+            (site.tool.write)(site, &without(site));
             site.ours_must(&["apply", "--yes", "--history", "both", "--tool", site.tool.name]);
             site.write(MOST);
             well(&late(site.tool.name).unwrap()(site)).unwrap();
             site.we_agree();
             agrees(site, MOST);
-            assert_eq!(site.bench.history().len(), MOST - 1, "looking writes nothing");
+            assert_eq!(site.history().len(), MOST - 1, "looking writes nothing");
             site.ours_must(&["import", "--yes"]);
-            assert_eq!(site.bench.history().len(), MOST);
+            assert_eq!(site.history().len(), MOST);
         },
     );
 }
@@ -55,12 +60,12 @@ fn a_late_file_that_the_tool_passes_over_is_named() {
         "late and passed over",
         |tool| matches!(tool.name, "golang-migrate" | "drizzle"),
         |site| {
-            (site.tool.write)(site, &WITHOUT);
+            (site.tool.write)(site, &without(site));
             site.ours_must(&["apply", "--yes", "--history", "both", "--tool", site.tool.name]);
             let before = site.rows_whole();
             site.write(MOST).applies();
             assert_eq!(site.rows_whole(), before, "{} passes over it", site.tool.name);
-            assert_eq!(site.bench.one("SELECT count(*) FROM authors"), "1");
+            assert_eq!(site.one("SELECT count(*) FROM authors"), "1");
             let ended = site.ours(&["import", "--dry-run"]);
             let said = format!("{}{}", ended.stdout, ended.stderr);
             assert!(said.contains("add_price") && said.contains("never runs it"), "{said}");

@@ -12,6 +12,10 @@ mod baselines;
 mod forth;
 mod late;
 mod migrations;
+#[path = "../mysql/site.rs"]
+#[allow(dead_code, reason = "it is for the suite of the command line, too")]
+mod my;
+mod mysql;
 mod pages;
 mod repeatables;
 mod site;

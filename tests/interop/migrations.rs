@@ -10,7 +10,7 @@ pub(crate) struct Migration {
 }
 
 /// In order. Their text has what splitters trip over, because a checksum or a number of statements is kept of it.
-pub(crate) static MIGRATIONS: &[Migration] = &[
+pub(crate) const MIGRATIONS: &[Migration] = &[
     Migration {
         number: 1,
         name: "create_authors",
@@ -57,6 +57,36 @@ pub(crate) static MIGRATIONS: &[Migration] = &[
         up: &["ALTER TABLE books ADD COLUMN isbn text"],
         down: &["ALTER TABLE books DROP COLUMN isbn"],
     },
+];
+
+/// The same in the words of MySQL and MariaDB: without a body with semicolons, which needs another delimiter, and
+/// with what commits by itself before what does not, so that it can be taken back.
+pub(crate) static ON_MYSQL: &[Migration] = &[
+    Migration {
+        up: &["CREATE TABLE authors (id bigint PRIMARY KEY, name text NOT NULL) CHARACTER SET utf8mb4"],
+        ..MIGRATIONS[0]
+    },
+    Migration {
+        up: &[
+            "-- Books; each has an author.\nCREATE TABLE books (\n  id bigint PRIMARY KEY,\n  \
+             author bigint NOT NULL,\n  title text NOT NULL\n)",
+            "INSERT INTO authors VALUES (1, 'Ångström; it''s -- no comment')",
+        ],
+        ..MIGRATIONS[1]
+    },
+    Migration {
+        up: &["ALTER TABLE books ADD COLUMN price numeric(10, 2)", "INSERT INTO authors VALUES (2, 'Ψ')"],
+        down: &["ALTER TABLE books DROP COLUMN price", "DELETE FROM authors WHERE id = 2"],
+        ..MIGRATIONS[2]
+    },
+    Migration {
+        up: &[
+            "CREATE TABLE loans (book bigint NOT NULL, until date NOT NULL)",
+            "CREATE INDEX loans_until ON loans (until)",
+        ],
+        ..MIGRATIONS[3]
+    },
+    MIGRATIONS[4],
 ];
 
 /// The first half, which the tool applies before Cofferdam comes.

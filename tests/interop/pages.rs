@@ -20,7 +20,7 @@ fn the_commands_of_each_section_do_what_they_promise() {
         settings(site);
         let mut shell = Command::new("sh");
         let path = std::env::var("PATH").unwrap();
-        let folder = site.bench.folder.path();
+        let folder = site.bench().folder.path();
         shell
             .args(["-e", "-u", "-c", &commands])
             .env("PATH", format!("{}:{path}", folder.join("bin").display()))
@@ -37,7 +37,7 @@ fn the_commands_of_each_section_do_what_they_promise() {
         assert_eq!(ended.code, 0, "{commands}\n{}\n{}", ended.stdout, ended.stderr);
         // What is left is what the tool alone would have left, and the tool had nothing to do.
         site.we_agree().agrees(MOST, 0).assert_as_by_the_tool_alone(MOST);
-        let applied = site.bench.one("SELECT count(*) FROM cofferdam.run WHERE phase = 'Done'");
+        let applied = site.one("SELECT count(*) FROM cofferdam.run WHERE phase = 'Done'");
         assert_eq!(applied, (MOST - HALF).to_string(), "by Cofferdam");
     });
 }
@@ -58,7 +58,7 @@ fn commands(tool: &str) -> String {
 
 /// What stands on the reader's machine: the programs by their names, and the settings that the page shows.
 fn settings(site: &Site) {
-    let folder = site.bench.folder.path();
+    let folder = site.bench().folder.path();
     let bin = folder.join("bin");
     std::fs::create_dir(&bin).unwrap();
     symlink(env!("CARGO_BIN_EXE_cofferdam"), bin.join("cofferdam")).unwrap();

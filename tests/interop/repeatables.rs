@@ -8,58 +8,56 @@ const NAME: &str = "R__titles.sql";
 
 /// A view, in one of several texts.
 fn write(site: &Site, text: &str) {
-    site.bench.file(NAME, &format!("CREATE OR REPLACE VIEW titles AS SELECT {text} AS title FROM books;\n"));
+    site.bench()
+        .file(NAME, &format!("CREATE OR REPLACE VIEW titles AS SELECT {text} AS title FROM books;\n"));
 }
 
 /// How often it ran, by Flyway's table.
 fn ran(site: &Site) -> String {
-    site.bench.one("SELECT count(*) FROM flyway_schema_history WHERE version IS NULL AND success")
+    site.one("SELECT count(*) FROM flyway_schema_history WHERE version IS NULL AND success")
 }
 
 /// Each runs it when the other did not, and not when the other did.
 #[test]
 fn a_repeatable_migration_runs_once_for_each_text_whoever_runs_it() {
-    with_those(
-        "repeatable",
-        |tool| tool.name == "flyway",
-        |site| {
-            let agrees = |times: &str| {
-                well(&(site.tool.checks.unwrap())(site)).unwrap();
-                let states = flyway::states(site);
-                let waiting = |state: &str| matches!(state, "Pending" | "Outdated");
-                assert!(!states.iter().any(|(_, state)| waiting(state)), "{states:?}");
-                assert_eq!(ran(site), times);
-                site.applies();
-                assert_eq!(ran(site), times, "Flyway had nothing to do");
-                site.we_agree();
-                site.ours_must(&["apply", "--yes"]);
-                assert_eq!(ran(site), times, "Cofferdam had nothing to do");
-            };
-            site.write(HALF);
-            write(site, "title");
-            site.applies();
-            site.ours_must(&["import", "--yes"]);
-            agrees("1");
+    with_those("repeatable", |tool| tool.name == "flyway", each_text_once);
+}
 
-            write(site, "upper(title)");
-            assert_eq!(site.ours(&["status", "--exit-code"]).code, 3);
-            site.ours_must(&["apply", "--yes"]);
-            agrees("2");
+pub(crate) fn each_text_once(site: &Site) {
+    let agrees = |times: &str| {
+        well(&(site.tool.checks.unwrap())(site)).unwrap();
+        let states = flyway::states(site);
+        let waiting = |state: &str| matches!(state, "Pending" | "Outdated");
+        assert!(!states.iter().any(|(_, state)| waiting(state)), "{states:?}");
+        assert_eq!(ran(site), times);
+        site.applies();
+        assert_eq!(ran(site), times, "Flyway had nothing to do");
+        site.we_agree();
+        site.ours_must(&["apply", "--yes"]);
+        assert_eq!(ran(site), times, "Cofferdam had nothing to do");
+    };
+    site.write(HALF);
+    write(site, "title");
+    site.applies();
+    site.ours_must(&["import", "--yes"]);
+    agrees("1");
 
-            write(site, "lower(title)");
-            site.applies();
-            agrees("3");
+    write(site, "upper(title)");
+    assert_eq!(site.ours(&["status", "--exit-code"]).code, 3);
+    site.ours_must(&["apply", "--yes"]);
+    agrees("2");
 
-            // With a versioned one beside it, after which it comes.
-            site.write(MOST);
-            write(site, "trim(title)");
-            site.ours_must(&["apply", "--yes"]);
-            agrees("4");
-            let order = "SELECT string_agg(coalesce(version, 'R'), ' ' ORDER BY installed_rank)
-                         FROM flyway_schema_history";
-            assert_eq!(site.bench.one(order), "1 2 R R R 3 4 R");
-        },
-    );
+    write(site, "lower(title)");
+    site.applies();
+    agrees("3");
+
+    // With a versioned one beside it, after which it comes.
+    site.write(MOST);
+    write(site, "trim(title)");
+    site.ours_must(&["apply", "--yes"]);
+    agrees("4");
+    let order = "SELECT coalesce(version, 'R') FROM flyway_schema_history ORDER BY installed_rank";
+    assert_eq!(site.query(order).concat().join(" "), "1 2 R R R 3 4 R");
 }
 
 /// Cofferdam alone leaves what Flyway alone leaves.
@@ -78,7 +76,7 @@ fn a_repeatable_migration_is_recorded_as_flyway_records_it() {
                 site.ours_must(&["apply", "--yes", "--history", "both"]);
                 alone.applies();
                 assert_eq!(site.rows(), alone.rows(), "round {round}");
-                assert_eq!(site.bench.dump(), alone.bench.dump(), "round {round}");
+                assert_eq!(site.dump(), alone.dump(), "round {round}");
             }
         },
     );

@@ -11,21 +11,19 @@ use crate::tools::{atlas, flyway, golang_migrate, well};
 /// A file that is applied is edited: who keeps checksums says so, and that is the same file to both.
 #[test]
 fn an_edited_file_is_refused_by_both() {
-    with_those(
-        "edited",
-        |tool| tool.checks.is_some(),
-        |site| {
-            let checks = site.tool.checks.unwrap();
-            site.write(MOST).ours_must(&["apply", "--yes", "--history", "both", "--tool", site.tool.name]);
-            assert_eq!(checks(site).code, 0);
-            site.edit(3, "numeric(10, 2)", "numeric(12, 2)");
-            assert_ne!(checks(site).code, 0, "{} sees nothing", site.tool.name);
-            site.refused(if site.tool.name == "atlas" { "CF3401" } else { "CF2007" });
-            site.edit(3, "numeric(12, 2)", "numeric(10, 2)");
-            assert_eq!(checks(site).code, 0);
-            site.we_agree().agrees(MOST, 0);
-        },
-    );
+    with_those("edited", |tool| tool.checks.is_some(), edited);
+}
+
+pub(crate) fn edited(site: &Site) {
+    let checks = site.tool.checks.unwrap();
+    site.write(MOST).ours_must(&["apply", "--yes", "--history", "both", "--tool", site.tool.name]);
+    assert_eq!(checks(site).code, 0);
+    site.edit(3, "numeric(10, 2)", "numeric(12, 2)");
+    assert_ne!(checks(site).code, 0, "{} sees nothing", site.tool.name);
+    site.refused(if site.tool.name == "atlas" { "CF3401" } else { "CF2007" });
+    site.edit(3, "numeric(12, 2)", "numeric(10, 2)");
+    assert_eq!(checks(site).code, 0);
+    site.we_agree().agrees(MOST, 0);
 }
 
 /// The tool applied it, its table has the checksum, and the tool itself may never look at that again.
@@ -51,20 +49,22 @@ fn a_file_that_was_edited_after_the_tool_applied_it_is_refused() {
 /// A migration that fails for Cofferdam leaves nothing that the tool stumbles over.
 #[test]
 fn after_a_failure_of_cofferdam_the_tool_goes_on() {
-    with_every_tool("failed here", |site| {
-        site.write(HALF).applies();
-        site.write(MOST).edit(MOST, "until date", "until nosuchtype");
-        if site.tool.name == "atlas" {
-            atlas::hash(site);
-        }
-        let ended = site.ours(&["apply", "--yes"]);
-        assert_ne!(ended.code, 0);
-        assert!(ended.stderr.contains("nosuchtype"), "{}", ended.stderr);
-        site.agrees(MOST - 1, 1);
+    with_every_tool("failed here", failed_here);
+}
 
-        site.write(MOST).applies().agrees(MOST, 0);
-        site.we_agree().assert_as_by_the_tool_alone(MOST);
-    });
+pub(crate) fn failed_here(site: &Site) {
+    site.write(HALF).applies();
+    site.write(MOST).edit(MOST, "until date", "until nosuchtype");
+    if site.tool.name == "atlas" {
+        atlas::hash(site);
+    }
+    let ended = site.ours(&["apply", "--yes"]);
+    assert_ne!(ended.code, 0);
+    assert!(ended.stderr.contains("nosuchtype"), "{}", ended.stderr);
+    site.agrees(MOST - 1, 1);
+
+    site.write(MOST).applies().agrees(MOST, 0);
+    site.we_agree().assert_as_by_the_tool_alone(MOST);
 }
 
 /// golang-migrate calls a database dirty after every failure.
@@ -76,7 +76,7 @@ fn what_golang_migrate_left_dirty_is_refused_until_it_is_told_what_is_there() {
         |site| {
             site.write(MOST).edit(3, "numeric(10, 2)", "nosuchtype");
             assert_ne!((site.tool.apply)(site).code, 0);
-            assert_eq!(site.bench.one("SELECT dirty FROM schema_migrations"), "t");
+            assert_eq!(site.one("SELECT dirty FROM schema_migrations"), "t");
             site.refused("CF3406");
 
             site.write(MOST);
@@ -99,7 +99,7 @@ fn what_flyway_left_failed_is_refused_until_it_is_repaired() {
             std::fs::write(site.path(MOST), "CREATE INDEX CONCURRENTLY loans_until ON nosuchtable (until);")
                 .unwrap();
             assert_ne!(apply(site).code, 0);
-            assert_eq!(site.bench.one("SELECT count(*) FROM flyway_schema_history WHERE NOT success"), "1");
+            assert_eq!(site.one("SELECT count(*) FROM flyway_schema_history WHERE NOT success"), "1");
             site.refused("CF3406");
 
             site.write(MOST);
@@ -123,7 +123,7 @@ fn what_atlas_left_half_applied_is_refused_until_it_is_whole() {
             atlas::hash(site);
             assert_ne!(apply(site).code, 0);
             assert_eq!(
-            site.bench.query("SELECT applied, total FROM atlas_schema_revisions.atlas_schema_revisions WHERE version = '4'"),
+            site.query("SELECT applied, total FROM atlas_schema_revisions.atlas_schema_revisions WHERE version = '4'"),
             [["1", "2"]]
         );
             site.refused("CF3406");
@@ -172,28 +172,29 @@ fn cofferdam_at_work_keeps_a_tool_away() {
              WHERE datname = current_database() AND pid <> pg_backend_pid() AND client_port >= 0";
         let blocker = Blocker::hold(site);
         site.write(MOST);
-        let ours = site.bench.spawn(&[&["apply", "--yes", "--lock-timeout", "1s"], site.tool.named].concat());
+        let ours =
+            site.bench().spawn(&[&["apply", "--yes", "--lock-timeout", "1s"], site.tool.named].concat());
         until("Cofferdam is in the midst of it", || waiting(site) == 1);
-        let there: u32 = site.bench.one(sessions).parse().unwrap();
+        let there: u32 = site.one(sessions).parse().unwrap();
         let tool = spawn(site);
-        until("the tool is there", || site.bench.one(sessions).parse::<u32>().unwrap() > there);
+        until("the tool is there", || site.one(sessions).parse::<u32>().unwrap() > there);
         blocker.release();
         let (ours, tool) = (wait(ours), wait(tool));
         assert_eq!((ours.code, tool.code), (0, 0), "{ours:?}\n{tool:?}");
         site.we_agree().agrees(MOST, 0).assert_as_by_the_tool_alone(MOST);
-        assert_eq!(site.bench.history().len(), MOST);
+        assert_eq!(site.history().len(), MOST);
     });
 }
 
-fn locks(tool: &crate::tools::Tool) -> bool {
+pub(crate) fn locks(tool: &crate::tools::Tool) -> bool {
     // The library of sqlx takes one, and its command line does not.
     matches!(tool.name, "flyway" | "atlas" | "golang-migrate")
 }
 
 /// Starts what applies all that is pending, for a tool with a lock.
-fn spawn(site: &Site) -> Child {
+pub(crate) fn spawn(site: &Site) -> Child {
     let url = site.url();
-    let place = site.bench.dir().display().to_string();
+    let place = site.bench().dir().display().to_string();
     let directory = format!("file://{place}");
     let arguments: Vec<String> = match site.tool.name {
         "atlas" => ["migrate", "apply", "--lock-timeout", "300s", "--url", &url, "--dir", &directory]
@@ -212,7 +213,7 @@ fn spawn(site: &Site) -> Child {
 fn waiting(site: &Site) -> usize {
     let sql =
         "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'transactionid'";
-    site.bench.query(sql).len()
+    site.query(sql).len()
 }
 
 /// A session that has an author whom the third migration wants to have, until it lets go or the test ends. It holds
@@ -222,7 +223,7 @@ struct Blocker(Child);
 impl Blocker {
     fn hold(site: &Site) -> Self {
         let mut child = Command::new(program("psql"))
-            .args(["-X", "-q", "-v", "ON_ERROR_STOP=1", &site.bench.url])
+            .args(["-X", "-q", "-v", "ON_ERROR_STOP=1", &site.bench().url])
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .spawn()
@@ -231,7 +232,7 @@ impl Blocker {
         child.stdin.as_mut().unwrap().write_all(statement.as_bytes()).unwrap();
         let idle = "SELECT count(*) FROM pg_stat_activity
              WHERE datname = current_database() AND state = 'idle in transaction' AND backend_xid IS NOT NULL";
-        until("the author is there", || site.bench.one(idle) == "1");
+        until("the author is there", || site.one(idle) == "1");
         Self(child)
     }
 

@@ -122,7 +122,7 @@ fn state(site: &Site) -> State {
 }
 
 /// A number that was given to a row whose transaction went back is not given again.
-fn without_counter(create: &str) -> String {
+pub(crate) fn without_counter(create: &str) -> String {
     let words = create.split(' ').filter(|word| !word.starts_with("AUTO_INCREMENT="));
     words.collect::<Vec<_>>().join(" ")
 }

@@ -20,6 +20,7 @@ macro_rules! on_both {
 
 mod crash;
 mod everyday;
+mod kept;
 mod reached;
 mod refused;
 mod site;

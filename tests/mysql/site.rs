@@ -128,10 +128,40 @@ impl Site {
         self.query("SHOW TABLES LIKE '\\_cofferdam\\_%'").is_empty()
     }
 
+    /// A session that has done this, and keeps what it holds until it is let go.
+    pub(crate) fn hold(&self, sql: &str) -> Held {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let mark = format!("held {};", NUMBER.fetch_add(1, Ordering::SeqCst));
+        let (server, database) = (self.server, self.database.clone());
+        let script = format!("{sql}; SELECT SLEEP(600), '{mark}'");
+        // It ends with an error once it is killed.
+        let holding = std::thread::spawn(move || server.query(Some(&database), &script).is_ok());
+        let sleeping =
+            format!("SELECT ID FROM information_schema.PROCESSLIST WHERE INFO LIKE 'SELECT SLEEP%{mark}%'");
+        crate::support::until("it holds it", || !self.query(&sleeping).is_empty());
+        Held { server, id: self.one(&sleeping), holding: Some(holding) }
+    }
+
     /// The hash chain holds and no run is left over.
     pub(crate) fn assert_sound(&self) {
         let verified = self.run(&["verify", "-o", "json"]);
         assert_eq!(verified.code, 0, "{}\n{}", verified.stdout, verified.stderr);
         assert_eq!(self.one("SELECT COUNT(*) FROM _cofferdam_run WHERE ended_at IS NULL"), "0");
+    }
+}
+
+/// See [`Site::hold`].
+pub(crate) struct Held {
+    server: &'static Server,
+    id: String,
+    holding: Option<std::thread::JoinHandle<bool>>,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let _ = self.server.query(None, &format!("KILL {}", self.id));
+        if let Some(holding) = self.holding.take() {
+            let _ = holding.join();
+        }
     }
 }

@@ -28,7 +28,6 @@ const NEEDS: &[(&str, Ability)] = &[
     ("restore", Ability::Copy),
     ("rehearse", Ability::Rehearse),
     ("drift", Ability::Inspect),
-    ("import", Ability::Keep),
 ];
 
 /// Between two tries to reach a server that is not there yet.

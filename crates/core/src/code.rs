@@ -1579,7 +1579,7 @@ pub static ERRORS: &[ErrorDoc] = &[
         "CF3766",
         2,
         "this kind of database has not been taught this",
-        "The engine of this kind of database does not do what was asked for: on MySQL and MariaDB there are no online changes, no parking, no backups, no comparison of schemas, no rehearsals, and the histories of other tools are not kept. The message says what to do in its place. Nothing was changed.",
+        "The engine of this kind of database does not do what was asked for: on MySQL and MariaDB there are no online changes, no parking, no backups, no comparison of schemas and no rehearsals. The message says what to do in its place. Nothing was changed.",
     ),
     doc(
         Code::StatementNotForEngine,
@@ -1592,15 +1592,15 @@ pub static ERRORS: &[ErrorDoc] = &[
         Code::JournalNotTransactional,
         "CF3768",
         1,
-        "one of Cofferdam's own tables is of an engine without transactions",
-        "The tables `_cofferdam_*` must be InnoDB: what a transaction writes to them goes back with it. Somebody changed one, or the server put another engine in the place of InnoDB. Nothing was changed. The help of the message has the statement that mends it.",
+        "a table that keeps the history is of an engine without transactions",
+        "The tables `_cofferdam_*`, and that of a tool whose history is kept, must be InnoDB: what a transaction writes to them goes back with it. Somebody changed one, or the server put another engine in the place of InnoDB. Nothing was changed. The help of the message has the statement that mends it.",
     ),
     doc(
         Code::HistoryNotRead,
         "CF3769",
         2,
         "the database has the history of another tool, which is not read on this server",
-        "On MySQL and MariaDB Cofferdam keeps its own history only. The table of a tool shows that its files were applied, and without reading it they would be applied again. `cofferdam baseline VERSION --history own` says at which version the database is; from then on the files above it are pending. `--history own` alone says that nothing of the directory was applied. Nothing was changed.",
+        "On MySQL and MariaDB the histories of Flyway, Atlas, golang-migrate, goose and dbmate are kept, and this one (of sqlx or Drizzle) is not. The table shows that files were applied, and without reading it they would be applied again. `cofferdam baseline VERSION --history own` says at which version the database is; from then on the files above it are pending. `--history own` alone says that nothing of the directory was applied. Nothing was changed.",
     ),
     doc(
         Code::BinlogUnfit,

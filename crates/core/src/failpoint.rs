@@ -7,6 +7,10 @@
 /// Every failpoint: its name, and what has happened when it is reached.
 pub const FAILPOINTS: &[(&str, &str)] = &[
     ("claim.locked", "the session lock is held, the history was not read yet"),
+    (
+        "ledger.created",
+        "the table of a tool is made, in a transaction or by itself, and nothing else was done",
+    ),
     ("run.opened", "the run's first rows are committed, nothing of its plan was done"),
     ("atomic.begun", "inside the transaction, before the first statement"),
     ("atomic.statement", "inside the transaction, after a statement"),

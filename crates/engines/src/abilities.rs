@@ -22,8 +22,6 @@ pub struct Abilities {
     pub inspects: bool,
     /// [`crate::Session::observe`] and [`crate::Session::try_out`].
     pub rehearses: bool,
-    /// [`crate::Session::keep`] reads and writes the tables of tools.
-    pub keeps: bool,
 }
 
 impl Abilities {
@@ -36,7 +34,6 @@ impl Abilities {
         copies: true,
         inspects: true,
         rehearses: true,
-        keeps: true,
     };
 
     /// Nothing of it.
@@ -48,7 +45,6 @@ impl Abilities {
         copies: false,
         inspects: false,
         rehearses: false,
-        keeps: false,
     };
 }
 
@@ -65,8 +61,6 @@ pub enum Ability {
     Inspect,
     /// Rehearsals.
     Rehearse,
-    /// The histories of other tools.
-    Keep,
 }
 
 impl Ability {
@@ -81,7 +75,6 @@ impl Ability {
             Ability::Copy => of.copies,
             Ability::Inspect => of.inspects,
             Ability::Rehearse => of.rehearses,
-            Ability::Keep => of.keeps,
         };
         if there { Ok(()) } else { Err(self.missing(product(dialect)).into()) }
     }
@@ -108,10 +101,6 @@ impl Ability {
             Ability::Rehearse => {
                 ("no rehearsal", "apply to a copy of the database first: cofferdam apply --url with its name")
             }
-            Ability::Keep => (
-                "no keeping of other tools' histories",
-                "say where the database stands: cofferdam baseline VERSION --history own",
-            ),
         };
         Refusal::new(Code::NotForThisEngine, format!("there is {what} on {server}"))
             .cause("so far Cofferdam does this on PostgreSQL only; nothing was changed")

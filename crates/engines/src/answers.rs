@@ -1,19 +1,44 @@
 //! What is known of rows without a look at them, on every engine.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
 
 use cofferdam_core::facts::{DataAnswer, DataQuestion, Facts, Table};
+use cofferdam_core::fault::Result;
 
 /// What all looks of one command may take together; what is asked after that is not known.
-pub(crate) const ALL_LOOKS: Duration = Duration::from_secs(10);
+const ALL_LOOKS: Duration = Duration::from_secs(10);
 
-/// The answer to what is asked after that.
-pub(crate) fn no_time() -> DataAnswer {
-    DataAnswer::NotKnown("the looks into other tables took all the time".to_owned())
+/// Who looks into tables.
+#[async_trait]
+pub(crate) trait Looker: Send {
+    /// The answer to one question that the catalog does not answer. Reads only, and is given up after a short time.
+    async fn look(&mut self, facts: &Facts, question: &DataQuestion) -> Result<DataAnswer>;
+}
+
+/// One answer for each question, in order. `facts`: those of the tables that are asked about.
+pub(crate) async fn answers(
+    looker: &mut impl Looker,
+    facts: &Facts,
+    questions: &[DataQuestion],
+) -> Result<Vec<DataAnswer>> {
+    let began = Instant::now();
+    let mut answers = Vec::with_capacity(questions.len());
+    for question in questions {
+        answers.push(match proved(facts, question) {
+            Some(answer) => answer,
+            None if began.elapsed() > ALL_LOOKS => {
+                DataAnswer::NotKnown("the looks into other tables took all the time".to_owned())
+            }
+            None => looker.look(facts, question).await?,
+        });
+    }
+    Ok(answers)
 }
 
 /// What is known without a look: the catalog proves it, or there is nothing to look at.
-pub(crate) fn proved(facts: &Facts, question: &DataQuestion) -> Option<DataAnswer> {
+fn proved(facts: &Facts, question: &DataQuestion) -> Option<DataAnswer> {
     let not_known = |why: &str| Some(DataAnswer::NotKnown(why.to_owned()));
     let Some(table) = facts.table(question.table()).filter(|table| table.exists) else {
         return not_known("the table is not there yet");

@@ -40,7 +40,7 @@ impl std::fmt::Display for Holder {
 }
 
 /// The statement that ends a session, in the words of a dialect.
-fn ended(dialect: &str, pid: i32) -> String {
+pub(crate) fn ended(dialect: &str, pid: i32) -> String {
     match dialect {
         "mysql" | "mariadb" => format!("KILL {pid}"),
         _ => format!("SELECT pg_terminate_backend({pid})"),

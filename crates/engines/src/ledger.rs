@@ -7,6 +7,11 @@ use cofferdam_formats::beside::{Difference, problems};
 use cofferdam_formats::history::{History, HistoryCodec};
 
 use crate::Holder;
+use crate::holder::ended;
+
+mod book;
+
+pub(crate) use book::{Book, Ledger};
 
 /// Where it is kept what is applied. Runs and journal are always Cofferdam's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +65,8 @@ pub struct Beside {
     pub bundle: Arc<Bundle>,
     /// Who holds the tool's lock, where the table says that something is unfinished: then it is being done.
     pub at_work: Option<Holder>,
+    /// The dialect of the server: see [`crate::Session::dialect`].
+    pub dialect: &'static str,
 }
 
 impl std::fmt::Debug for Beside {
@@ -71,7 +78,7 @@ impl std::fmt::Debug for Beside {
 impl Beside {
     /// For who does not wait: the tool is at work on what its table says is unfinished.
     pub fn busy(&self) -> Option<Refusal> {
-        self.at_work.as_ref().map(|holder| tool_at_work(self.codec.id, "", Some(holder)))
+        self.at_work.as_ref().map(|holder| tool_at_work(self.codec.id, "", Some(holder), self.dialect))
     }
 
     /// What has to be settled before anything is applied. What a run of ours is at work on (its keys are given) is
@@ -88,29 +95,34 @@ impl Beside {
 }
 
 /// The tool holds its lock; `how` it does, where that is to be said.
-pub(crate) fn tool_at_work(tool: &str, how: &str, holder: Option<&Holder>) -> Refusal {
+pub(crate) fn tool_at_work(tool: &str, how: &str, holder: Option<&Holder>, dialect: &str) -> Refusal {
     let refusal = Refusal::new(Code::ToolAtWork, format!("{tool} is at work on this database"));
     match holder {
         Some(holder) => refusal.cause(format!("its lock is held{how} by {holder}")).help(format!(
-            "wait for it (--lock-wait 10m), or, if its process is gone for good, end its session: \
-             SELECT pg_terminate_backend({})",
-            holder.pid
+            "wait for it (--lock-wait 10m), or, if its process is gone for good, end its session: {}",
+            ended(dialect, holder.pid)
         )),
         None => refusal.cause("its lock was held until a moment ago").help("run the same command again"),
     }
 }
 
 /// The tool's table is locked, so that nobody can read it.
-pub(crate) fn table_locked(tool: &str, table: &Name, holder: Option<&Holder>) -> Refusal {
+pub(crate) fn table_locked(tool: &str, table: &Name, holder: Option<&Holder>, dialect: &str) -> Refusal {
     let refusal = Refusal::new(Code::ToolAtWork, format!("{tool} is at work on this database"));
     match holder {
         Some(holder) => refusal.cause(format!("its table {table} is locked by {holder}")).help(format!(
-            "run the same command again once that has ended; if its process is gone for good, end its session: \
-             SELECT pg_terminate_backend({})",
-            holder.pid
+            "run the same command again once that has ended; if its process is gone for good, end its session: {}",
+            ended(dialect, holder.pid)
         )),
         None => refusal
             .cause(format!("its table {table} was locked until a moment ago"))
             .help("run the same command again"),
     }
+}
+
+/// A row of the tool's table was to be changed and is gone, or was to be new and is there.
+pub(crate) fn tool_changed() -> Refusal {
+    Refusal::new(Code::ToolAtWork, "another tool changed its history at this moment")
+        .cause("a row that was to be changed is not there any more, so nothing was written")
+        .help("let the other tool end, then run the same command again")
 }

@@ -29,7 +29,7 @@ pub(crate) static TOOL: Tool = Tool {
 
 /// `atlas migrate`, told where the directory is.
 pub(crate) fn atlas(site: &Site, arguments: &[&str]) -> Ended {
-    let place = format!("file://{}", site.bench.dir().display());
+    let place = format!("file://{}", site.bench().dir().display());
     site.run(&[&["migrate"], arguments, &["--dir", &place]].concat())
 }
 

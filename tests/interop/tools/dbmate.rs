@@ -31,7 +31,7 @@ pub(crate) static TOOL: Tool = Tool {
 
 /// dbmate, told where everything is. Without the copy of the schema that it makes after a change.
 pub(crate) fn dbmate(site: &Site, arguments: &[&str]) -> Ended {
-    let place = site.bench.dir().display().to_string();
+    let place = site.bench().dir().display().to_string();
     site.run(&[&["--no-dump-schema", "--url", &site.url(), "-d", &place], arguments].concat())
 }
 

@@ -29,8 +29,8 @@ pub(crate) static TOOL: Tool = Tool {
             })
             .collect();
         let journal = json!({ "version": "7", "dialect": "postgresql", "entries": entries });
-        std::fs::create_dir_all(site.bench.dir().join("meta")).unwrap();
-        site.bench.file("meta/_journal.json", &journal.to_string());
+        std::fs::create_dir_all(site.bench().dir().join("meta")).unwrap();
+        site.bench().file("meta/_journal.json", &journal.to_string());
     },
     apply: orm,
     agrees,
@@ -41,7 +41,7 @@ pub(crate) static TOOL: Tool = Tool {
 };
 
 fn orm(site: &Site) -> Ended {
-    site.run(&["orm", &site.bench.dir().display().to_string(), &site.url()])
+    site.run(&["orm", &site.bench().dir().display().to_string(), &site.url()])
 }
 
 /// drizzle-kit, which takes its settings from a file only.
@@ -49,7 +49,7 @@ fn kit(site: &Site, command: &str) -> Ended {
     let settings = json!({
         "dialect": "postgresql", "out": "./migrations", "dbCredentials": { "url": site.url() },
     });
-    std::fs::write(site.bench.folder.path().join("drizzle.config.json"), settings.to_string()).unwrap();
+    std::fs::write(site.bench().folder.path().join("drizzle.config.json"), settings.to_string()).unwrap();
     site.run(&["kit", command])
 }
 
@@ -59,7 +59,7 @@ fn agrees(site: &Site, applied: usize, pending: usize) -> Result<(), String> {
     let before = site.rows_whole();
     expect("rows", before.len(), applied)?;
     let last = &MIGRATIONS[applied - 1];
-    let newest = site.bench.one("SELECT max(created_at) FROM drizzle.__drizzle_migrations");
+    let newest = site.one("SELECT max(created_at) FROM drizzle.__drizzle_migrations");
     expect("the newest", newest, (1_790_000_000_000_u64 + last.number as u64 * 1000).to_string())?;
     if pending == 0 {
         well(&orm(site))?;

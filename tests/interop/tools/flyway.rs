@@ -1,5 +1,6 @@
 //! Flyway.
 
+use cofferdam_scratch::mysql::Kind;
 use serde_json::Value;
 
 use super::{Outside, Tool, each_file, expect, plainly, well};
@@ -21,7 +22,7 @@ pub(crate) static TOOL: Tool = Tool {
         // Flyway's free edition passes over these; Cofferdam takes back with them.
         for migration in migrations {
             let name = format!("U{}__{}.sql", migration.number, migration.name);
-            site.bench.file(&name, &script(migration.down));
+            site.bench().file(&name, &script(migration.down));
         }
     },
     apply: |site| flyway(site, &["migrate"]),
@@ -49,11 +50,22 @@ pub(crate) fn flyway(site: &Site, more: &[&str]) -> Ended {
 
 /// What it is told, and more.
 pub(crate) fn arguments(site: &Site, more: &[&str]) -> Vec<String> {
+    let address = site.address();
+    let (url, user) = match site.kind() {
+        None => (
+            format!("postgresql://{address}?sslmode=disable"),
+            crate::support::server().superuser().to_owned(),
+        ),
+        Some(Kind::MariaDb) => (format!("mariadb://{address}"), "root".to_owned()),
+        Some(Kind::MySql) => {
+            (format!("mysql://{address}?sslMode=DISABLED&allowPublicKeyRetrieval=true"), "root".to_owned())
+        }
+    };
     let told = [
-        format!("-url=jdbc:postgresql://{}?sslmode=disable", site.address()),
-        format!("-user={}", crate::support::server().superuser()),
+        format!("-url=jdbc:{url}"),
+        format!("-user={user}"),
         "-password=".to_owned(),
-        format!("-locations=filesystem:{}", site.bench.dir().display()),
+        format!("-locations=filesystem:{}", site.bench().dir().display()),
         "-skipCheckForUpdate".to_owned(),
     ];
     told.into_iter().chain(more.iter().map(|one| (*one).to_owned())).collect()

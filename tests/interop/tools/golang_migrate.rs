@@ -16,7 +16,7 @@ pub(crate) static TOOL: Tool = Tool {
         each_file(site, migrations, |migration| script(migration.up));
         for migration in migrations {
             let name = (TOOL.file)(migration).replace(".up.", ".down.");
-            site.bench.file(&name, &script(migration.down));
+            site.bench().file(&name, &script(migration.down));
         }
     },
     apply: |site| migrate(site, &["up"]),
@@ -28,7 +28,7 @@ pub(crate) static TOOL: Tool = Tool {
 
 /// golang-migrate, told where everything is.
 pub(crate) fn migrate(site: &Site, arguments: &[&str]) -> Ended {
-    let place = site.bench.dir().display().to_string();
+    let place = site.bench().dir().display().to_string();
     site.run(&[&["-path", &place, "-database", &site.url()], arguments].concat())
 }
 

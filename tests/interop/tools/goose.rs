@@ -37,8 +37,10 @@ fn marked(statements: &[&str]) -> String {
 
 /// goose, told where everything is.
 pub(crate) fn goose(site: &Site, arguments: &[&str]) -> Ended {
-    let place = site.bench.dir().display().to_string();
-    site.run(&[&["-dir", &place, "postgres", &site.url()], arguments].concat())
+    let place = site.bench().dir().display().to_string();
+    site.run(
+        &[&["-dir", &place, site.kind().map_or("postgres", |_| "mysql"), &site.url()], arguments].concat(),
+    )
 }
 
 fn agrees(site: &Site, applied: usize, pending: usize) -> Result<(), String> {

@@ -67,7 +67,7 @@ pub(crate) static TOOLS: &[&Tool] = &[
 /// Writes one file for each migration.
 pub(crate) fn each_file(site: &Site, migrations: &[Migration], text: fn(&Migration) -> String) {
     for migration in migrations {
-        site.bench.file(&(site.tool.file)(migration), &text(migration));
+        site.bench().file(&(site.tool.file)(migration), &text(migration));
     }
 }
 

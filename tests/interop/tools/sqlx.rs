@@ -17,7 +17,7 @@ pub(crate) static TOOL: Tool = Tool {
         each_file(site, migrations, |migration| script(migration.up));
         for migration in migrations {
             let name = (TOOL.file)(migration).replace(".up.", ".down.");
-            site.bench.file(&name, &script(migration.down));
+            site.bench().file(&name, &script(migration.down));
         }
     },
     apply: |site| sqlx(site, &["run"]),
@@ -34,7 +34,7 @@ pub(crate) static TOOL: Tool = Tool {
 
 /// `sqlx migrate`, told where the directory is.
 pub(crate) fn sqlx(site: &Site, arguments: &[&str]) -> Ended {
-    let place = site.bench.dir().display().to_string();
+    let place = site.bench().dir().display().to_string();
     site.run(&[&["migrate"], arguments, &["--source", &place]].concat())
 }
 

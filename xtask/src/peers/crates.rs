@@ -10,6 +10,7 @@ pub(super) static SQLX: Peer = Peer {
     name: "sqlx",
     version: "0.8.6",
     variable: "SQLX",
+    with: "",
     note: "its command line with PostgreSQL only and without TLS, not optimised",
     uses: &[Use::Judge],
     needs: &["cargo"],

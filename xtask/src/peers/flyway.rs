@@ -11,6 +11,7 @@ pub(super) static FLYWAY: Peer = Peer {
     name: "flyway",
     version: "11.20.3",
     variable: "FLYWAY",
+    with: "",
     note: "its library behind a small launcher, which starts with less than its own command line",
     uses: &[Use::Measured],
     needs: &["mvn", "javac", "java"],
@@ -21,7 +22,8 @@ pub(super) static COMMAND_LINE: Peer = Peer {
     name: "flyway-cli",
     version: "11.20.3",
     variable: "FLYWAY_CLI",
-    note: "its command line with PostgreSQL only",
+    with: "mysql",
+    note: "its command line with PostgreSQL, MySQL and MariaDB only",
     uses: &[Use::Judge],
     needs: &["mvn", "java"],
     make: make_command_line,
@@ -29,6 +31,10 @@ pub(super) static COMMAND_LINE: Peer = Peer {
 
 /// The PostgreSQL driver for Java that goes with it.
 const DRIVER: &str = "42.7.7";
+
+/// The drivers of MariaDB and MySQL, without what they need for the clouds.
+const MARIADB_DRIVER: &str = "3.5.3";
+const MYSQL_DRIVER: &str = "9.3.0";
 
 /// What its command line reads TOML and writes JSON with, at the version that goes with the rest.
 const JACKSON: &str = "2.19.1";
@@ -69,7 +75,10 @@ fn make_command_line(peer: &Peer, folder: &Path) -> Result<(), String> {
     let jackson = "com.fasterxml.jackson";
     let toml = artefact(&format!("{jackson}.dataformat"), "jackson-dataformat-toml", JACKSON, "");
     let times = artefact(&format!("{jackson}.datatype"), "jackson-datatype-jsr310", JACKSON, "");
-    fetch(folder, &(own + &reports + &toml + &times + &needed(peer.version)))?;
+    let mysql = artefact("org.flywaydb", "flyway-mysql", peer.version, "")
+        + &artefact("org.mariadb.jdbc", "mariadb-java-client", MARIADB_DRIVER, &alone)
+        + &artefact("com.mysql", "mysql-connector-j", MYSQL_DRIVER, &alone);
+    fetch(folder, &(own + &reports + &toml + &times + &mysql + &needed(peer.version)))?;
     program(peer, folder, "org.flywaydb.commandline.Main")
 }
 

@@ -11,7 +11,8 @@ pub(super) static GOOSE: Peer = Peer {
     name: "goose",
     version: "v3.29.0",
     variable: "GOOSE",
-    note: "built with PostgreSQL only, which makes it smaller than the published one",
+    with: "mysql",
+    note: "built with PostgreSQL and MySQL only, which makes it smaller than the published one",
     uses: &[Use::Measured, Use::Judge],
     needs: &["go"],
     make: |peer, folder| {
@@ -21,18 +22,18 @@ pub(super) static GOOSE: Peer = Peer {
 };
 
 /// Some modules of its drivers for other databases cannot be had from every mirror, and none of them is measured.
-const GOOSE_WITHOUT: &str =
-    "no_azuresql no_clickhouse no_libsql no_mssql no_mysql no_sqlite3 no_vertica no_ydb";
+const GOOSE_WITHOUT: &str = "no_azuresql no_clickhouse no_libsql no_mssql no_sqlite3 no_vertica no_ydb";
 
 pub(super) static MIGRATE: Peer = Peer {
     name: "golang-migrate",
     version: "v4.20.1",
     variable: "MIGRATE",
-    note: "built with PostgreSQL only, as its documentation has it",
+    with: "mysql",
+    note: "built with PostgreSQL and MySQL only, as its documentation has it",
     uses: &[Use::Measured, Use::Judge],
     needs: &["go"],
     make: |peer, folder| {
-        install(peer, folder, "github.com/golang-migrate/migrate/v4/cmd/migrate", "postgres")?;
+        install(peer, folder, "github.com/golang-migrate/migrate/v4/cmd/migrate", "postgres mysql")?;
         fs::rename(folder.join("migrate"), folder.join(peer.name)).map_err(|e| e.to_string())
     },
 };
@@ -41,6 +42,7 @@ pub(super) static DBMATE: Peer = Peer {
     name: "dbmate",
     version: "v2.28.0",
     variable: "DBMATE",
+    with: "",
     note: "built without cgo, thus without SQLite",
     uses: &[Use::Measured, Use::Judge],
     needs: &["go"],
@@ -52,6 +54,7 @@ pub(super) static ATLAS: Peer = Peer {
     // The latest of its community command that every mirror has.
     version: "v0.13.1",
     variable: "ATLAS",
+    with: "",
     note: "its community command, built without cgo, thus without SQLite",
     uses: &[Use::Judge],
     needs: &["go"],
@@ -65,6 +68,7 @@ pub(super) static VERSITYGW: Peer = Peer {
     name: "versitygw",
     version: "v1.8.0",
     variable: "VERSITYGW",
+    with: "",
     note: "an S3 server over a folder, which checks signatures",
     uses: &[Use::Store],
     needs: &["go"],
@@ -75,6 +79,7 @@ pub(super) static FAKE_GCS: Peer = Peer {
     name: "fake-gcs-server",
     version: "v1.56.1",
     variable: "FAKE_GCS",
+    with: "",
     note: "an emulator of Google's storage, behind a door of ours that adds PUT and checks who asks",
     uses: &[Use::Store],
     needs: &["go"],

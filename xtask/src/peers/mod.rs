@@ -37,6 +37,9 @@ pub(crate) struct Peer {
     pub(crate) version: &'static str,
     /// The variable that names a program to be used in its place.
     pub(crate) variable: &'static str,
+    /// The names of databases that it was made for, where it was made for others before: a cache that was made then is not
+    /// enough.
+    pub(crate) with: &'static str,
     /// How it was made, where that differs from what its users have.
     pub(crate) note: &'static str,
     /// What it is for.
@@ -100,7 +103,9 @@ impl Peer {
             let version = format!("${}", self.variable);
             return Ok(Ready { program: named, version, named: true });
         }
-        let folder = shelf::once("peers", self.name, self.version, |folder| {
+        let key = if self.with.is_empty() { "" } else { "+" };
+        let key = format!("{}{key}{}", self.version, self.with);
+        let folder = shelf::once("peers", self.name, &key, |folder| {
             if let Some(missing) = self.needs.iter().find(|need| !crate::machine::has_program(need)) {
                 return Err(format!("`{missing}` is not on this machine; it makes {}", self.name));
             }

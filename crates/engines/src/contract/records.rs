@@ -6,7 +6,7 @@ use cofferdam_core::approval::{Approval, Decision};
 use cofferdam_core::journal::{What, first_break};
 use cofferdam_core::{Checksum, Code, Fault, Phase};
 
-use super::bench::{Bench, applied, equal, holds, opening, refused, run_of, undo_of, whole};
+use super::bench::{Bench, applied, equal, holds, loose, opening, refused, run_of, undo_of, whole};
 use super::{Broken, Case, Harness, Outcome};
 use crate::{Keeping, Kept, Run, Runs, Session};
 
@@ -150,13 +150,20 @@ async fn kept(harness: &dyn Harness) -> Outcome {
         rows.into_iter().filter_map(|row| row.version).collect()
     };
     session.claim(Duration::ZERO).await?;
-    session.commit(&whole(&run_of("1", &[words.create_table]))?).await?;
-    session.commit(&whole(&run_of("2", &[words.add_column]))?).await?;
+    let (first, second, back) = match bench.can().transactional_ddl {
+        true => (words.create_table, words.add_column, words.drop_column),
+        false => {
+            loose(session.as_mut(), words.create_table).await?;
+            (words.insert_three, words.double_row, words.single_row)
+        }
+    };
+    session.commit(&whole(&run_of("1", &[first]))?).await?;
+    session.commit(&whole(&run_of("2", &[second]))?).await?;
     equal("history", session.history().await?.len(), 2)?;
     equal("the tool's", versions(session.as_ref()), vec!["1".to_owned(), "2".to_owned()])?;
     // What fails is in neither.
     holds("it fails", session.commit(&whole(&run_of("3", &[words.failing.0]))?).await.is_err())?;
-    session.commit(&whole(&undo_of(2, words.drop_column))?).await?;
+    session.commit(&whole(&undo_of(2, back))?).await?;
     let history = session.history().await?;
     equal("in force", history.iter().filter(|row| row.in_force()).count(), 1)?;
     equal("the tool's after it", versions(session.as_ref()), vec!["1".to_owned()])?;

@@ -1,6 +1,8 @@
 //! Questions about rows: a look that is never felt, or no answer.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use async_trait::async_trait;
 
 use cofferdam_core::facts::{DataAnswer, DataQuestion, Facts};
 use cofferdam_core::fault::Result;
@@ -8,28 +10,16 @@ use cofferdam_core::{Fault, Name};
 
 use super::link::{self, Link};
 use super::{Flavour, errors, names, perform};
-use crate::answers::{ALL_LOOKS, no_time, proved};
+use crate::answers::Looker;
 
 /// What one look may take.
 const LOOK: Duration = Duration::from_secs(2);
 
-/// One answer for each question, in order. Reads only; each query is given up after two seconds. `facts`: those of the
-/// tables that are asked about.
-pub(super) async fn answers(
-    link: &mut Link,
-    facts: &Facts,
-    questions: &[DataQuestion],
-) -> Result<Vec<DataAnswer>> {
-    let began = Instant::now();
-    let mut answers = Vec::with_capacity(questions.len());
-    for question in questions {
-        answers.push(match proved(facts, question) {
-            Some(answer) => answer,
-            None if began.elapsed() > ALL_LOOKS => no_time(),
-            None => asked(link, facts, question).await?,
-        });
+#[async_trait]
+impl Looker for Link {
+    async fn look(&mut self, facts: &Facts, question: &DataQuestion) -> Result<DataAnswer> {
+        asked(self, facts, question).await
     }
-    Ok(answers)
 }
 
 async fn asked(link: &mut Link, facts: &Facts, question: &DataQuestion) -> Result<DataAnswer> {

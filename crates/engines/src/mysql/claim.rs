@@ -14,11 +14,11 @@ use cofferdam_core::{Code, Fault, Refusal, failpoint};
 use super::link::{self, Link};
 use super::session::MySqlSession;
 use super::tables::{self, Tables};
-use super::{connect, errors, names, watch};
+use super::{connect, errors, ledger, names, watch};
 use crate::{Holder, Tick, held_by_other};
 
 /// How often a lock that somebody else holds is tried again. It is never waited for inside the server.
-const POLL: Duration = Duration::from_millis(150);
+pub(super) const POLL: Duration = Duration::from_millis(150);
 /// How long a session that was reset tries to have its lock back: others let go of it at once.
 const BACK: Duration = Duration::from_secs(10);
 
@@ -66,6 +66,12 @@ pub(super) async fn claim(session: &mut MySqlSession, wait: Duration) -> Result<
         unlock(&mut session.link, &session.lock).await?;
     }
     session.claim = Some(found?);
+    // The tool's lock after ours: whoever waits for it holds back no other runner that could not go on either.
+    let left = wait.saturating_sub(began.elapsed());
+    if let Err(fault) = ledger::begin(session, left).await {
+        let _ = release(session).await;
+        return Err(fault);
+    }
     Ok(())
 }
 
@@ -116,6 +122,7 @@ async fn head(link: &mut Link, tables: &Tables) -> Result<Claim> {
 
 pub(super) async fn release(session: &mut MySqlSession) -> Result<()> {
     if session.claim.take().is_some() {
+        ledger::end(session).await?;
         unlock(&mut session.link, &session.lock).await?;
     }
     Ok(())
@@ -124,8 +131,12 @@ pub(super) async fn release(session: &mut MySqlSession) -> Result<()> {
 /// Everything that scripts set is as it was. That costs the session its locks, so meanwhile the second connection keeps
 /// others from the run lock: who finds its lock taken lets go of the run lock again.
 pub(super) async fn reset(session: &mut MySqlSession) -> Result<()> {
-    let Some(watch) = session.watch.as_mut().filter(|_| session.claim.is_some()) else {
+    if session.claim.is_none() {
         return connect::reset(&mut session.link, &session.database).await;
+    }
+    let rows = ledger::before_reset(session).await?;
+    let Some(watch) = session.watch.as_mut() else {
+        return Err(Fault::Bug("the run lock is held without a look-out".into()));
     };
     let guard = &session.guard;
     if !try_lock(watch, guard).await? {
@@ -146,7 +157,12 @@ pub(super) async fn reset(session: &mut MySqlSession) -> Result<()> {
     };
     let back: Result<()> = back.await;
     unlock(watch, guard).await?;
-    back
+    back?;
+    let again = ledger::locked_again(session, &rows, BACK).await;
+    if again.is_err() {
+        let _ = release(session).await;
+    }
+    again
 }
 
 /// The run lock, unless its owner is just being reset.

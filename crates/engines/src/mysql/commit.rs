@@ -12,12 +12,14 @@ use cofferdam_core::history::Applied;
 use cofferdam_core::journal::What;
 use cofferdam_core::plan::Act;
 use cofferdam_core::{Code, Fault, Refusal, failpoint};
-use cofferdam_formats::history::{Context, Write, own};
+use cofferdam_formats::history::{Cells, Context, Write, own};
 
 use super::claim::Claim;
+use super::link::{self, Link};
 use super::session::MySqlSession;
-use super::{connect, errors, link, perform, reading, record};
-use crate::{Ability, Batch, Line, Record, Stopping, Tick};
+use super::{connect, errors, history, ledger, perform, reading, record};
+use crate::ledger::Ledger;
+use crate::{Ability, Batch, Kept, Line, Record, Stopping, Tick};
 
 pub(super) async fn commit(session: &mut MySqlSession, batch: &Batch<'_>) -> Result<()> {
     refuse_what_commits(session, batch)?;
@@ -93,7 +95,8 @@ async fn attempt(session: &mut MySqlSession, batch: &Batch<'_>) -> Result<Claim>
     let (link, tables) = (&mut session.link, &session.tables);
     record::journal(link, tables, &rows).await?;
     record::run(link, tables, batch, claim.epoch, now).await?;
-    record::history(link, tables, writes).await?;
+    history::write(link, &own::CODEC, &tables.history, writes.own).await?;
+    ledger::write(link, session.ledger.as_ref(), writes.tool).await?;
     if failpoint::hit("atomic.before-commit") {
         return Err(errors::lost("failpoint atomic.before-commit"));
     }
@@ -162,41 +165,75 @@ async fn still_inside(session: &mut MySqlSession, savepoint: &str) -> Result<()>
     }
 }
 
-/// What the batch means for the history.
+/// What is written into the histories.
+#[derive(Default)]
+struct Writes {
+    own: Vec<Write>,
+    tool: Vec<Write>,
+}
+
+/// What the batch means for the histories: the run's end, or, where the tool has a mark for what is begun, that.
 async fn history_writes(
     session: &mut MySqlSession,
     batch: &Batch<'_>,
     ms: u64,
     now: jiff::Timestamp,
     next_rank: i64,
-) -> Result<Vec<Write>> {
-    let Some(before) = batch.record else { return Ok(Vec::new()) };
-    Ok(match &batch.run.record {
-        Record::Nothing => Vec::new(),
+) -> Result<Writes> {
+    let Some(before) = batch.record else {
+        return Ok(Writes { own: Vec::new(), tool: ledger::marks(session, batch).await? });
+    };
+    let MySqlSession { link, tables, ledger, .. } = session;
+    let ledger = ledger.as_ref();
+    let keeps_own = ledger.is_none_or(|ledger| ledger.kept != Kept::Tool);
+    let mut writes = Writes::default();
+    match &batch.run.record {
+        Record::Nothing => {}
         Record::Applied(applied) => {
-            let row = Applied {
+            let mut row = Applied {
                 rank: next_rank,
                 at: now.to_string(),
                 ms: before + ms,
                 run: Some(batch.run.id),
                 ..applied.as_ref().clone()
             };
-            (own::CODEC.applied)(&row, &Context::nothing())?
+            row.bundle.kept_in = ledger.map(|ledger| ledger.book.codec.id.to_owned());
+            if let Some(ledger) = ledger {
+                let of = |ledger: &Ledger, rows: Vec<Cells>| ledger.when_applied(&rows, &row);
+                writes.tool = ledger::writes(link, ledger, of).await?;
+            }
+            if keeps_own {
+                writes.own = (own::CODEC.applied)(&row, &Context::nothing())?;
+            }
         }
         Record::Undone { rank } => {
-            let rows = reading::history(&mut session.link, &session.tables, true).await?;
-            let Some(row) = rows.iter().find(|a| a.rank == *rank && a.in_force()) else {
-                return Err(record::fenced());
+            let own = reading::history(link, tables, true).await?;
+            let undone = |rows: &[Applied]| {
+                let row = rows.iter().find(|a| a.rank == *rank && a.in_force());
+                let row = row.map(|row| Applied { undone_at: Some(now.to_string()), ..row.clone() });
+                row.ok_or_else(record::fenced)
             };
-            let row = Applied { undone_at: Some(now.to_string()), ..row.clone() };
-            (own::CODEC.undone)(&row, &Context::nothing())?
+            if let Some(ledger) = ledger {
+                let of = |ledger: &Ledger, rows: Vec<Cells>| {
+                    let row = match keeps_own {
+                        true => undone(&own)?,
+                        false => undone(&ledger.said(&rows, &own)?.applied)?,
+                    };
+                    ledger.when_undone(&rows, &row, &own)
+                };
+                writes.tool = ledger::writes(link, ledger, of).await?;
+            }
+            if keeps_own {
+                writes.own = (own::CODEC.undone)(&undone(&own)?, &Context::nothing())?;
+            }
         }
-    })
+    }
+    Ok(writes)
 }
 
 /// See [`crate::Session::append`].
 pub(super) async fn append(session: &mut MySqlSession, what: What) -> Result<()> {
-    beside(session, vec![(Uuid::nil(), what)], &[]).await
+    beside(session, vec![(Uuid::nil(), what)], Beside::Own(Vec::new())).await
 }
 
 /// See [`crate::Session::amend_history`].
@@ -204,21 +241,31 @@ pub(super) async fn amend(session: &mut MySqlSession, changes: &[(Applied, Strin
     let noted = |(row, note): &(Applied, String)| {
         (row.run.unwrap_or(Uuid::nil()), What::Noted { text: note.clone() })
     };
-    beside(session, changes.iter().map(noted).collect(), changes).await
+    beside(session, changes.iter().map(noted).collect(), Beside::Both(changes)).await
 }
 
-/// What is written beside runs.
-async fn beside(
+/// What of the histories is written beside runs.
+pub(super) enum Beside<'a> {
+    /// This into our own.
+    Own(Vec<Write>),
+    /// Into the tool's, that these are applied.
+    Tool(&'a [Applied]),
+    /// These changes, into both.
+    Both(&'a [(Applied, String)]),
+}
+
+/// Writes beside runs, in one transaction with rows of the journal.
+pub(super) async fn beside(
     session: &mut MySqlSession,
     entries: Vec<(Uuid, What)>,
-    changes: &[(Applied, String)],
+    what: Beside<'_>,
 ) -> Result<()> {
     let Some(mut claim) = session.claim.clone() else {
         return Err(Fault::Bug("the journal was to be written to without the run lock".into()));
     };
     let doing = "writing to the journal";
     session.link.run("START TRANSACTION").await.map_err(|e| errors::fault(e, doing))?;
-    let written = beside_open(session, &mut claim, entries, changes).await;
+    let written = beside_open(session, &mut claim, entries, what).await;
     let ended = match &written {
         Ok(()) => session.link.run("COMMIT").await,
         Err(_) => session.link.run("ROLLBACK").await,
@@ -233,34 +280,73 @@ async fn beside_open(
     session: &mut MySqlSession,
     claim: &mut Claim,
     entries: Vec<(Uuid, What)>,
-    changes: &[(Applied, String)],
+    what: Beside<'_>,
 ) -> Result<()> {
-    let (link, tables) = (&mut session.link, &session.tables);
-    let mut writes = Vec::new();
-    if !changes.is_empty() {
-        let own = reading::history(link, tables, true).await?;
-        let mut last = own.iter().map(|a| a.rank).max().unwrap_or(0);
-        for (row, _) in changes {
-            if row.rank == 0 {
-                last += 1;
-                writes.extend((own::CODEC.applied)(
-                    &Applied { rank: last, ..row.clone() },
-                    &Context::nothing(),
-                )?);
-            } else if own.iter().any(|a| a.rank == row.rank) {
-                writes.extend((own::CODEC.amended)(row, &Context::nothing())?);
-            } else {
-                return Err(record::fenced());
-            }
+    let MySqlSession { link, tables, ledger, .. } = session;
+    let ledger = ledger.as_ref();
+    let writes = match what {
+        Beside::Own(own) => Writes { own, tool: Vec::new() },
+        Beside::Tool(rows) => Writes { own: Vec::new(), tool: all_applied(link, ledger, rows).await? },
+        Beside::Both([]) => Writes::default(),
+        Beside::Both(changes) => {
+            let own = reading::history(link, tables, true).await?;
+            changed(link, ledger, &own, changes).await?
         }
-    }
+    };
     let now = record::now();
     let mut rows = Vec::with_capacity(entries.len());
     for (run, what) in entries {
         rows.extend(record::chain(claim, run, &session.who, now, vec![what]));
     }
     record::journal(link, tables, &rows).await?;
-    record::history(link, tables, writes).await
+    history::write(link, &own::CODEC, &tables.history, writes.own).await?;
+    ledger::write(link, ledger, writes.tool).await
+}
+
+async fn all_applied(link: &mut Link, ledger: Option<&Ledger>, rows: &[Applied]) -> Result<Vec<Write>> {
+    match ledger {
+        Some(ledger) if !rows.is_empty() => {
+            ledger::writes(link, ledger, |ledger, there| ledger.when_all_applied(there, rows)).await
+        }
+        _ => Ok(Vec::new()),
+    }
+}
+
+async fn changed(
+    link: &mut Link,
+    ledger: Option<&Ledger>,
+    own: &[Applied],
+    changes: &[(Applied, String)],
+) -> Result<Writes> {
+    let keeps_own = ledger.is_none_or(|ledger| ledger.kept != Kept::Tool);
+    let mut last = own.iter().map(|a| a.rank).max().unwrap_or(0);
+    let (mut new, mut changed) = (Vec::new(), Vec::new());
+    for (row, _) in changes {
+        if row.rank == 0 {
+            last += 1;
+            let mut row = Applied { rank: last, ..row.clone() };
+            row.bundle.kept_in = ledger.map(|ledger| ledger.book.codec.id.to_owned());
+            new.push(row);
+        } else if !keeps_own || own.iter().any(|a| a.rank == row.rank) {
+            changed.push(row.clone());
+        } else {
+            return Err(record::fenced());
+        }
+    }
+    let mut writes = Writes { own: Vec::new(), tool: all_applied(link, ledger, &new).await? };
+    if let Some(ledger) = ledger.filter(|_| !changed.is_empty()) {
+        let of = |ledger: &Ledger, rows: Vec<Cells>| ledger.when_changed(rows, &changed, own);
+        writes.tool.extend(ledger::writes(link, ledger, of).await?);
+    }
+    if keeps_own {
+        for row in &new {
+            writes.own.extend((own::CODEC.applied)(row, &Context::nothing())?);
+        }
+        for row in &changed {
+            writes.own.extend((own::CODEC.amended)(row, &Context::nothing())?);
+        }
+    }
+    Ok(writes)
 }
 
 fn milliseconds(since: Instant) -> u64 {

@@ -14,6 +14,7 @@ mod commit;
 mod connect;
 mod errors;
 mod facts;
+mod history;
 mod ledger;
 mod link;
 mod names;

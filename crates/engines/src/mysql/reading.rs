@@ -7,11 +7,11 @@ use cofferdam_core::fault::Result;
 use cofferdam_core::history::Applied;
 use cofferdam_core::journal::Entry;
 use cofferdam_core::{Bundle, Fault, Phase};
-use cofferdam_formats::history::{Cells, own};
+use cofferdam_formats::history::own;
 
-use super::errors;
 use super::link::{self, Link};
 use super::tables::Tables;
+use super::{errors, history};
 use crate::{Run, Runs};
 
 pub(super) async fn read(link: &mut Link, sql: &str, values: Vec<Value>) -> Result<Vec<Row>> {
@@ -119,18 +119,8 @@ fn entry(row: &Row) -> Result<Entry> {
 
 /// The whole history, by rank.
 pub(super) async fn history(link: &mut Link, tables: &Tables, bundles: bool) -> Result<Vec<Applied>> {
-    let columns: Vec<String> = own::COLUMNS
-        .iter()
-        .map(|column| match (column.sql_type, column.name) {
-            ("timestamptz", name) => time(name),
-            (_, "bundle") if !bundles => "'{}'".to_owned(),
-            (_, name) => format!("`{name}`"),
-        })
-        .collect();
-    let sql = format!("SELECT {} FROM {}", columns.join(", "), tables.history);
-    let rows = read(link, &sql, vec![]).await?;
-    let cells: Vec<Cells> =
-        rows.iter().map(|row| (0..row.len()).map(|at| link::text(row, at)).collect()).collect();
+    let left_out = (!bundles).then_some("bundle");
+    let cells = history::rows(link, &own::CODEC, &tables.history, left_out, "").await?;
     let nothing = Bundle { format: own::CODEC.id, migrations: Vec::new(), skipped: Vec::new() };
     (own::CODEC.read)(&cells, &nothing).map(|history| history.applied).map_err(Fault::Refused)
 }

@@ -6,7 +6,6 @@ use uuid::Uuid;
 use cofferdam_core::fault::Result;
 use cofferdam_core::journal::{Entry, What};
 use cofferdam_core::{Code, Fault, Refusal};
-use cofferdam_formats::history::{Write, own};
 
 use super::claim::Claim;
 use super::errors;
@@ -78,43 +77,6 @@ pub(super) async fn run(
         run.by.as_str().into(),
     ];
     write(link, &sql, values).await
-}
-
-/// Does to our own history what its codec says.
-pub(super) async fn history(link: &mut Link, tables: &Tables, writes: Vec<Write>) -> Result<()> {
-    let of = |column: &str| own::COLUMNS.iter().find(|c| c.name == column).map_or("text", |c| c.sql_type);
-    let cell = |column: &str, cell: Option<String>| -> Result<Value> {
-        Ok(match (of(column), cell) {
-            (_, None) => Value::NULL,
-            ("timestamptz", Some(text)) => time(&text)?.into(),
-            (_, Some(text)) => text.into(),
-        })
-    };
-    for one in writes {
-        let (sql, values) = match one {
-            Write::Insert(cells) => {
-                let names: Vec<String> = own::COLUMNS.iter().map(|c| format!("`{}`", c.name)).collect();
-                let places = vec!["?"; names.len()].join(", ");
-                let sql = format!("INSERT INTO {} ({}) VALUES ({places})", tables.history, names.join(", "));
-                let cells = own::COLUMNS.iter().zip(cells).map(|(c, text)| cell(c.name, text));
-                (sql, cells.collect::<Result<Vec<_>>>()?)
-            }
-            Write::Update { key, set } => {
-                let names: Vec<String> = set.iter().map(|(name, _)| format!("`{name}` = ?")).collect();
-                let sql = format!("UPDATE {} SET {} WHERE `rank` = ?", tables.history, names.join(", "));
-                let mut values =
-                    set.into_iter().map(|(name, text)| cell(name, text)).collect::<Result<Vec<_>>>()?;
-                values.extend(key.into_iter().map(Value::from));
-                (sql, values)
-            }
-            Write::Delete { key } => {
-                let sql = format!("DELETE FROM {} WHERE `rank` = ?", tables.history);
-                (sql, key.into_iter().map(Value::from).collect())
-            }
-        };
-        write(link, &sql, values).await?;
-    }
-    Ok(())
 }
 
 async fn write(link: &mut Link, sql: &str, values: Vec<Value>) -> Result<()> {

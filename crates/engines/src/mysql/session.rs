@@ -24,12 +24,14 @@ use super::link::{self, Link};
 use super::options::ConnectOptions;
 use super::tables::Tables;
 use super::{
-    MySql, answers, claim, commit, connect, errors, facts, ledger, names, options, outbox, perform, probe,
-    reading, recall, touch,
+    MySql, claim, commit, connect, errors, facts, ledger, names, options, outbox, perform, probe, reading,
+    recall, touch,
 };
+use crate::answers;
+use crate::ledger::Ledger;
 use crate::rehearsal::{Round, Trial};
 use crate::{
-    Abilities, Ability, Asked, Batch, Copier, Engine, Holder, Keeping, Kept, Line, Mark, Missing,
+    Abilities, Ability, Asked, Batch, Beside, Copier, Engine, Holder, Keeping, Kept, Line, Mark, Missing,
     OnlineState, Overview, Rows, Run, Runs, Sent, Session, StopAsked, Stopping, Target, Ticker, Touch,
     Vitals, VitalsAsked,
 };
@@ -57,6 +59,8 @@ pub(super) struct MySqlSession {
     pub(super) unsettled: bool,
     /// Our tables are known to be there.
     pub(super) installed: bool,
+    /// The table of a tool that is kept beside our own history.
+    pub(super) ledger: Option<Ledger>,
     /// What gives back the settings that decide how our own statements are read, as a script had them.
     kept: Option<String>,
 }
@@ -105,6 +109,7 @@ impl MySqlSession {
             stop: Arc::new(|| Stopping::No),
             unsettled: false,
             installed: false,
+            ledger: None,
             kept: None,
             options,
         })
@@ -132,20 +137,26 @@ impl MySqlSession {
         let doing = "setting up the session";
         self.link.run(ALL_ROWS).await.map_err(|e| errors::fault(e, doing))?;
         let sql = "SELECT @@SESSION.character_set_client, @@SESSION.character_set_results,
-                          @@SESSION.collation_connection, @cofferdam_limit";
+                          @@SESSION.collation_connection, @cofferdam_limit,
+                          @@SESSION.time_zone";
         let rows = self.link.rows(sql, vec![]).await.map_err(|e| errors::fault(e, doing))?;
         let cell = |at| rows.first().and_then(|row: &Row| link::text(row, at));
         let text = |at| cell(at).map_or("NULL".to_owned(), |text| format!("'{text}'"));
         let back = format!(
             "SET SESSION character_set_client = {}, SESSION character_set_results = {}, \
-             SESSION collation_connection = {}, SESSION sql_select_limit = {}",
+             SESSION collation_connection = {}, SESSION sql_select_limit = {}, SESSION time_zone = {}",
             text(0),
             text(1),
             text(2),
-            cell(3).unwrap_or_else(|| "DEFAULT".into())
+            cell(3).unwrap_or_else(|| "DEFAULT".into()),
+            text(4)
         );
         self.kept = Some(back);
-        self.link.run("SET NAMES utf8mb4").await.map(drop).map_err(|e| errors::fault(e, doing))
+        self.link
+            .run("SET NAMES utf8mb4, SESSION time_zone = DEFAULT")
+            .await
+            .map(drop)
+            .map_err(|e| errors::fault(e, doing))
     }
 
     /// The script's statements are to be read as before [`MySqlSession::keep_settings`].
@@ -216,14 +227,15 @@ impl Session for MySqlSession {
     }
 
     async fn history(&mut self) -> Result<Vec<Applied>> {
-        reading::history(&mut self.link, &self.tables, true).await
+        let own = reading::history(&mut self.link, &self.tables, true).await?;
+        ledger::history(self, own, true).await
     }
 
     async fn overview(&mut self) -> Result<Overview> {
         // In this order: a run that ends in between stands in both and not in none.
         let unfinished = self.runs(Runs::Unfinished).await?;
-        let history = reading::history(&mut self.link, &self.tables, false).await?;
-        Ok(Overview { history, unfinished })
+        let own = reading::history(&mut self.link, &self.tables, false).await?;
+        Ok(Overview { history: ledger::history(self, own, false).await?, unfinished })
     }
 
     async fn runs(&mut self, which: Runs) -> Result<Vec<Run>> {
@@ -238,8 +250,16 @@ impl Session for MySqlSession {
         ledger::keep(self, keeping).await
     }
 
+    fn beside(&self) -> Option<&Beside> {
+        self.ledger.as_ref()?.seen.as_ref()
+    }
+
     async fn tool_tables(&mut self) -> Result<Vec<Table>> {
-        ledger::tables(self).await
+        ledger::tables(self, None).await
+    }
+
+    async fn tell_tool(&mut self, rows: &[Applied], note: &str) -> Result<()> {
+        ledger::tell(self, rows, note).await
     }
 
     fn warnings(&self) -> &[String] {

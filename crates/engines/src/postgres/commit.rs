@@ -15,11 +15,11 @@ use cofferdam_core::{Code, Fault, Refusal, failpoint};
 use cofferdam_formats::history::{Context, Write, own};
 
 use super::claim::Claim;
-use super::history::{self, Book};
 use super::record::{MOST_ROWS, Writing};
 use super::session::PostgresSession;
 use super::statements::Parameter;
-use super::{errors, large, parked, perform, record, rehearsal};
+use super::{errors, history, large, parked, perform, record, rehearsal};
+use crate::ledger::Book;
 use crate::{Batch, Kept, Line, Record, Stopping, Tick};
 
 pub(super) async fn commit(session: &mut PostgresSession, batch: &Batch<'_>) -> Result<()> {

@@ -6,26 +6,16 @@ use tokio_postgres::{Client, Row};
 use cofferdam_core::fault::Result;
 use cofferdam_core::history::Applied;
 use cofferdam_core::{Bundle, Fault, Name};
-use cofferdam_formats::history::{Cells, Column, HistoryCodec, Write, own};
+use cofferdam_formats::history::{Cells, Column, Write, own};
 
 use super::reading;
-
-/// A table, and how its rows are understood.
-#[derive(Clone)]
-pub(super) struct Book {
-    pub(super) codec: &'static HistoryCodec,
-    pub(super) table: Name,
-}
+use crate::ledger::Book;
 
 impl Book {
     /// Cofferdam's own.
-    pub(super) fn own() -> Self {
+    pub(crate) fn own() -> Self {
         let codec = &own::CODEC;
         Self { codec, table: Name { schema: codec.schema.map(str::to_owned), name: codec.table.to_owned() } }
-    }
-
-    fn sql_type(&self, column: &str) -> &'static str {
-        self.codec.columns.iter().find(|c| c.name == column).map_or("text", |c| c.sql_type)
     }
 }
 
@@ -162,7 +152,9 @@ pub(super) fn statement_of_many(
     let same = equal(&found, keys, "old.", " AND ");
     let sql = match (set.as_slice(), found.as_slice()) {
         (_, []) => {
-            format!("INSERT INTO {table} ({}) SELECT {} FROM {new}", set.join(", "), values.join(", "))
+            // In this order, which is that of what the server numbers.
+            let values = values.join(", ");
+            format!("INSERT INTO {table} ({}) SELECT {values} FROM {new} ORDER BY new.nth", set.join(", "))
         }
         ([], _) => format!("DELETE FROM {table} AS old USING {new} WHERE {same}"),
         _ => format!("UPDATE {table} AS old SET {} FROM {new} WHERE {same}", equal(&set, values, "", ", ")),

@@ -1,18 +1,16 @@
 //! The table of a tool that is kept beside our own history: found, locked, made, read, and written in our transaction.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
 use cofferdam_core::fault::Result;
-use cofferdam_core::history::{Applied, AppliedKind, RollbackBundle};
-use cofferdam_core::{Bundle, Code, Fault, Name, QuotedIdent, Refusal};
-use cofferdam_formats::beside::{self, Choice, Difference, Files, Wanted};
-use cofferdam_formats::history::{Cells, Context, Held, History, Lock, Place, Way, Write};
+use cofferdam_core::history::Applied;
+use cofferdam_core::{Code, Fault, Name, QuotedIdent, Refusal};
+use cofferdam_formats::beside::{self, Choice, Wanted};
+use cofferdam_formats::history::{Cells, Held, History, Lock, Server, Write};
 use cofferdam_formats::tables::{self as known, Table};
 use cofferdam_formats::writes;
 
@@ -20,27 +18,11 @@ mod settle;
 
 pub(super) use settle::{missing_rights, tell};
 
-use super::history::{self, Book};
 use super::record::{self, Writing};
 use super::session::PostgresSession;
-use super::{claim, errors, reading};
-use crate::ledger::{table_locked, tool_at_work};
-use crate::{Batch, Beside, Holder, Keeping, Kept, Phase, Record, Tick};
-
-/// The table of a tool.
-pub(super) struct Ledger {
-    pub(super) book: Book,
-    pub(super) kept: Kept,
-    /// The table is there.
-    there: bool,
-    database: String,
-    bundle: Arc<Bundle>,
-    root: String,
-    /// The tool's lock, which we hold.
-    locked: Option<Lock>,
-    /// What the last reading found.
-    pub(super) seen: Option<Beside>,
-}
+use super::{claim, errors, history, reading};
+use crate::ledger::{Book, Ledger, table_locked, tool_at_work};
+use crate::{Batch, Holder, Keeping, Kept, Tick};
 
 /// What the catalog says of tables.
 pub(super) struct Tables {
@@ -105,23 +87,16 @@ pub(super) async fn keep(session: &mut PostgresSession, keeping: Keeping) -> Res
         table: keeping.table.as_ref(),
         asked: keeping.kept.is_some(),
         schema: &found.schema,
+        server: Server::PostgreSql,
         own,
         kept_in: &kept_in,
     };
     match beside::choose(&found.tables, &wanted)? {
         Choice::Own => Ok(Kept::Own),
         Choice::Keep { codec, table, there } => {
-            let kept = keeping.kept.unwrap_or(Kept::Both);
-            session.ledger = Some(Ledger {
-                book: Book { codec, table },
-                kept,
-                there,
-                database: found.database,
-                bundle: keeping.bundle,
-                root: keeping.root,
-                locked: None,
-                seen: None,
-            });
+            let ledger = Ledger::new(Book { codec, table }, there, found.database, keeping, "postgresql");
+            let kept = ledger.kept;
+            session.ledger = Some(ledger);
             Ok(kept)
         }
     }
@@ -155,51 +130,27 @@ pub(super) async fn history(
     bundles: bool,
 ) -> Result<Vec<Applied>> {
     let Some(ledger) = &session.ledger else { return Ok(own) };
-    let mut seen = ledger.seen(ledger.said(rows, &own)?, &own);
+    let mut seen = ledger.beside(rows, &own)?;
     if !seen.difference.unfinished.is_empty() {
         seen.at_work = ledger.at_work(&session.client).await?;
     }
-    let merged = match ledger.kept {
-        Kept::Tool => {
-            let mut rows = seen.theirs.applied.clone();
-            if bundles && session.installed {
-                with_bundles(&session.client, &mut rows, &own).await?;
-            }
-            seen.difference =
-                Difference { unfinished: seen.theirs.unfinished.clone(), ..Difference::default() };
-            rows
-        }
-        Kept::Own | Kept::Both => {
-            let files = Files::of(&ledger.bundle);
-            let mut rows = beside::merged(own, &seen.difference);
-            let known = rows.len().saturating_sub(seen.difference.theirs.len());
-            // What is not taken over yet has its way back in the directory.
-            for row in rows.iter_mut().skip(known).filter(|_| bundles) {
-                *row = beside::taken_over(ledger.book.codec, row, files.about(row), row.rank, "");
-            }
-            rows
-        }
+    let of_runs = match ledger.kept {
+        Kept::Tool if bundles && session.installed => bundles_of_runs(&session.client).await?,
+        _ => BTreeMap::new(),
     };
+    let merged = ledger.counting(&mut seen, own, bundles.then_some(&of_runs));
     if let Some(ledger) = &mut session.ledger {
         ledger.seen = Some(seen);
     }
     Ok(merged)
 }
 
-/// Where our own history is not kept, the ways back stand in it from before, or with the runs.
-async fn with_bundles(client: &Client, rows: &mut [Applied], own: &[Applied]) -> Result<()> {
+/// What is needed to take back what was applied last under each key, as JSON.
+async fn bundles_of_runs(client: &Client) -> Result<BTreeMap<String, String>> {
     let sql = "SELECT DISTINCT ON (key) key, (record #> '{applied,bundle}')::pg_catalog.text
                FROM cofferdam.run WHERE intent = 'apply' AND phase = 'Done' ORDER BY key, id DESC";
-    let of_runs: BTreeMap<String, Option<String>> =
-        reading::read(client, sql, &[]).await?.iter().map(|run| (run.get(0), run.get(1))).collect();
-    let of_own: BTreeMap<&str, &Applied> = own.iter().map(|row| (row.key.as_str(), row)).collect();
-    for row in rows.iter_mut() {
-        let text = of_runs.get(&row.key).and_then(Option::as_deref);
-        let bundle = text.and_then(|text| serde_json::from_str::<RollbackBundle>(text).ok());
-        let of_own = || of_own.get(row.key.as_str()).map(|own| own.bundle.clone());
-        row.bundle = bundle.or_else(of_own).unwrap_or_default();
-    }
-    Ok(())
+    let rows = reading::read(client, sql, &[]).await?;
+    Ok(rows.iter().filter_map(|run| Some((run.get(0), run.get::<_, Option<String>>(1)?))).collect())
 }
 
 impl Ledger {
@@ -209,12 +160,6 @@ impl Ledger {
             return Ok(History::default());
         }
         self.said(&self.rows(session).await?, own)
-    }
-
-    /// What these rows say. The directory is as far as our own history knows it.
-    fn said(&self, rows: &[Cells], own: &[Applied]) -> Result<History> {
-        let known = beside::with_history(&self.bundle, own);
-        Ok((self.book.codec.read)(rows, &known)?)
     }
 
     async fn rows(&self, session: &PostgresSession) -> Result<Vec<Cells>> {
@@ -231,30 +176,16 @@ impl Ledger {
             Fault::Again { after, why } if why.code == Code::LockNotObtained => {
                 let client = session.watch.as_ref().unwrap_or(&session.client);
                 let holder = claim::table_holder(client, &self.book.table).await.unwrap_or_default();
-                let why = table_locked(self.book.codec.id, &self.book.table, holder.as_ref());
+                let why = table_locked(self.book.codec.id, &self.book.table, holder.as_ref(), self.dialect);
                 Fault::Again { after, why: Box::new(why) }
             }
             other => other,
         }
     }
 
-    fn seen(&self, theirs: History, own: &[Applied]) -> Beside {
-        let codec = self.book.codec;
-        Beside {
-            codec,
-            table: self.book.table.clone(),
-            there: self.there,
-            kept: self.kept,
-            difference: beside::difference(codec, &self.bundle, own, &theirs),
-            theirs,
-            bundle: Arc::clone(&self.bundle),
-            at_work: None,
-        }
-    }
-
     /// Who holds the tool's lock, where we do not.
     async fn at_work(&self, client: &Client) -> Result<Option<Holder>> {
-        let Some(lock) = self.lock().filter(|_| self.locked.is_none()) else { return Ok(None) };
+        let Some(lock) = self.lock().filter(|_| !self.locked) else { return Ok(None) };
         for key in lock.keys {
             if let Some(holder) = claim::holder(client, key).await? {
                 return Ok(Some(holder));
@@ -263,14 +194,9 @@ impl Ledger {
         Ok(None)
     }
 
-    fn context<'a>(&'a self, rows: &'a [Cells], bundle: &'a Bundle) -> Context<'a> {
-        Context { rows, bundle, root: &self.root }
-    }
-
     /// What the tool would write when this was applied.
     pub(super) async fn applied(&self, session: &PostgresSession, row: &Applied) -> Result<Vec<Write>> {
-        let rows = self.last_row(session).await?;
-        Ok((self.book.codec.applied)(row, &self.context(&rows, &self.bundle))?)
+        self.when_applied(&self.last_row(session).await?, row)
     }
 
     async fn last_row(&self, session: &PostgresSession) -> Result<Vec<Cells>> {
@@ -282,28 +208,7 @@ impl Ledger {
 
     /// What the tool would write when these were applied one after the other.
     pub(super) async fn all_applied(&self, session: &PostgresSession, all: &[Applied]) -> Result<Vec<Write>> {
-        let codec = self.book.codec;
-        let mut rows = self.last_row(session).await?;
-        let files = Files::of(&self.bundle);
-        let mut writes = Vec::new();
-        for row in all {
-            // A row needs its own file only, where it is none for all below it: to look for it in all would take its
-            // time for each.
-            let own = |migrations| Bundle { format: self.bundle.format, migrations, skipped: Vec::new() };
-            let about = match row.kind {
-                AppliedKind::Baseline => Cow::Borrowed(&*self.bundle),
-                _ => Cow::Owned(own(files.about(row).cloned().into_iter().collect())),
-            };
-            let new = (codec.applied)(row, &self.context(&rows, &about))?;
-            for write in &new {
-                if let Write::Insert(_) = write {
-                    rows.clear();
-                }
-                writes::perform(codec, &mut rows, write);
-            }
-            writes.extend(new);
-        }
-        Ok(writes)
+        self.when_all_applied(self.last_row(session).await?, all)
     }
 
     /// What the tool would write when this was taken back.
@@ -313,9 +218,7 @@ impl Ledger {
         row: &Applied,
         own: &[Applied],
     ) -> Result<Vec<Write>> {
-        let rows = self.rows(session).await?;
-        let known = beside::with_history(&self.bundle, own);
-        Ok((self.book.codec.undone)(row, &self.context(&rows, &known))?)
+        self.when_undone(&self.rows(session).await?, row, own)
     }
 
     /// What the tool would write when these changes are made to what is applied: the file as it is now is accepted, or
@@ -326,48 +229,15 @@ impl Ledger {
         all: &[Applied],
         own: &[Applied],
     ) -> Result<Vec<Write>> {
-        let codec = self.book.codec;
-        let mut rows = self.rows(session).await?;
-        let known = beside::with_history(&self.bundle, own);
-        let mut writes = Vec::new();
-        for row in all {
-            let new = match row.undone_at {
-                Some(_) => (codec.undone)(row, &self.context(&rows, &known))?,
-                None => (codec.amended)(row, &self.context(&rows, &self.bundle))?,
-            };
-            new.iter().for_each(|write| writes::perform(codec, &mut rows, write));
-            writes.extend(new);
-        }
-        Ok(writes)
+        self.when_changed(self.rows(session).await?, all, own)
     }
 
     /// What the tool would write of a run that takes more than this transaction: when it begins, and when it came to
     /// nothing.
     pub(super) async fn marks(&self, session: &PostgresSession, batch: &Batch<'_>) -> Result<Vec<Write>> {
-        let given_up = batch.run.phase == Phase::RolledBack;
-        let Some(mark) = self.book.codec.mark.filter(|_| batch.open || given_up) else {
-            return Ok(Vec::new());
-        };
+        let Some(mark) = self.mark(batch) else { return Ok(Vec::new()) };
         let own = history::read_without_bundles(&session.client).await?;
-        let known = beside::with_history(&self.bundle, &own);
-        let rows = self.rows(session).await?;
-        let found;
-        let (row, way) = match &batch.run.record {
-            Record::Nothing => return Ok(Vec::new()),
-            Record::Applied(row) => (row.as_ref(), Way::Up),
-            Record::Undone { rank } => {
-                found = match self.kept {
-                    Kept::Tool => self.theirs(session, &own).await?.applied,
-                    Kept::Own | Kept::Both => own,
-                };
-                match found.iter().find(|row| row.rank == *rank) {
-                    Some(row) => (row, Way::Down),
-                    None => return Ok(Vec::new()),
-                }
-            }
-        };
-        let context = self.context(&rows, &known);
-        Ok(if given_up { (mark.given_up)(row, way, &context)? } else { (mark.began)(row, way, &context)? })
+        self.when_marked(mark, &self.rows(session).await?, batch, &own)
     }
 
     /// Does them in this order, those together that one statement can do: the parts of one statement have no order, and
@@ -385,9 +255,7 @@ impl Ledger {
     }
 
     fn lock(&self) -> Option<Lock> {
-        let schema = self.book.table.schema.as_deref().unwrap_or_default();
-        let place = Place { database: &self.database, schema, table: &self.book.table.name };
-        (self.book.codec.lock)(&place)
+        (self.book.codec.lock)(&self.place())
     }
 }
 
@@ -400,7 +268,7 @@ pub(super) async fn begin(session: &mut PostgresSession, wait: Duration) -> Resu
 
 async fn lock(session: &mut PostgresSession, wait: Duration) -> Result<()> {
     let Some(ledger) = &session.ledger else { return Ok(()) };
-    let Some(lock) = ledger.lock().filter(|_| ledger.locked.is_none()) else { return Ok(()) };
+    let Some(lock) = ledger.lock().filter(|_| !ledger.locked) else { return Ok(()) };
     let tool = ledger.book.codec.id;
     let began = Instant::now();
     let mut taken = 0;
@@ -427,7 +295,7 @@ async fn lock(session: &mut PostgresSession, wait: Duration) -> Result<()> {
         tokio::time::sleep(claim::POLL).await;
     }
     if let Some(ledger) = &mut session.ledger {
-        ledger.locked = Some(lock);
+        ledger.locked = true;
     }
     Ok(())
 }
@@ -437,7 +305,7 @@ fn at_work(tool: &str, lock: &Lock, holder: Option<&Holder>) -> Refusal {
         Held::Session => "",
         Held::Transaction => " in a transaction that stays open",
     };
-    tool_at_work(tool, how, holder)
+    tool_at_work(tool, how, holder, "postgresql")
 }
 
 /// Makes the tool's table as the tool makes it.
@@ -471,7 +339,9 @@ async fn create(session: &mut PostgresSession) -> Result<()> {
 
 /// Gives back the tool's lock.
 pub(super) async fn end(session: &mut PostgresSession) -> Result<()> {
-    let Some(lock) = session.ledger.as_mut().and_then(|ledger| ledger.locked.take()) else { return Ok(()) };
+    let Some(ledger) = session.ledger.as_mut().filter(|ledger| ledger.locked) else { return Ok(()) };
+    ledger.locked = false;
+    let Some(lock) = ledger.lock() else { return Ok(()) };
     unlock(&session.client, &lock.keys).await
 }
 

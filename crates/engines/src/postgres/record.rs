@@ -14,10 +14,10 @@ use cofferdam_formats::history::{Write, own};
 use cofferdam_formats::writes;
 
 use super::claim::Claim;
-use super::history::Book;
 use super::statements::Parameter;
 use super::{errors, history};
 use crate::Batch;
+use crate::ledger::{Book, tool_changed};
 
 /// The server says these back in its error. There is no other way to raise one without a function of our own.
 const LEFT: &str = "cofferdam: the transaction was left";
@@ -195,10 +195,7 @@ pub(super) fn fault(e: tokio_postgres::Error) -> Fault {
         return fenced();
     }
     if code == Some(&SqlState::INVALID_TEXT_REPRESENTATION) && raised(TOOL) {
-        return Refusal::new(Code::ToolAtWork, "another tool changed its history at this moment")
-            .cause("a row that was to be changed is not there any more, so nothing was written")
-            .help("let the other tool end, then run the same command again")
-            .into();
+        return tool_changed().into();
     }
     errors::fault(e, "writing the journal")
 }

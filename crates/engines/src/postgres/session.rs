@@ -21,13 +21,13 @@ use cofferdam_formats::tables::Table;
 use cofferdam_schema::Schema;
 
 use super::claim::Claim;
-use super::ledger::Ledger;
 use super::options::{ConnectOptions, RealEnv};
 use super::statements::Statements;
 use super::{
     claim, commit, connect, copy, errors, facts, history, inspect, ledger, online, options, outbox, parked,
     perform, probe, reading, recall, rehearsal, rights, schema, touch, vitals,
 };
+use crate::ledger::Ledger;
 use crate::rehearsal::{Round, Trial};
 use crate::{
     Asked, Batch, Beside, Copier, Holder, Keeping, Kept, Line, Mark, Missing, OnlineState, Overview, Rows,

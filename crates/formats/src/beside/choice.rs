@@ -2,7 +2,7 @@
 
 use cofferdam_core::{Code, Name, Refusal};
 
-use crate::history::{HISTORIES, HistoryCodec};
+use crate::history::{HISTORIES, HistoryCodec, Server};
 use crate::nearest::nearest;
 use crate::tables::{self, Found, Table, Tool};
 
@@ -19,6 +19,8 @@ pub struct Wanted<'a> {
     pub asked: bool,
     /// The schema of the connection.
     pub schema: &'a str,
+    /// The server.
+    pub server: Server,
     /// Cofferdam has a history of its own here.
     pub own: bool,
     /// Without a directory: the tools in whose tables our own rows say that they are.
@@ -83,7 +85,7 @@ pub fn choose(tables: &[Table], wanted: &Wanted<'_>) -> Result<Choice, Box<Refus
     if found.len() > 1 {
         // Where the tool would look itself.
         let place = |codec: &HistoryCodec, table: &Table| {
-            codec.schema == Some(table.schema.as_str()) || table.schema == wanted.schema
+            codec.schema_on(wanted.server) == Some(table.schema.as_str()) || table.schema == wanted.schema
         };
         let first: Vec<_> = found.iter().copied().filter(|(codec, table)| place(codec, table)).collect();
         match first.as_slice() {
@@ -102,7 +104,7 @@ pub fn choose(tables: &[Table], wanted: &Wanted<'_>) -> Result<Choice, Box<Refus
     let codec = HISTORIES.iter().copied().find(|codec| codec.id != "own" && fits(codec));
     match codec {
         Some(codec) => {
-            let schema = codec.schema.unwrap_or(wanted.schema);
+            let schema = codec.schema_on(wanted.server).unwrap_or(wanted.schema);
             let schema = wanted.table.and_then(|table| table.schema.clone()).unwrap_or(schema.to_owned());
             let name = wanted.table.map_or(codec.table, |table| &table.name).to_owned();
             Ok(Choice::Keep { codec, table: Name { schema: Some(schema), name }, there: false })

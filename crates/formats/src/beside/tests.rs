@@ -1,7 +1,7 @@
 use cofferdam_core::Name;
 
 use super::*;
-use crate::history::{Context, Way, Write, flyway, golang_migrate, goose};
+use crate::history::{Cells, Context, Way, Write, flyway, golang_migrate, goose};
 use crate::tables::Table;
 
 fn row(rank: i64, version: &str) -> Applied {
@@ -157,6 +157,48 @@ fn the_mark_is_dirty_while_it_is_worked_on() {
     is(state((mark.began)(&row(1, "1"), Way::Down, &context(&clean)).unwrap()), "1", "true");
     is(state((mark.given_up)(&row(2, "2"), Way::Down, &context(&dirty)).unwrap()), "2", "false");
     is(state((mark.given_up)(&row(2, "2"), Way::Up, &context(&clean)).unwrap()), "same", "");
+}
+
+/// Where DDL commits by itself.
+#[test]
+fn what_is_begun_is_a_failed_row_of_flyway_until_it_has_ended() {
+    let bundle = bundle("flyway", &["1", "2"]);
+    let codec = &flyway::CODEC;
+    assert!(codec.mark.is_none(), "on PostgreSQL there is nothing to mark");
+    let mark = codec.mysql.and_then(|mysql| mysql.mark).unwrap();
+    let mut rows = Vec::new();
+    let crc = |version| Applied { checksum: Some(Checksum::FlywayCrc32(-7)), ms: 9, ..row(0, version) };
+    let said = |rows: &[Cells]| {
+        let history = (codec.read)(rows, &bundle).unwrap();
+        let keys = |row: Applied| (row.key, row.checksum, row.ms);
+        (history.applied.into_iter().map(keys).collect::<Vec<_>>(), history.unfinished.len())
+    };
+    let perform = |rows: &mut Vec<Cells>, writes: Vec<Write>| {
+        for write in writes {
+            crate::writes::perform(codec, rows, &write);
+        }
+    };
+    macro_rules! does {
+        ($what:expr) => {{
+            let what = $what;
+            let writes = what(&Context { rows: &rows, bundle: &bundle, root: "" });
+            perform(&mut rows, writes.unwrap());
+        }};
+    }
+    let one = ("1".to_owned(), Some(Checksum::FlywayCrc32(-7)), 9);
+    does!(|c: &Context<'_>| (mark.began)(&crc("1"), Way::Up, c));
+    assert_eq!(said(&rows), (vec![], 1), "begun");
+    does!(|c: &Context<'_>| (mark.began)(&crc("1"), Way::Up, c));
+    assert_eq!(said(&rows), (vec![], 1), "and begun again");
+    does!(|c: &Context<'_>| (codec.applied)(&crc("1"), c));
+    assert_eq!(said(&rows), (vec![one.clone()], 0), "ended");
+    does!(|c: &Context<'_>| (mark.began)(&crc("2"), Way::Up, c));
+    does!(|c: &Context<'_>| (mark.given_up)(&crc("2"), Way::Up, c));
+    assert_eq!(said(&rows), (vec![one.clone()], 0), "given up");
+    does!(|c: &Context<'_>| (mark.given_up)(&crc("1"), Way::Up, c));
+    does!(|c: &Context<'_>| (mark.began)(&crc("1"), Way::Down, c));
+    assert_eq!(said(&rows), (vec![one], 0), "what has ended well stays");
+    assert_eq!(rows.len(), 1);
 }
 
 fn table(schema: &str, name: &str, columns: &[&str]) -> Table {

@@ -3,7 +3,9 @@
 use cofferdam_core::history::{Applied, AppliedKind, How, RollbackBundle, Unfinished};
 use cofferdam_core::{Bundle, Checksum, Name, Refusal};
 
-use super::{Cells, Column, Context, Held, History, HistoryCodec, Lock, Read, Write, Writes, column};
+use super::{
+    Cells, Column, Context, Held, History, HistoryCodec, Lock, OnMySql, Read, Write, Writes, column,
+};
 use crate::cells::{self, Index, Row, not_recordable};
 use crate::format::atlas::statements;
 
@@ -24,9 +26,28 @@ pub static CODEC: HistoryCodec = HistoryCodec {
     amended,
     mark: None,
     create,
-    // FNV-1 of `atlas_migrate_execute`, 32 bits.
-    lock: |_| Some(Lock { keys: vec![i64::from(fnv1("atlas_migrate_execute"))], held: Held::Session }),
+    // FNV-1 of its name, 32 bits.
+    lock: |_| Some(Lock { keys: vec![i64::from(fnv1(LOCK))], held: Held::Session }),
+    mysql: Some(&OnMySql {
+        create: |table| {
+            Ok(format!(
+                "CREATE TABLE IF NOT EXISTS {} (version varchar(255) NOT NULL, description varchar(255) NOT NULL, \
+                 type bigint unsigned NOT NULL DEFAULT 2, applied bigint NOT NULL DEFAULT 0, \
+                 total bigint NOT NULL DEFAULT 0, executed_at timestamp NOT NULL, execution_time bigint NOT NULL, \
+                 error longtext NULL, error_stmt longtext NULL, hash varchar(255) NOT NULL, \
+                 partial_hashes json NULL, operator_version varchar(255) NOT NULL, PRIMARY KEY (version)) \
+                 CHARSET utf8mb4 COLLATE utf8mb4_bin",
+                table.to_mysql()?
+            ))
+        },
+        first: None,
+        mark: None,
+        locks: |_| vec![LOCK.to_owned()],
+    }),
 };
+
+/// The name of its lock.
+const LOCK: &str = "atlas_migrate_execute";
 
 const COLUMNS: &[Column] = &[
     column("version", "varchar"),

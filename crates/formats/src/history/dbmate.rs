@@ -3,7 +3,7 @@
 use cofferdam_core::history::{Applied, AppliedKind};
 use cofferdam_core::{Bundle, Name};
 
-use super::{Cells, Column, Context, History, HistoryCodec, Read, Write, Writes, column};
+use super::{Cells, Column, Context, History, HistoryCodec, OnMySql, Read, Write, Writes, column};
 use crate::cells::{self, Index, Row, not_recordable};
 
 /// The codec's line in the table.
@@ -23,6 +23,14 @@ pub static CODEC: HistoryCodec = HistoryCodec {
     mark: None,
     create,
     lock: |_| None,
+    mysql: Some(&OnMySql {
+        create: |table| {
+            Ok(format!("CREATE TABLE IF NOT EXISTS {} (version varchar(128) primary key)", table.to_mysql()?))
+        },
+        first: None,
+        mark: None,
+        locks: |_| Vec::new(),
+    }),
 };
 
 const COLUMNS: &[Column] = &[column("version", "varchar")];

@@ -25,6 +25,7 @@ pub static CODEC: HistoryCodec = HistoryCodec {
     mark: None,
     create,
     lock: |_| None,
+    mysql: None,
 };
 
 const COLUMNS: &[Column] =

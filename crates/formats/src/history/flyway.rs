@@ -7,7 +7,8 @@ use cofferdam_core::history::{Applied, AppliedKind, How, RollbackBundle, Unfinis
 use cofferdam_core::{Bundle, Checksum, Migration, MigrationKind, Name, QuotedIdent, Refusal};
 
 use super::{
-    Cells, Column, Context, Held, History, HistoryCodec, Lock, Read, Write, Writes, column, generated,
+    Cells, Column, Context, Held, History, HistoryCodec, Lock, Mark, OnMySql, Read, Way, Write, Writes,
+    column, generated,
 };
 use crate::cells::{Row, not_recordable};
 
@@ -26,14 +27,33 @@ pub static CODEC: HistoryCodec = HistoryCodec {
     mark: None,
     create,
     lock: |place| {
-        let mut hash = 0_i32;
-        for unit in format!("\"{}\".\"{}\"", place.schema, place.table).encode_utf16() {
-            // As Java hashes a string.
-            hash = hash.wrapping_mul(31).wrapping_add(i32::from(unit));
-        }
+        let hash = java_hash(&format!("\"{}\".\"{}\"", place.schema, place.table));
         Some(Lock { keys: vec![LOCK + i64::from(hash)], held: Held::Transaction })
     },
+    mysql: Some(&OnMySql {
+        create: |table| {
+            let index = QuotedIdent::backticked(&format!("{}_s_idx", table.name))?;
+            Ok(format!(
+                "CREATE TABLE IF NOT EXISTS {} (installed_rank INT NOT NULL, version VARCHAR(50), \
+                 description VARCHAR(200) NOT NULL, type VARCHAR(20) NOT NULL, script VARCHAR(1000) NOT NULL, \
+                 checksum INT, installed_by VARCHAR(100) NOT NULL, \
+                 installed_on TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP, execution_time INT NOT NULL, \
+                 success BOOL NOT NULL, PRIMARY KEY (installed_rank), KEY {index} (success)) ENGINE = InnoDB",
+                table.to_mysql()?
+            ))
+        },
+        first: None,
+        mark: Some(Mark { began, given_up }),
+        locks: |place| {
+            vec![format!("Flyway-{}", java_hash(&format!("`{}`.`{}`", place.schema, place.table)))]
+        },
+    }),
 };
+
+/// As Java hashes a string.
+fn java_hash(text: &str) -> i32 {
+    text.encode_utf16().fold(0, |hash: i32, unit| hash.wrapping_mul(31).wrapping_add(i32::from(unit)))
+}
 
 /// Added to the hash of the table's name.
 const LOCK: i64 = 77_431_708_279_161;
@@ -144,7 +164,47 @@ fn applied(applied: &Applied, context: &Context<'_>) -> Writes {
         AppliedKind::Baseline => ("BASELINE", applied.description.clone()),
         AppliedKind::Versioned | AppliedKind::Repeatable => ("SQL", script(applied, context)),
     };
+    // What was begun has a row already.
+    if let Some(row) = begun(applied, context) {
+        let set = vec![
+            ("checksum", checksum),
+            ("execution_time", Some(applied.ms.to_string())),
+            ("success", Some("true".to_owned())),
+        ];
+        return Ok(vec![Write::Update { key: vec![row.text("installed_rank").map(str::to_owned)], set }]);
+    }
     Ok(vec![insert(applied, kind, &script, checksum, context)?])
+}
+
+/// As Flyway leaves what failed where a server's DDL commits by itself: it refuses to go on while such a row is there.
+/// Its own undo keeps no row in the free edition.
+fn began(applied: &Applied, way: Way, context: &Context<'_>) -> Writes {
+    if way == Way::Down || begun(applied, context).is_some() {
+        return Ok(Vec::new());
+    }
+    let mut writes = self::applied(&Applied { ms: 0, ..applied.clone() }, context)?;
+    for write in &mut writes {
+        if let (Write::Insert(cells), Some(success)) =
+            (write, COLUMNS.iter().position(|column| column.name == "success"))
+        {
+            cells[success] = Some("false".to_owned());
+        }
+    }
+    Ok(writes)
+}
+
+/// As `flyway repair` removes what failed.
+fn given_up(applied: &Applied, way: Way, context: &Context<'_>) -> Writes {
+    let row = begun(applied, context).filter(|_| way == Way::Up);
+    Ok(row
+        .map(|row| Write::Delete { key: vec![row.text("installed_rank").map(str::to_owned)] })
+        .into_iter()
+        .collect())
+}
+
+/// The last row about it, where that says that it did not end well.
+fn begun<'a>(applied: &Applied, context: &Context<'a>) -> Option<Row<'a>> {
+    last_about(applied, context).filter(|row| is_applied(row) && matches!(row.flag("success"), Ok(false)))
 }
 
 /// A row that takes back the last one about the migration. What Flyway never heard of needs none. Ranks are each

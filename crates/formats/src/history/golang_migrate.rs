@@ -5,7 +5,8 @@ use cofferdam_core::history::{Applied, How, Unfinished};
 use cofferdam_core::{Bundle, Migration, Name};
 
 use super::{
-    Cells, Column, Context, Held, History, HistoryCodec, Lock, Mark, Read, Way, Write, Writes, column,
+    Cells, Column, Context, Held, History, HistoryCodec, Lock, Mark, OnMySql, Read, Way, Write, Writes,
+    column,
 };
 use crate::cells::{self, Index, Row};
 
@@ -28,11 +29,28 @@ pub static CODEC: HistoryCodec = HistoryCodec {
         // it a connection, and then it is the name itself.
         let key = |slash: &str| {
             let name = format!("{}\0{}\0{slash}{}", place.schema, place.table, place.database);
-            i64::from(crc32fast::hash(name.as_bytes()).wrapping_mul(1_486_364_155))
+            i64::from(crc32fast::hash(name.as_bytes()).wrapping_mul(SALT))
         };
         Some(Lock { keys: vec![key("/"), key("")], held: Held::Session })
     },
+    mysql: Some(&OnMySql {
+        create: |table| {
+            Ok(format!(
+                "CREATE TABLE IF NOT EXISTS {} (version bigint not null primary key, dirty boolean not null)",
+                table.to_mysql()?
+            ))
+        },
+        first: None,
+        mark: Some(Mark { began, given_up }),
+        locks: |place| {
+            let name = format!("{}:{}", place.schema, place.table);
+            vec![crc32fast::hash(name.as_bytes()).wrapping_mul(SALT).to_string()]
+        },
+    }),
 };
+
+/// What it multiplies its locks' hashes with.
+const SALT: u32 = 1_486_364_155;
 
 const COLUMNS: &[Column] = &[column("version", "bigint"), column("dirty", "boolean")];
 

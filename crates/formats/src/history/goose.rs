@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use cofferdam_core::history::{Applied, AppliedKind};
 use cofferdam_core::{Bundle, Name};
 
-use super::{Cells, Column, Context, History, HistoryCodec, Read, Write, Writes, column, generated};
+use super::{Cells, Column, Context, History, HistoryCodec, OnMySql, Read, Write, Writes, column, generated};
 use crate::cells::{self, Index, Row};
 
 /// The codec's line in the table.
@@ -26,6 +26,19 @@ pub static CODEC: HistoryCodec = HistoryCodec {
     create,
     // goose takes one only where its caller gives it a locker.
     lock: |_| None,
+    mysql: Some(&OnMySql {
+        create: |table| {
+            Ok(format!(
+                "CREATE TABLE IF NOT EXISTS {} (id bigint(20) unsigned NOT NULL AUTO_INCREMENT, \
+                 version_id bigint NOT NULL, is_applied boolean NOT NULL, \
+                 tstamp datetime NULL default CURRENT_TIMESTAMP, PRIMARY KEY (id))",
+                table.to_mysql()?
+            ))
+        },
+        first: Some(|| row(0)),
+        mark: None,
+        locks: |_| Vec::new(),
+    }),
 };
 
 const COLUMNS: &[Column] = &[
@@ -63,10 +76,12 @@ fn read(rows: &[Cells], bundle: &Bundle) -> Read {
     Ok(History { applied, unfinished: Vec::new() })
 }
 
+fn row(version: i64) -> Write {
+    Write::Insert(vec![None, Some(version.to_string()), Some("true".to_owned()), None])
+}
+
 fn applied(applied: &Applied, context: &Context<'_>) -> Writes {
     let number = cells::number(&CODEC, applied)?;
-    let row =
-        |version: i64| Write::Insert(vec![None, Some(version.to_string()), Some("true".to_owned()), None]);
     if applied.kind != AppliedKind::Baseline {
         return Ok(vec![row(number)]);
     }

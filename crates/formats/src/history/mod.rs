@@ -89,6 +89,52 @@ pub struct HistoryCodec {
     pub create: fn(&Name) -> Result<Vec<String>, IdentError>,
     /// The lock that keeps the tool away; `None` where it takes none.
     pub lock: fn(&Place<'_>) -> Option<Lock>,
+    /// How the tool has it on MySQL and MariaDB; `None`: its history is not kept there.
+    pub mysql: Option<&'static OnMySql>,
+}
+
+/// What a tool does otherwise on MySQL and MariaDB, whose DDL commits by itself: what is applied and the row that says so
+/// are seldom one transaction there.
+pub struct OnMySql {
+    /// The statement that makes the table as the tool makes it, if it is not there.
+    pub create: fn(&Name) -> Result<String, IdentError>,
+    /// The row with which the tool begins its table, in a table that has none.
+    pub first: Option<fn() -> Write>,
+    /// See [`HistoryCodec::mark`].
+    pub mark: Option<Mark>,
+    /// The names of the locks of `GET_LOCK` that keep the tool away.
+    pub locks: fn(&Place<'_>) -> Vec<String>,
+}
+
+/// A kind of server, where tools do not do the same on each.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Server {
+    /// PostgreSQL.
+    #[default]
+    PostgreSql,
+    /// MySQL or MariaDB.
+    MySql,
+}
+
+impl HistoryCodec {
+    /// The mark that the tool has on such a server.
+    pub fn mark_on(&self, server: Server) -> Option<Mark> {
+        match server {
+            Server::PostgreSql => self.mark,
+            Server::MySql => self.mysql.and_then(|mysql| mysql.mark),
+        }
+    }
+
+    /// The schema that the tool makes for its table on such a server. On MySQL a schema is a database, and the table lies
+    /// in the one that is changed.
+    pub fn schema_on(&self, server: Server) -> Option<&'static str> {
+        self.schema.filter(|_| server == Server::PostgreSql)
+    }
+
+    /// Its history is read and written on such a server.
+    pub fn is_kept_on(&self, server: Server) -> bool {
+        server == Server::PostgreSql || self.mysql.is_some()
+    }
 }
 
 /// Which way a migration goes.

@@ -25,6 +25,7 @@ pub static CODEC: HistoryCodec = HistoryCodec {
     mark: None,
     create: |_| Ok(Vec::new()),
     lock: |_| None,
+    mysql: None,
 };
 
 /// The columns of `cofferdam.history`.

@@ -28,6 +28,7 @@ pub static CODEC: HistoryCodec = HistoryCodec {
         let key = 0x3d32_ad9e * i64::from(crc32fast::hash(place.database.as_bytes()));
         Some(Lock { keys: vec![key], held: Held::Session })
     },
+    mysql: None,
 };
 
 const COLUMNS: &[Column] = &[

@@ -1,7 +1,6 @@
 //! Questions about rows: a look that is never felt, or no answer.
 
-use std::time::Instant;
-
+use async_trait::async_trait;
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
@@ -11,7 +10,7 @@ use cofferdam_core::{Name, QuotedIdent};
 
 use super::super::errors;
 use super::{DOING, LOOK};
-use crate::answers::{ALL_LOOKS, no_time, proved};
+use crate::answers::Looker;
 
 /// Of a table that cannot be read in the time of a look, this share of its pages is, in percent.
 const SAMPLE: &str = "1";
@@ -19,19 +18,21 @@ const SAMPLE: &str = "1";
 /// Operators are the server's own: one that somebody planted in a schema of the path is never run by us.
 const OWN_OPERATORS: &str = "SET LOCAL search_path = pg_catalog";
 
-/// One answer for each question, in order. Reads only, in transactions of its own; each query is given up after two
-/// seconds. `facts`: those of the tables that are asked about.
-pub async fn answers(client: &Client, facts: &Facts, questions: &[DataQuestion]) -> Result<Vec<DataAnswer>> {
-    let began = Instant::now();
-    let mut answers = Vec::with_capacity(questions.len());
-    for question in questions {
-        answers.push(match proved(facts, question) {
-            Some(answer) => answer,
-            None if began.elapsed() > ALL_LOOKS => no_time(),
-            None => asked(client, facts, question).await?,
-        });
+/// One answer for each question, in order. `facts`: those of the tables that are asked about.
+pub async fn answers(
+    mut client: &Client,
+    facts: &Facts,
+    questions: &[DataQuestion],
+) -> Result<Vec<DataAnswer>> {
+    crate::answers::answers(&mut client, facts, questions).await
+}
+
+/// Looks in transactions of its own, each given up after two seconds.
+#[async_trait]
+impl Looker for &Client {
+    async fn look(&mut self, facts: &Facts, question: &DataQuestion) -> Result<DataAnswer> {
+        asked(self, facts, question).await
     }
-    Ok(answers)
 }
 
 async fn asked(client: &Client, facts: &Facts, question: &DataQuestion) -> Result<DataAnswer> {

@@ -6,15 +6,13 @@ use uuid::Uuid;
 use cofferdam_core::fault::Result;
 use cofferdam_core::history::Applied;
 use cofferdam_core::journal::What;
-use cofferdam_core::{Fault, Name, QuotedIdent};
-use cofferdam_formats::beside::{self, Files};
-use cofferdam_formats::history::{Context, Write, own};
+use cofferdam_core::{Fault, QuotedIdent};
 
 use super::super::claim::Claim;
-use super::super::errors;
-use super::super::history::{self, Book};
 use super::super::record::{self, Writing};
 use super::super::session::PostgresSession;
+use super::super::{errors, history};
+use crate::ledger::Book;
 use crate::{Kept, Missing};
 
 /// Takes over into our own history what the tool did since, in one transaction with a row of the journal. Nothing of
@@ -25,51 +23,24 @@ pub(super) async fn adopt(session: &mut PostgresSession) -> Result<()> {
     }
     let (own, rows) = futures::join!(history::read_without_bundles(&session.client), super::rows(session));
     let (own, rows) = (own?, rows?);
-    let last = own.iter().map(|row| row.rank).max().unwrap_or(0);
     let Some(ledger) = &session.ledger else { return Ok(()) };
-    let mut seen = ledger.seen(ledger.said(&rows, &own)?, &own);
-    let (theirs, back) = (&seen.difference.theirs, &seen.difference.taken_back);
-    if !theirs.is_empty() || !back.is_empty() {
-        let codec = ledger.book.codec;
-        let now = record::now();
-        let files = Files::of(&ledger.bundle);
-        let at = now.to_string();
-        let rows = (last + 1..).zip(theirs);
-        let rows = rows.map(|(rank, row)| beside::taken_over(codec, row, files.about(row), rank, &at));
-        let new = rows.map(|row| Write::Insert(own::encode(&row)));
-        let note = note(theirs, back, codec.id, &ledger.book.table);
+    let mut seen = ledger.beside(&rows, &own)?;
+    let now = record::now();
+    if let Some(adoption) = ledger.adoption(&mut seen, &own, now)? {
         let mut claim =
             session.claim.clone().ok_or_else(|| Fault::Bug("adopting without the lock".into()))?;
         let mut writing = Writing::default();
-        let noted = vec![What::Noted { text: note }];
+        let noted = vec![What::Noted { text: adoption.note }];
         writing.journal(record::chain(&mut claim, Uuid::nil(), &session.who, now, noted))?;
-        let undone = back.iter().flat_map(|(row, moment)| {
-            let moment = if moment.is_empty() { at.clone() } else { moment.clone() };
-            (own::CODEC.undone)(&Applied { undone_at: Some(moment), ..row.clone() }, &Context::nothing())
-        });
-        writing.history(&Book::own(), new.chain(undone.flatten()).collect())?;
+        writing.history(&Book::own(), adoption.writes)?;
         let written = session.client.query_typed(&writing.sql(), &writing.parameters()).await;
         written.map(drop).map_err(record::fault)?;
         session.claim = Some(claim);
-        seen.difference.theirs.clear();
-        seen.difference.taken_back.clear();
     }
     if let Some(ledger) = &mut session.ledger {
         ledger.seen = Some(seen);
     }
     Ok(())
-}
-
-fn note(theirs: &[Applied], back: &[(Applied, String)], tool: &str, table: &Name) -> String {
-    let mut said = Vec::new();
-    if !theirs.is_empty() {
-        said.push(format!("taken over: {}", beside::keys(theirs)));
-    }
-    if !back.is_empty() {
-        let back: Vec<Applied> = back.iter().map(|(row, _)| row.clone()).collect();
-        said.push(format!("taken back there: {}", beside::keys(&back)));
-    }
-    format!("from {table} of {tool}: {}", said.join("; "))
 }
 
 /// See [`crate::Session::tell_tool`].
