@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 
 use cofferdam_scratch::mysql::Kind;
 
@@ -298,6 +299,8 @@ pub(crate) fn with_those(test: &str, wanted: impl Fn(&Tool) -> bool, work: impl 
 }
 
 /// Does the same with every tool whose history is kept on MySQL and MariaDB, on one of them.
+///
+/// Atlas' lock has one name for the whole server, so its databases there take turns.
 pub(crate) fn on_mysql(kind: Kind, test: &str, wanted: impl Fn(&Tool) -> bool, work: impl Fn(&Site) + Sync) {
     let kept = |name: &str| {
         cofferdam_formats::HISTORIES.iter().any(|codec| codec.id == name && codec.mysql.is_some())
@@ -305,10 +308,14 @@ pub(crate) fn on_mysql(kind: Kind, test: &str, wanted: impl Fn(&Tool) -> bool, w
     let tools: Vec<&'static Tool> =
         TOOLS.iter().copied().filter(|tool| kept(tool.name) && wanted(tool)).collect();
     assert!(!tools.is_empty());
+    static ATLAS: [Mutex<()>; 2] = [Mutex::new(()), Mutex::new(())];
+    let turns = &ATLAS[usize::from(kind == Kind::MariaDb)];
     each(
         &tools,
         |tool| tool.name.to_owned(),
         |tool| {
+            let turn = || turns.lock().unwrap_or_else(PoisonError::into_inner);
+            let _turn = (tool.name == "atlas").then(turn);
             if let Some(site) = Site::on(Some(kind), tool, test) {
                 work(&site);
             }
