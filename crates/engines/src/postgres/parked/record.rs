@@ -223,9 +223,9 @@ async fn insert(
     let seconds = i64::try_from(parking.keep_seconds).unwrap_or(i64::from(i32::MAX)).min(i64::from(i32::MAX));
     let sql = format!(
         "INSERT INTO cofferdam.parked (name, label, run, key, record, parked_at, parked_by, until, ended_at, ended, notes)
-         VALUES ($1, $2, $3, $4, $5, pg_catalog.clock_timestamp(), $6,
-                 pg_catalog.clock_timestamp() OPERATOR(pg_catalog.+) ($7 OPERATOR(pg_catalog.*) interval '1 second'),
-                 CASE WHEN $8 IS NULL THEN NULL ELSE pg_catalog.clock_timestamp() END, $8, $9)
+         VALUES ($1, $2, $3, $4, $5, pg_catalog.statement_timestamp(), $6,
+                 pg_catalog.statement_timestamp() OPERATOR(pg_catalog.+) ($7 OPERATOR(pg_catalog.*) interval '1 second'),
+                 CASE WHEN $8 IS NULL THEN NULL ELSE pg_catalog.statement_timestamp() END, $8, $9)
          RETURNING {}",
         reading::time("until")
     );
