@@ -1,4 +1,4 @@
-//! All tests in two lanes: the suite that mostly waits for a cluster runs beside the others.
+//! All tests in two lanes: the suites that mostly wait, for a cluster and for tools of others, run beside the others.
 //!
 //! Cargo runs test programs one after the other. They are started here as cargo would: in the folder of their package,
 //! with the package's variables. Documentation tests stay cargo's.
@@ -6,7 +6,8 @@
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::process::Command;
+use std::thread;
 
 use serde_json::Value;
 
@@ -65,50 +66,56 @@ fn program(message: &str) -> Option<Program> {
     })
 }
 
-/// Runs all, those called `beside` beside the others; the code of the first that failed. What runs beside is printed
-/// when the others are through.
+/// Runs all, those called by a name of `beside` one after the other in a lane of their own, in that order, beside the
+/// others; the code of one that failed. What runs beside writes to files in `logs`, and is printed when the others are
+/// through.
 pub(crate) fn run(
     programs: &[Program],
-    beside: &str,
-    log: &Path,
+    beside: &[&str],
+    logs: &Path,
     variables: &[Variable],
 ) -> Result<u8, String> {
-    let (aside, others): (Vec<_>, Vec<_>) = programs.iter().partition(|program| program.name == beside);
-    let mut started = Vec::new();
-    for program in aside {
+    let place = |program: &Program| beside.iter().position(|name| *name == program.name);
+    let (mut aside, others): (Vec<&Program>, Vec<_>) =
+        programs.iter().partition(|program| place(program).is_some());
+    aside.sort_by_key(|program| place(program));
+    for program in &aside {
         println!("{}, beside the others", program.title());
-        started.push((program, start(program, log, variables)?));
     }
-    let mut worst = 0;
-    let mut failed = Vec::new();
-    let mut note = |program: &Program, code: u8| {
-        if code != 0 {
-            failed.push(program.name.clone());
-            worst = code;
+    let mut ended = Vec::new();
+    let aside = thread::scope(|scope| {
+        let aside = scope.spawn(|| -> Result<Vec<_>, String> {
+            aside.iter().map(|program| Ok((*program, logged(program, logs, variables)?))).collect()
+        });
+        for program in others {
+            println!("{}", program.title());
+            ended.push((program, stream(&mut program.command(variables))?));
         }
-    };
-    for program in others {
+        aside.join().unwrap_or_else(|_| Err("the lane beside the others panicked".into()))
+    })?;
+    for (program, (code, words)) in aside {
         println!("{}", program.title());
-        note(program, stream(&mut program.command(variables))?);
+        print!("{words}");
+        ended.push((program, code));
     }
-    for (program, mut child) in started {
-        let status = child.wait().map_err(|e| format!("cannot wait for {}: {e}", program.name))?;
-        println!("{}", program.title());
-        print!("{}", fs::read_to_string(log).unwrap_or_default());
-        note(program, status.code().map_or(1, |code| u8::try_from(code).unwrap_or(1)));
-    }
-    if !failed.is_empty() {
+    ended.retain(|(_, code)| *code != 0);
+    if !ended.is_empty() {
+        let failed: Vec<&str> = ended.iter().map(|(program, _)| program.name.as_str()).collect();
         println!("\nfailed: {}", failed.join(", "));
     }
-    Ok(worst)
+    Ok(ended.last().map_or(0, |(_, code)| *code))
 }
 
-/// Starts one whose words go to a file.
-fn start(program: &Program, log: &Path, variables: &[Variable]) -> Result<Child, String> {
+/// Runs one whose words go to a file, so that they can be looked at meanwhile; its code and its words.
+fn logged(program: &Program, logs: &Path, variables: &[Variable]) -> Result<(u8, String), String> {
+    let log = logs.join(format!("{}-{}.log", program.name, std::process::id()));
     let unable = |e| format!("cannot run {} with its words in {}: {e}", program.name, log.display());
-    let file = File::create(log).map_err(unable)?;
+    let file = File::create(&log).map_err(unable)?;
     let errors = file.try_clone().map_err(unable)?;
-    program.command(variables).stdout(file).stderr(errors).spawn().map_err(unable)
+    let code = stream(program.command(variables).stdout(file).stderr(errors))?;
+    let words = fs::read_to_string(&log).map_err(unable)?;
+    let _ = fs::remove_file(&log);
+    Ok((code, words))
 }
 
 #[cfg(test)]
@@ -143,9 +150,9 @@ mod tests {
             executable: executable.into(),
             folder: folder.path().into(),
         };
-        let log = folder.path().join("log");
-        let run = |programs: &[Program]| run(programs, "beside", &log, &[]).unwrap();
+        let run = |programs: &[Program]| run(programs, &["later", "beside"], folder.path(), &[]).unwrap();
         assert_eq!(run(&[at("beside", "true"), at("a", "true")]), 0);
+        assert_eq!(run(&[at("beside", "true"), at("a", "true"), at("later", "false")]), 1);
         assert_eq!(run(&[at("beside", "false"), at("a", "true")]), 1);
         assert_eq!(run(&[at("beside", "true"), at("a", "false"), at("b", "true")]), 1);
     }

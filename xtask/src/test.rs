@@ -65,9 +65,7 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
         )?,
         None if !asked.words.is_empty() => of_cargo(&["--"].into_iter().chain(words).collect::<Vec<_>>())?,
         None => {
-            let log = target.join(format!("{E2E}-{}.log", std::process::id()));
-            let code = lanes::run(&programs, E2E, &log, &variables)?;
-            let _ = fs::remove_file(&log);
+            let code = lanes::run(&programs, &[E2E, INTEROP], &target, &variables)?;
             code.max(of_cargo(&["--doc"])?)
         }
     };
