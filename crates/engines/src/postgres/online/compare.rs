@@ -56,7 +56,8 @@ pub(super) async fn all(work: &Work<'_>) -> Result<()> {
             begun = true;
         }
         let next = AtomicUsize::new(0);
-        let comparers = (0..work.workers()).map(|number| one_worker(work, &left, &next, number));
+        let width = work.row_width().await?;
+        let comparers = (0..work.workers()).map(|number| one_worker(work, (&left, &next), width, number));
         let compared = futures::future::try_join_all(comparers);
         let applied = async {
             loop {
@@ -115,16 +116,21 @@ pub(super) async fn forget(work: &Work<'_>, client: &Client) -> Result<()> {
 }
 
 /// `true`: the leading table was truncated.
-async fn one_worker(work: &Work<'_>, left: &[Chunk], next: &AtomicUsize, number: usize) -> Result<bool> {
+async fn one_worker(
+    work: &Work<'_>,
+    (left, next): (&[Chunk], &AtomicUsize),
+    width: f64,
+    number: usize,
+) -> Result<bool> {
     let client = worker::connect_to_begin(work, &format!("compare {}", number + 1)).await?;
     worker::run(&client, worker::UNHURRIED, "setting up a connection").await?;
     loop {
         let none_left = || next.load(Ordering::SeqCst) >= left.len();
-        let Some(turn) = work.may_go_on(number, none_left).await? else { return Ok(false) };
+        let Some(_turn) = work.may_go_on(number, none_left).await? else { return Ok(false) };
         let Some(chunk) = left.get(next.fetch_add(1, Ordering::SeqCst)) else { return Ok(false) };
         let mut tries = 0;
         loop {
-            match compare(&client, work, chunk).await {
+            match compare(&client, work, chunk, width).await {
                 Ok(Opened::Ready) => break,
                 Ok(Opened::Truncated) => return Ok(true),
                 Err(fault) if passing(&fault) && tries < 20 => {
@@ -135,28 +141,28 @@ async fn one_worker(work: &Work<'_>, left: &[Chunk], next: &AtomicUsize, number:
             }
         }
         work.copied(1);
-        work.rest(turn).await?;
     }
 }
 
-async fn compare(client: &Client, work: &Work<'_>, chunk: &Chunk) -> Result<Opened> {
+async fn compare(client: &Client, work: &Work<'_>, chunk: &Chunk, width: f64) -> Result<Opened> {
     if begin(client, &work.flow, work.epoch).await? == Opened::Truncated {
         return Ok(Opened::Truncated);
     }
-    let result = compare_open(client, work, chunk).await;
+    let result = compare_open(client, work, chunk, width).await;
     if result.is_err() {
         rollback(client).await;
     }
     result.map(|()| Opened::Ready)
 }
 
-async fn compare_open(client: &Client, work: &Work<'_>, chunk: &Chunk) -> Result<()> {
+async fn compare_open(client: &Client, work: &Work<'_>, chunk: &Chunk, width: f64) -> Result<()> {
     let doing = "comparing rows";
     let flow = &work.flow;
     let pending = format!("SELECT EXISTS (SELECT FROM {})", flow.log);
     let pending = worker::value(client, &pending, doing).await?.as_deref() != Some("f");
     let (source, target) = sides(flow, &work.change.proof, chunk, pending, None)?;
-    let sums = |side: &str| format!("SELECT count(*), coalesce(sum(h), 0) FROM ({side}) side");
+    let breath = work.breath(width);
+    let sums = |side: &str| format!("SELECT count(*), coalesce(sum(h), 0) FROM ({side} {breath}) side");
     let answer = worker::run(client, &format!("{}; {}", sums(&source), sums(&target)), doing).await?;
     let found = worker::rows(&answer);
     let [left, right] = &found[..] else {

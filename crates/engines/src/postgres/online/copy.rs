@@ -9,9 +9,9 @@ use tokio_postgres::Client;
 use cofferdam_core::Fault;
 use cofferdam_core::fault::Result;
 
-use super::Work;
 use super::chunks::{Chunk, Chunks};
 use super::worker::{self, Opened, begin, counts, passing, rollback};
+use super::{Work, pace};
 use crate::postgres::errors;
 
 /// How a copy ended.
@@ -44,13 +44,14 @@ async fn once(work: &Work<'_>) -> Result<Ended> {
     let planner = worker::connect(work.session, "chunks").await?;
     // A chunk that was cut is lost only together with what was copied of it, which is written later.
     worker::run(&planner, worker::UNHURRIED, "setting up a connection").await?;
-    let chunks = Chunks::resume(planner, &work.flow, work.row_width().await?).await?;
-    let workers = (0..work.workers()).map(|number| one_worker(work, &chunks, number));
+    let width = work.row_width().await?;
+    let chunks = Chunks::resume(planner, &work.flow, width).await?;
+    let workers = (0..work.workers()).map(|number| one_worker(work, &chunks, width, number));
     let ended = futures::future::try_join_all(workers).await?;
     Ok(if ended.contains(&Ended::Truncated) { Ended::Truncated } else { Ended::Whole })
 }
 
-async fn one_worker(work: &Work<'_>, chunks: &Chunks<'_>, number: usize) -> Result<Ended> {
+async fn one_worker(work: &Work<'_>, chunks: &Chunks<'_>, width: f64, number: usize) -> Result<Ended> {
     let client = worker::connect_to_begin(work, &format!("copy {}", number + 1)).await?;
     worker::run(&client, worker::UNHURRIED, "setting up a connection").await?;
     loop {
@@ -61,7 +62,7 @@ async fn one_worker(work: &Work<'_>, chunks: &Chunks<'_>, number: usize) -> Resu
         worker::crash_at("online.copy.cut")?;
         let mut tries = 0;
         let rows = loop {
-            match copy(&client, work, &chunk).await {
+            match copy(&client, work, &chunk, width).await {
                 Ok(Some(rows)) => break rows,
                 Ok(None) => return Ok(Ended::Truncated),
                 // A deadlock or a snapshot that was too old to lock the fence: nothing happened.
@@ -75,34 +76,34 @@ async fn one_worker(work: &Work<'_>, chunks: &Chunks<'_>, number: usize) -> Resu
                 }
             }
         };
-        chunks.took(turn.took(), work.pace.aim()).await;
+        chunks.took(turn.took(), pace::AIM).await;
         work.copied(rows);
-        work.rest(turn).await?;
     }
 }
 
 /// `None`: the leading table was truncated.
-async fn copy(client: &Client, work: &Work<'_>, chunk: &Chunk) -> Result<Option<u64>> {
+async fn copy(client: &Client, work: &Work<'_>, chunk: &Chunk, width: f64) -> Result<Option<u64>> {
     let flow = &work.flow;
     if begin(client, flow, work.epoch).await? == Opened::Truncated {
         return Ok(None);
     }
-    let result = copy_open(client, work, chunk).await;
+    let result = copy_open(client, work, chunk, width).await;
     if result.is_err() {
         rollback(client).await;
     }
     result.map(Some)
 }
 
-async fn copy_open(client: &Client, work: &Work<'_>, chunk: &Chunk) -> Result<u64> {
+async fn copy_open(client: &Client, work: &Work<'_>, chunk: &Chunk, width: f64) -> Result<u64> {
     let doing = "copying rows";
     let flow = &work.flow;
     let mut text = format!(
-        "DELETE FROM {} l WHERE {}; {} WHERE {}; UPDATE {} SET copied = true WHERE no = {} AND NOT copied",
+        "DELETE FROM {} l WHERE {}; {} WHERE {} {}; UPDATE {} SET copied = true WHERE no = {} AND NOT copied",
         flow.log,
         flow.log_range(&chunk.range)?,
         flow.insert(&format!("ONLY {} {}", flow.source, flow.source_alias)),
         flow.source_range(&chunk.range)?,
+        work.breath(width),
         flow.chunk,
         chunk.no
     );

@@ -5,6 +5,10 @@
 //! it stays near that. What is looked at is the slowest twentieth of the commits, as people do who watch a service:
 //! our chunks are few and each is felt, so that a median shows nothing of them. Where nobody else is at work there is
 //! nobody to be kept waiting, and no share is too large.
+//!
+//! The rest is within the statement that reads or writes many rows: it sleeps after every few of them, so that no queue
+//! of others becomes long behind it. Short pieces with pauses between them do worse. Each has a transaction of its own
+//! and several answers to wait for, and where the processors are busy that alone takes longer than the piece may.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -22,10 +26,10 @@ use super::{Work, planted, worker};
 const PROBES: usize = 60;
 const BETWEEN: Duration = Duration::from_millis(12);
 const LOOKED_AT: usize = PROBES * 95 / 100;
-/// A piece of work aims at this time, which is also how long it keeps old row versions from being cleaned; and at the
-/// other where somebody else is at work: no queue of theirs becomes long in so short a time.
-const AIM: Duration = Duration::from_millis(250);
-const SHORT: Duration = Duration::from_millis(40);
+/// A piece of work aims at this time, which is also how long it keeps old row versions from being cleaned.
+pub(super) const AIM: Duration = Duration::from_millis(250);
+/// So many bytes of rows are read or written between two sleeps, and about so long that takes.
+const BREATH: (f64, f64) = (32.0 * 1024.0, 0.001);
 /// How long others wait while we work, by how long they wait while we do not.
 const PATIENCE: f64 = 1.2;
 /// And so much may always be: what is shorter is noise.
@@ -40,9 +44,6 @@ const BACK: Shares = Shares { first: 0.5, least: 0.5 };
 const FRESH: Duration = Duration::from_secs(20);
 /// So long a chunk that was begun is waited for before what is usual is measured.
 const STILL: Duration = Duration::from_secs(1);
-/// No rest is longer. What took longer than a piece of work should has waited for somebody, which is no work, and to
-/// rest ten times as long as that helps nobody.
-const LONGEST: Duration = Duration::from_secs(2);
 /// Between two looks where nobody is there.
 const EMPTY: Duration = Duration::from_millis(500);
 
@@ -98,7 +99,7 @@ impl Pace {
         *self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn set(&self, share: f64, still: bool) {
+    pub(super) fn set(&self, share: f64, still: bool) {
         *self.state.lock().unwrap_or_else(PoisonError::into_inner) = State { share, still };
     }
 
@@ -119,22 +120,28 @@ impl Pace {
         }
     }
 
-    /// How long a piece of work is to take.
-    pub(super) fn aim(&self) -> Duration {
-        if self.state().share < 1.0 { SHORT } else { AIM }
-    }
-
     /// How many of so many workers may work.
     pub(super) fn allowed(&self, workers: usize) -> usize {
         let State { share, still } = self.state();
         if still { 0 } else { (share * workers as f64).ceil() as usize }
     }
 
-    /// How long one of them rests after it has worked for so long.
-    pub(super) fn rest(&self, workers: usize, worked: Duration) -> Duration {
+    /// A condition that is true whatever the server answers, for a statement over many rows of so many bytes each: it
+    /// sleeps after every few of them, so that one of so many workers has its share. After how many is left to chance,
+    /// which needs nothing to be counted, and keeps workers out of step. Empty at full speed.
+    pub(super) fn breath(&self, workers: usize, width: f64) -> String {
         let share = self.state().share;
         let each = share * workers as f64 / self.allowed(workers).max(1) as f64;
-        worked.mul_f64((1.0 / each.clamp(COPY.least, 1.0)) - 1.0).min(LONGEST)
+        if each >= 1.0 {
+            return String::new();
+        }
+        let (bytes, seconds) = BREATH;
+        let often = (width / bytes).clamp(0.001, 1.0);
+        let sleep = seconds * (1.0 / each.max(COPY.least) - 1.0);
+        format!(
+            "AND CASE WHEN pg_catalog.random() < {often:.4} \
+             THEN pg_catalog.pg_sleep({sleep:.4})::pg_catalog.text IS DISTINCT FROM 'no' ELSE true END"
+        )
     }
 
     /// Why it goes slower than it could, for people.
@@ -249,24 +256,23 @@ mod tests {
     #[test]
     fn workers_rest_so_that_together_they_have_their_share() {
         let pace = Pace::default();
-        assert_eq!((pace.allowed(2), pace.rest(2, MS)), (2, Duration::ZERO));
+        assert_eq!((pace.allowed(2), pace.breath(2, 100.0)), (2, String::new()));
         assert_eq!(pace.reason(), None);
-        for (share, workers, allowed, rest) in
-            [(0.5, 2, 1, 0), (0.25, 2, 1, 100), (0.75, 4, 3, 0), (0.1, 4, 1, 150)]
+        for (share, workers, allowed, sleep) in
+            [(0.5, 2, 1, None), (0.25, 2, 1, Some("0.0010")), (0.75, 4, 3, None), (0.1, 4, 1, Some("0.0015"))]
         {
             pace.set(share, false);
             assert_eq!(pace.allowed(workers), allowed, "{share}");
-            assert_eq!(pace.rest(workers, MS * 100).as_millis(), rest, "{share}");
+            let breath = pace.breath(workers, 327.68);
+            assert_eq!(!breath.is_empty(), sleep.is_some(), "{share}: {breath}");
+            let sleep =
+                sleep.map_or(String::new(), |sleep| format!("< 0.0100 THEN pg_catalog.pg_sleep({sleep})"));
+            assert!(breath.contains(&sleep), "{share}: {breath}");
         }
-        pace.set(0.1, false);
-        assert_eq!(pace.rest(2, MS * 5_000), LONGEST, "it has waited for somebody");
         let turn = pace.turn();
         assert_eq!(pace.at_work.load(Ordering::SeqCst), 1);
         drop(turn);
         assert_eq!(pace.at_work.load(Ordering::SeqCst), 0);
-        assert_eq!(pace.aim(), SHORT);
-        pace.set(1.0, false);
-        assert_eq!(pace.aim(), AIM);
         pace.set(0.5, true);
         assert_eq!(pace.allowed(8), 0);
         assert_eq!(pace.reason().as_deref(), Some("others use the server: at 50 % of full speed"));

@@ -321,6 +321,36 @@ async fn a_truncate_in_the_middle_is_followed() {
     assert_eq!(left.as_deref(), Some("back"));
 }
 
+/// Statements that sleep between their rows, because others are at work, leave none of them out.
+#[tokio::test]
+async fn at_a_part_of_its_speed_every_row_is_copied_and_compared() {
+    let Some(rig) = Rig::new(3_000, Capture::Rows).await else { return };
+    rig.perform(&[Part::Capture]).await.unwrap();
+    let client = &rig.session.client;
+    let epoch = rig.session.claim.as_ref().unwrap().epoch;
+    let adopt = async |part| {
+        let stored = state::read(client, &rig.change).await.unwrap().unwrap();
+        let work = Work::adopt(&rig.session, &rig.change, stored, epoch, part).await.unwrap();
+        work.pace.set(0.2, false);
+        assert!(work.breath(1_000.0).contains("pg_sleep"));
+        work
+    };
+    copy::all(&adopt(Part::Copy).await).await.unwrap();
+    assert_eq!(rig.differing(&rig.change.new_schema()).await, 0);
+    // And one that is missing is missed.
+    let shadow = rig.change.new_schema();
+    client
+        .batch_execute(&format!("{}; DELETE FROM {shadow}.t WHERE id = 1500", "SET search_path = ''"))
+        .await
+        .unwrap();
+    rig.perform(&[Part::Copy, Part::Index]).await.unwrap();
+    let missed = compare::all(&adopt(Part::Compare).await).await.unwrap_err();
+    assert!(
+        matches!(&missed, Fault::Refused(refusal) if refusal.notes == ["key (1500): missing in the new table"]),
+        "{missed:?}"
+    );
+}
+
 /// It is looked at in each transaction, and holds a row for each write since the copy began.
 #[tokio::test]
 async fn a_look_at_the_log_does_not_read_all_of_it() {

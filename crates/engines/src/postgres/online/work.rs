@@ -393,18 +393,9 @@ impl<'s> Work<'s> {
         }
     }
 
-    /// Ends a turn, and rests as long as others are to be left alone for such a piece of work.
-    pub(super) async fn rest(&self, turn: Turn<'_>) -> Result<()> {
-        let until = Instant::now() + self.pace.rest(self.workers(), turn.took());
-        drop(turn);
-        loop {
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Ok(());
-            }
-            self.check()?;
-            tokio::time::sleep(left.min(Duration::from_millis(200))).await;
-        }
+    /// What a statement over many rows of the table is given as a further condition, see [`Pace::breath`].
+    pub(super) fn breath(&self, width: f64) -> String {
+        self.pace.breath(self.workers(), width)
     }
 
     /// Waits before a further try, longer each time and never as long as somebody else.
