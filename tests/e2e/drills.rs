@@ -245,3 +245,55 @@ fn a_drill_with_a_metric_that_breaks_after_the_swap() {
     drill.taken_back("RolledBack", "metric errors is 40", (FAILED, "metric errors is 40"));
     assert_eq!(here.database.one("SELECT note FROM t WHERE id = 7"), "since");
 }
+
+/// The runner reads the metrics of the server's Pods, with the rights that `runner.podMetrics` of the chart gives it.
+#[test]
+fn a_drill_with_a_server_that_gets_too_busy_after_the_swap() {
+    let Some(here) = Namespace::alone("e2e-drill-busy") else { return };
+    let api = MetricsApi::start(here.cluster, here.name);
+    api.values.set("cpu", "100m");
+    server_pods(&here);
+    let Some(drill) = Drill::begin(&here, "", "") else { return };
+    drill.migrate(WIDER, &["wider.sql"], |m| {
+        m["spec"]["validation"] = json!({
+            "bake": "150s",
+            "performanceThresholds": {
+                "maxCpuUsage": "80%",
+                "serverPods": { "selector": { "matchLabels": { "app": "postgres" } }, "containerName": "postgres" },
+            },
+        });
+    });
+    here.until("it is swapped", || here.database.one(KIND) == "bigint");
+    query(&here, "INSERT INTO t (id, note) VALUES (7, 'since')");
+    api.values.set("cpu", "490m");
+    drill.taken_back("RolledBack", "metrics.k8s.io, of Pods with app=postgres", (FAILED, "maxCpuUsage 80 %"));
+    assert_eq!(here.database.one("SELECT note FROM t WHERE id = 7"), "since");
+}
+
+/// The Pod of a database server, as far as the API knows of it: no node takes it. And who may read its metrics.
+fn server_pods(here: &Namespace) {
+    let resources = json!({ "limits": { "cpu": "500m", "memory": "64Mi" } });
+    let hardened = json!({
+        "allowPrivilegeEscalation": false, "runAsNonRoot": true, "capabilities": { "drop": ["ALL"] },
+        "seccompProfile": { "type": "RuntimeDefault" },
+    });
+    here.apply(&json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "postgres-0", "labels": { "app": "postgres" } },
+        "spec": {
+            "nodeSelector": { "nowhere": "true" },
+            "containers": [{
+                "name": "postgres", "image": "postgres", "resources": resources, "securityContext": hardened,
+            }],
+        },
+    }));
+    let (group, role) = ("rbac.authorization.k8s.io", "pod-metrics");
+    here.apply(&json!({
+        "apiVersion": format!("{group}/v1"), "kind": "Role", "metadata": { "name": role },
+        "rules": [{ "apiGroups": ["", "metrics.k8s.io"], "resources": ["pods"], "verbs": ["list"] }],
+    }));
+    here.apply(&json!({
+        "apiVersion": format!("{group}/v1"), "kind": "RoleBinding", "metadata": { "name": role },
+        "roleRef": { "apiGroup": group, "kind": "Role", "name": role },
+        "subjects": [{ "kind": "ServiceAccount", "name": "cofferdam-runner", "namespace": here.name }],
+    }));
+}

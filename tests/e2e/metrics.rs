@@ -103,8 +103,11 @@ impl Drop for Prometheus {
     }
 }
 
-const APIS: [(&str, &str); 2] =
-    [("custom.metrics.k8s.io", "v1beta2"), ("external.metrics.k8s.io", "v1beta1")];
+const APIS: [(&str, &str); 3] = [
+    ("custom.metrics.k8s.io", "v1beta2"),
+    ("external.metrics.k8s.io", "v1beta1"),
+    ("metrics.k8s.io", "v1beta1"),
+];
 
 /// The metrics APIs of the cluster, for as long as it lives.
 pub(crate) struct MetricsApi {
@@ -198,7 +201,16 @@ fn encrypted(stream: TcpStream, config: Arc<ServerConfig>, answer: &dyn Fn(&str)
     serve(StreamOwned::new(connection, stream), answer);
 }
 
-/// As an adapter answers: a value for each Pod of the selector, or one of the metric.
+/// The names of the Pods that a query asks about.
+fn pods(cluster: &Cluster, namespace: &str, query: &str) -> Vec<String> {
+    let selector = query.trim_start_matches("labelSelector=").replace("%3D", "=");
+    let names = "jsonpath={.items[*].metadata.name}";
+    let asked = ["--namespace", namespace, "get", "pods", "--selector", &selector, "--output", names];
+    cluster.kubectl(&asked).split_whitespace().map(str::to_owned).collect()
+}
+
+/// As an adapter answers: a value for each Pod of the selector, or one of the metric. And as metrics-server does: of each
+/// Pod what its container `postgres` uses of processors, under the name `cpu`.
 fn answer(cluster: &Cluster, values: &Values, path: &str) -> (u16, String) {
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
     // The apiserver encodes what it passes on.
@@ -216,27 +228,25 @@ fn answer(cluster: &Cluster, values: &Values, path: &str) -> (u16, String) {
         }
         ["apis", "custom.metrics.k8s.io", _, "namespaces", namespace, "pods", "*", metric] => {
             let Some(value) = values.get(metric) else { return missing() };
-            let selector = query.trim_start_matches("labelSelector=").replace("%3D", "=");
-            let pods = cluster.kubectl(&[
-                "--namespace",
-                namespace,
-                "get",
-                "pods",
-                "--selector",
-                &selector,
-                "--output",
-                "jsonpath={.items[*].metadata.name}",
-            ]);
-            let item = |pod: &str| {
+            let item = |pod: &String| {
                 let of = json!({ "kind": "Pod", "namespace": namespace, "name": pod });
                 json!({ "describedObject": of, "metric": { "name": metric }, "timestamp": now, "value": value })
             };
-            found(pods.split_whitespace().map(item).collect())
+            found(pods(cluster, namespace, query).iter().map(item).collect())
         }
         ["apis", "external.metrics.k8s.io", _, "namespaces", _, metric] => match values.get(metric) {
             Some(value) => found(vec![json!({ "metricName": metric, "timestamp": now, "value": value })]),
             None => missing(),
         },
+        ["apis", "metrics.k8s.io", _, "namespaces", namespace, "pods"] => {
+            let Some(cpu) = values.get("cpu") else { return missing() };
+            let item = |pod: &String| {
+                let containers = json!([{ "name": "postgres", "usage": { "cpu": cpu, "memory": "32Mi" } }]);
+                json!({ "metadata": { "name": pod, "namespace": namespace }, "timestamp": now, "containers": containers })
+            };
+            let items: Vec<Value> = pods(cluster, namespace, query).iter().map(item).collect();
+            (200, json!({ "kind": "PodMetricsList", "items": items }).to_string())
+        }
         _ => missing(),
     }
 }

@@ -82,6 +82,30 @@ fn an_online_change_can_be_taken_back_in_its_window() {
     assert_eq!(here.database.one("SELECT name FROM users WHERE id = 2000"), "written since");
 }
 
+/// And once what was parked came back, its rows are those that it had.
+#[test]
+fn a_table_that_is_dropped_is_parked_and_comes_back() {
+    let Some(here) = Namespace::new("e2e-parked") else { return };
+    here.secret();
+    here.database.server.query("shop", SCHEMA).unwrap();
+    here.scripts(&[("1.sql", "DROP TABLE users;")]);
+    here.migrate(&["1.sql"], |m| {
+        m["spec"]["migration"]["drop"] = json!("park");
+        m["spec"]["migration"]["parkFor"] = json!("7d");
+    });
+    here.wait_until_ready();
+    let there = "SELECT to_regclass('users') IS NOT NULL";
+    assert_eq!(here.database.one(there), "f");
+    let kept = "SELECT until - parked_at FROM cofferdam.parked";
+    assert_eq!(here.database.one(kept), "7 days", "{}", here.story());
+    let object = here.object();
+    let plan = object["status"]["planDigest"].as_str().unwrap();
+    here.kubectl(&["annotate", "dbm", "change", &format!("cofferdam.dev/rollback={plan}")]);
+    here.until("it is taken back", || here.object()["status"]["phase"] == "RolledBack");
+    assert_eq!(here.database.one(there), "t");
+    assert_eq!(here.database.one("SELECT count(*) FROM users WHERE name = 'user ' || id"), "1000");
+}
+
 #[test]
 fn a_plan_is_carried_out_when_a_person_agrees() {
     let Some(here) = Namespace::new("e2e-approval") else { return };
