@@ -15,6 +15,7 @@ mod end;
 mod guard;
 mod history;
 mod images;
+mod mysql;
 mod online;
 mod park;
 mod pod;

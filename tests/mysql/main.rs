@@ -20,6 +20,7 @@ macro_rules! on_both {
 
 mod crash;
 mod everyday;
+mod guarded;
 mod kept;
 mod reached;
 mod refused;

@@ -117,7 +117,8 @@ fn a_server_that_takes_no_writes(kind: Kind) {
     assert!(server.query(Some("shop"), "SHOW TABLES").unwrap().is_empty());
 }
 
-/// A user is refused by the server, at the first statement that it may not do: nothing of it stays.
+/// What is missing is named before anything is done, as far as it can be seen; the rest the server refuses, and nothing
+/// of it stays.
 fn rights_that_are_missing(kind: Kind) {
     let Some(site) = Site::with(kind, "rights", &[T]) else { return };
     let user = format!("worker_{}", site.database);
@@ -127,24 +128,59 @@ fn rights_that_are_missing(kind: Kind) {
     refused(&site, &url, Code::PermissionMissing, &[database]);
     // May read, and nothing else: looking works, and what would write is refused before anything is there.
     site.query(&format!("GRANT SELECT ON `{database}`.* TO '{user}'@'127.0.0.1'"));
-    for command in ["status", "plan", "history", "validate", "doctor"] {
+    for command in ["status", "plan", "history", "validate"] {
         let ended = site.at(&url, &[command]);
         assert_eq!(ended.code, 0, "{command}: {}\n{}", ended.stdout, ended.stderr);
     }
-    refused(&site, &url, Code::PermissionMissing, &["denied"]);
+    let own = format!("GRANT INSERT, UPDATE, DELETE, CREATE ON `{database}`.* TO '{user}'@'127.0.0.1';");
+    let doctor = site.at(&url, &["doctor"]);
+    assert!(doctor.code != 0 && doctor.stdout.contains(&own), "{}\n{}", doctor.stdout, doctor.stderr);
+    let table = format!("GRANT CREATE, DROP ON `{database}`.`t` TO '{user}'@'127.0.0.1';");
+    refused(&site, &url, Code::PermissionMissing, &[&own, &table]);
     assert!(site.untouched() && site.tables().is_empty());
     // May keep the journal, and not do what the script says.
     site.must(&["apply"]);
     site.query(&format!("GRANT INSERT, UPDATE, DELETE ON `{database}`.* TO '{user}'@'127.0.0.1'"));
     site.file("V2__a.sql", "ALTER TABLE t ADD COLUMN a int;\n");
     let before = site.schema();
-    let ended = site.at(&url, &["apply"]);
-    assert_eq!(ended.code, 6, "{}\n{}", ended.stdout, ended.stderr);
-    assert!(ended.stderr.contains("denied"), "{}", ended.stderr);
+    let alter = format!("GRANT ALTER ON `{database}`.`t` TO '{user}'@'127.0.0.1';");
+    refused(&site, &url, Code::PermissionMissing, &[&alter]);
     assert_eq!((site.schema(), site.history().len()), (before, 1));
-    site.query(&format!("GRANT ALTER, CREATE, INDEX ON `{database}`.* TO '{user}'@'127.0.0.1'"));
+    // What is printed is what helps, by way of a role, too.
+    site.query(&format!(
+        "CREATE ROLE changes_{database}; GRANT ALTER ON `{database}`.`t` TO changes_{database}"
+    ));
+    site.query(&format!("GRANT changes_{database} TO '{user}'@'127.0.0.1'"));
+    refused(&site, &url, Code::PermissionMissing, &[&alter]);
+    site.query(&match kind {
+        Kind::MySql => format!("SET DEFAULT ROLE changes_{database} TO '{user}'@'127.0.0.1'"),
+        Kind::MariaDb => format!("SET DEFAULT ROLE changes_{database} FOR '{user}'@'127.0.0.1'"),
+    });
     let ended = site.at(&url, &["apply"]);
     assert_eq!(ended.code, 0, "{}", ended.stderr);
+    // What no head of a statement shows, here DROP of what is renamed, is the server's to refuse, and is taken back.
+    site.query(&format!("GRANT CREATE, ALTER ON `{database}`.`u` TO '{user}'@'127.0.0.1'"));
+    site.file("V3__b.sql", "ALTER TABLE t ADD COLUMN b int;\nALTER TABLE t RENAME TO u;\n");
+    let before = site.schema();
+    let ended = site.at(&url, &["apply", "--allow", "rename-table=planted"]);
+    assert_eq!(ended.code, 6, "{}\n{}", ended.stdout, ended.stderr);
+    assert!(ended.stderr.contains("denied"), "{}", ended.stderr);
+    assert_eq!((site.schema(), site.history().len()), (before.clone(), 2));
+    site.remove("V3__b.sql");
+    site.file("V3__c.sql", "CREATE TRIGGER c BEFORE INSERT ON t FOR EACH ROW SET @a = 1;\n");
+    let trigger = format!("GRANT TRIGGER ON `{database}`.`t` TO '{user}'@'127.0.0.1';");
+    refused(&site, &url, Code::PermissionMissing, &[&trigger]);
+    site.query(&trigger);
+    // With a binary log it takes more; and since nothing takes a trigger back, a person is asked.
+    let ended = site.at(&url, &["apply"]);
+    assert_eq!(ended.code, 7, "{}\n{}", ended.stdout, ended.stderr);
+    assert!(ended.stderr.contains("who has the right SUPER"), "{}", ended.stderr);
+    assert_eq!((site.schema(), site.history().len()), (before, 2));
+    site.query(&format!("GRANT SUPER ON *.* TO '{user}'@'127.0.0.1'"));
+    let run = site.one("SELECT id FROM _cofferdam_run WHERE ended_at IS NULL");
+    site.must(&["repair", &run, "--says", "contract-began"]);
+    let ended = site.at(&url, &["apply"]);
+    assert_eq!((ended.code, site.history().len()), (0, 3), "{}", ended.stderr);
     site.assert_sound();
 }
 

@@ -83,13 +83,7 @@ fn flags_of_another_engine(kind: Kind) {
     let folder = folder.to_str().unwrap();
     site.file("V2__gone.sql", "ALTER TABLE users DROP COLUMN name;\n");
     let allow = &["--allow", "drop-column=unused"][..];
-    for flags in [
-        &["--park"][..],
-        &["--backup-to", folder],
-        &["--strategy", "shadow-table"],
-        &["--check", "replication"],
-        &["--check", "long-transactions=5m"],
-    ] {
+    for flags in [&["--park"][..], &["--backup-to", folder], &["--strategy", "shadow-table"]] {
         refused(&site.run(&[&["apply"], flags, allow].concat()), "CF3766", name(kind));
     }
     // What needs nothing of it goes on with the same flags.

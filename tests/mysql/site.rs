@@ -13,7 +13,7 @@ use crate::support::{Bench, Ended, ended};
 /// See the module. What asks the database is of its own; everything else is the bench's.
 pub(crate) struct Site {
     bench: Bench,
-    server: &'static Server,
+    pub(crate) server: &'static Server,
 }
 
 impl Deref for Site {
@@ -62,14 +62,18 @@ pub(crate) fn scheme(kind: Kind) -> &'static str {
 impl Site {
     /// A database of its own; `None`: there is no such server here.
     pub(crate) fn new(kind: Kind, name: &str) -> Option<Self> {
+        Some(Self::on(server(kind)?, kind, name))
+    }
+
+    /// A database of its own on this server.
+    pub(crate) fn on(server: &'static Server, kind: Kind, name: &str) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let server = server(kind)?;
         let database = format!("{name}_{}", NUMBER.fetch_add(1, Ordering::SeqCst));
         let url = server.create_database(&database).unwrap();
         let url = url.replacen("mysql://", &format!("{}://", scheme(kind)), 1);
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("migrations")).unwrap();
-        Some(Self { bench: Bench { database, url, folder }, server })
+        Self { bench: Bench { database, url, folder }, server }
     }
 
     /// With these files.
@@ -130,16 +134,7 @@ impl Site {
 
     /// A session that has done this, and keeps what it holds until it is let go.
     pub(crate) fn hold(&self, sql: &str) -> Held {
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let mark = format!("held {};", NUMBER.fetch_add(1, Ordering::SeqCst));
-        let (server, database) = (self.server, self.database.clone());
-        let script = format!("{sql}; SELECT SLEEP(600), '{mark}'");
-        // It ends with an error once it is killed.
-        let holding = std::thread::spawn(move || server.query(Some(&database), &script).is_ok());
-        let sleeping =
-            format!("SELECT ID FROM information_schema.PROCESSLIST WHERE INFO LIKE 'SELECT SLEEP%{mark}%'");
-        crate::support::until("it holds it", || !self.query(&sleeping).is_empty());
-        Held { server, id: self.one(&sleeping), holding: Some(holding) }
+        Held::on(self.server, &self.database, sql)
     }
 
     /// The hash chain holds and no run is left over.
@@ -153,8 +148,25 @@ impl Site {
 /// See [`Site::hold`].
 pub(crate) struct Held {
     server: &'static Server,
-    id: String,
+    pub(crate) id: String,
     holding: Option<std::thread::JoinHandle<bool>>,
+}
+
+impl Held {
+    /// The same on any server.
+    pub(crate) fn on(server: &'static Server, database: &str, sql: &str) -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let mark = format!("held {};", NUMBER.fetch_add(1, Ordering::SeqCst));
+        let script = format!("{sql}; SELECT SLEEP(600), '{mark}'");
+        let database = database.to_owned();
+        // It ends with an error once it is killed.
+        let holding = std::thread::spawn(move || server.query(Some(&database), &script).is_ok());
+        let sleeping =
+            format!("SELECT ID FROM information_schema.PROCESSLIST WHERE INFO LIKE 'SELECT SLEEP%{mark}%'");
+        let found = || server.query(None, &sleeping).unwrap().into_iter().next()?.into_iter().next()?;
+        crate::support::until("it holds it", || found().is_some());
+        Self { server, id: found().unwrap(), holding: Some(holding) }
+    }
 }
 
 impl Drop for Held {

@@ -127,6 +127,17 @@ closed! {
     }
 }
 
+impl DatabaseType {
+    /// The port of its servers where nobody says another.
+    pub fn port(self) -> u16 {
+        match self {
+            DatabaseType::Postgresql => 5432,
+            DatabaseType::Mysql | DatabaseType::Mariadb => 3306,
+            DatabaseType::Mongodb => 27017,
+        }
+    }
+}
+
 closed! {
     /// How far TLS is checked.
     pub enum TlsMode {

@@ -186,7 +186,8 @@ pub struct PerformanceThresholds {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server_pods: Option<ServerPods>,
     /// How many times as long as before the application's statements about the tables may take, as a mean over ten
-    /// seconds. It needs the extension pg_stat_statements. Default: no limit. Example: `3`.
+    /// seconds. It needs the extension pg_stat_statements, on MySQL and MariaDB performance_schema. Default: no limit.
+    /// Example: `3`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_slowdown: Option<Decimal>,
     /// How far the standby that is farthest behind may be behind. Default: no limit. Example: `30s`.

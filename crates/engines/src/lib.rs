@@ -26,7 +26,9 @@ mod abilities;
 mod answers;
 pub mod contract;
 pub mod copy;
+mod disk;
 pub mod fake;
+mod head;
 mod holder;
 pub mod ledger;
 #[cfg(feature = "mysql")]

@@ -111,3 +111,44 @@ pub struct HostUse {
     /// How much of its memory is in use, from 0 to 1.
     pub memory: f64,
 }
+
+/// A statement of an application about one of the tables (in small letters): not one that changes them, and none of
+/// ours.
+pub(crate) fn is_about(text: &str, tables: &[String]) -> bool {
+    let text = text.to_lowercase();
+    let first = text.trim_start().split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
+    let reads_or_writes = matches!(first, "select" | "insert" | "update" | "delete" | "merge" | "with");
+    let part_of_word = |c: char| c.is_alphanumeric() || c == '_' || c == '$';
+    let names = |table: &String| {
+        text.match_indices(table.as_str()).any(|(at, found)| {
+            let before = text[..at].chars().next_back();
+            let after = text[at + found.len()..].chars().next();
+            !before.is_some_and(part_of_word) && !after.is_some_and(part_of_word)
+        })
+    };
+    reads_or_writes && !text.contains("cofferdam") && tables.iter().any(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statements_about_a_table_are_those_of_the_application() {
+        let tables = ["orders".to_owned()];
+        for (text, expected) in [
+            ("SELECT * FROM orders WHERE id = $1", true),
+            ("update public.\"orders\" set a = $1", true),
+            ("/* x */ SELECT 1 FROM orders", false),
+            ("SELECT * FROM old_orders", false),
+            ("SELECT * FROM orders2", false),
+            ("ALTER TABLE orders ADD COLUMN x int", false),
+            ("INSERT INTO cofferdam_new_1.orders SELECT * FROM orders", false),
+            ("SELECT `id` FROM `shop` . `orders` WHERE `id` = ?", true),
+            ("SELECT ? AS `cofferdam_touch` FROM `orders` LIMIT ?", false),
+            ("SELECT 1", false),
+        ] {
+            assert_eq!(is_about(text, &tables), expected, "{text}");
+        }
+    }
+}

@@ -12,7 +12,7 @@ use cofferdam_core::fault::Result;
 use cofferdam_core::online::Part;
 use cofferdam_core::plan::Act;
 use cofferdam_core::{Code, Facts, Fault, Name, Plan, Refusal, Script};
-use cofferdam_engines::{Session, product};
+use cofferdam_engines::{Session, VitalsAsked};
 
 /// A new table with its indexes, and what is logged meanwhile, needs so many times what the old one has.
 const COPY: f64 = 1.2;
@@ -60,10 +60,9 @@ impl<'a> Ground<'a> {
 /// `BadCheck` for a query that is none, and what keeps the database from being asked at all.
 pub async fn look(session: &mut dyn Session, asked: &[Asked], ground: &Ground<'_>) -> Result<Vec<Checked>> {
     let dialect = session.dialect();
-    asked.iter().try_for_each(|asked| askable(asked, dialect))?;
     asked.iter().try_for_each(|asked| one_query(asked, dialect))?;
-    let looks: BTreeSet<Look> = asked.iter().flat_map(|asked| (asked.check.asks)(asked)).collect();
-    let mut found = Found { needs: ground.needs, ..Found::default() };
+    let looks: BTreeSet<Look> = asked.iter().flat_map(|asked| (asked.check.asks)(asked, dialect)).collect();
+    let mut found = Found { dialect: dialect.to_owned(), needs: ground.needs, ..Found::default() };
     for look in looks {
         match look {
             Look::Server => {
@@ -77,6 +76,10 @@ pub async fn look(session: &mut dyn Session, asked: &[Asked], ground: &Ground<'_
                 found.missing = missing.map(|m| MissingRight { what: m.what, grant: m.grant }).collect();
             }
             Look::Pooler => found.pooled = session.pooled().await?,
+            Look::Lag => {
+                let asked = VitalsAsked { lag: true, ..VitalsAsked::default() };
+                found.lag = session.vitals(&asked).await?.lag;
+            }
             Look::Room => found.room = session.room(&ground.tables).await?,
             Look::Query(query) => {
                 let rows = match session.rows_within(&query, ROWS, QUERY).await {
@@ -160,18 +163,6 @@ fn together(failed: Vec<(String, Box<Refusal>)>) -> Refusal {
         let all = all.note(format!("{title}: {}{cause}{help}", why.what));
         why.notes.into_iter().fold(all, Refusal::note)
     })
-}
-
-/// A check that this server cannot be asked is refused: it would hold for nothing.
-fn askable(asked: &Asked, dialect: &str) -> Result<()> {
-    if asked.check.on.contains(&dialect) {
-        return Ok(());
-    }
-    let server = product(dialect);
-    Err(Refusal::new(Code::NotForThisEngine, format!("check {} is not made on {server}", asked.title()))
-        .cause("so far Cofferdam does this on PostgreSQL only; nothing was changed")
-        .help("leave it out, or ask it in the words of the server: --check custom:NAME='SELECT ...'")
-        .into())
 }
 
 /// A query of the user's own is one statement that reads: a second one could end the transaction that keeps it from

@@ -1,13 +1,12 @@
 //! A query of the user's own, which must return true.
 
-use super::{Asked, Check, EVERYWHERE, Found, Look, Takes, Value, Verdict};
+use super::{Asked, Check, Found, Look, Takes, Value, Verdict};
 
 pub(super) static CHECK: Check = Check {
     id: "custom",
     about: "a query that returns one row with one value, true; it can write nothing",
     takes: Takes::Sql,
-    on: EVERYWHERE,
-    asks: |asked| vec![Look::Query(query(asked).to_owned())],
+    asks: |asked, _| vec![Look::Query(query(asked).to_owned())],
     judge,
 };
 
@@ -16,6 +15,11 @@ fn query(asked: &Asked) -> &str {
         Value::Sql(sql) => sql,
         _ => "",
     }
+}
+
+/// MySQL and MariaDB have no truth but 1.
+fn is_true(value: &str, dialect: &str) -> bool {
+    matches!(value, "t" | "true") || value == "1" && matches!(dialect, "mysql" | "mariadb")
 }
 
 fn judge(asked: &Asked, found: &Found) -> Verdict {
@@ -29,7 +33,7 @@ fn judge(asked: &Asked, found: &Found) -> Verdict {
         Some(Ok(rows)) => match rows.as_slice() {
             [] => "it returned no row".to_owned(),
             [row] => match row.as_slice() {
-                [Some(value)] if matches!(value.as_str(), "t" | "true") => {
+                [Some(value)] if is_true(value, &found.dialect) => {
                     return Verdict::Holds(format!("{shown} returned true"));
                 }
                 [Some(value)] => format!("it returned {value:?}"),

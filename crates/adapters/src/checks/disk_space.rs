@@ -3,7 +3,7 @@
 //! No SQL tells how much is free: it is seen where the server is on this machine. Where it is not, a plan that adds next
 //! to nothing passes all the same, and it is said; one that adds much does not, unless somebody knows better.
 
-use super::{Asked, Check, EVERYWHERE, Found, Look, Takes, Value, Verdict, size};
+use super::{Asked, Check, Found, Look, Takes, Value, Verdict, size};
 
 /// A plan that adds less than this fits wherever a server still runs at all.
 pub(super) const SMALL: u64 = 64_000_000;
@@ -12,8 +12,7 @@ pub(super) static CHECK: Check = Check {
     id: "disk-space",
     about: "so much is free where the server keeps its data, or else what the plan is estimated to need",
     takes: Takes::Bytes,
-    on: EVERYWHERE,
-    asks: |_| vec![Look::Room],
+    asks: |_, _| vec![Look::Room],
     judge,
 };
 

@@ -32,10 +32,8 @@ pub struct Check {
     pub about: &'static str,
     /// What may stand behind its id.
     pub takes: Takes,
-    /// The ids of the dialects of servers that can be asked it.
-    pub on: &'static [&'static str],
-    /// What is to be asked.
-    pub asks: fn(&Asked) -> Vec<Look>,
+    /// What is to be asked of a server that speaks this dialect.
+    pub asks: fn(&Asked, &str) -> Vec<Look>,
     /// What the answers mean.
     pub judge: fn(&Asked, &Found) -> Verdict,
 }
@@ -110,7 +108,9 @@ pub enum Look {
     Pooler,
     /// How much room is left where the server keeps its data.
     Room,
-    /// The rows of a query, in the words of the servers that [`Check::on`] names. At most 100 are read.
+    /// How far replicas are behind.
+    Lag,
+    /// The rows of a query, in the words of the server. At most 100 are read.
     Query(String),
 }
 
@@ -129,6 +129,8 @@ pub type Rows = Vec<Vec<Option<String>>>;
 /// What was asked and answered. What nobody asked for is not there.
 #[derive(Debug, Clone, Default)]
 pub struct Found {
+    /// The id of the dialect of the server that was asked.
+    pub dialect: String,
     /// See [`Look::Server`].
     pub server: Option<Server>,
     /// See [`Look::Rights`].
@@ -139,6 +141,9 @@ pub struct Found {
     pub room: Vec<Room>,
     /// Bytes that the plans are estimated to need beside what is there.
     pub needs: u64,
+    /// See [`Look::Lag`]: of the replica that is farthest behind, with its name, which is empty where there is none; `Err`:
+    /// why it is not known.
+    pub lag: Option<Result<(Duration, String), String>>,
     /// By the query; `Err`: the server's own words.
     pub rows: BTreeMap<String, Result<Rows, String>>,
 }
@@ -166,10 +171,8 @@ impl Verdict {
     }
 }
 
-/// Whatever server it is.
-const EVERYWHERE: &[&str] = &["postgresql", "mysql", "mariadb"];
-/// What is asked in the words of PostgreSQL.
-const POSTGRESQL: &[&str] = &["postgresql"];
+/// It is asked in the words of PostgreSQL.
+const POSTGRESQL: &str = "postgresql";
 
 /// Every check, in the order in which they are told of.
 pub static CHECKS: &[&Check] = &[

@@ -2,14 +2,13 @@
 
 use cofferdam_core::{Code, Refusal};
 
-use super::{Check, EVERYWHERE, Look, Takes, Verdict};
+use super::{Check, Look, Takes, Verdict};
 
 pub(super) static CHECK: Check = Check {
     id: "permissions",
     about: "the role may do all that the plan needs; each missing right is named with its GRANT",
     takes: Takes::Nothing,
-    on: EVERYWHERE,
-    asks: |_| vec![Look::Rights],
+    asks: |_, _| vec![Look::Rights],
     judge: |_, found| {
         if found.missing.is_empty() {
             return Verdict::Holds("the role has all the rights that are needed".into());

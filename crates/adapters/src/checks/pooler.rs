@@ -2,14 +2,13 @@
 
 use cofferdam_core::{Code, Refusal};
 
-use super::{Check, EVERYWHERE, Look, Takes, Verdict};
+use super::{Check, Look, Takes, Verdict};
 
 pub(super) static CHECK: Check = Check {
     id: "pooler",
     about: "no connection pooler in transaction mode stands in between",
     takes: Takes::Nothing,
-    on: EVERYWHERE,
-    asks: |_| vec![Look::Pooler],
+    asks: |_, _| vec![Look::Pooler],
     judge: |_, found| match found.pooled {
         false => Verdict::Holds("none in transaction mode was seen".into()),
         true => Verdict::Fails(Box::new(

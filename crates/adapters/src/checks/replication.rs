@@ -1,5 +1,7 @@
 //! Standbys keep up, and no slot holds the log back.
 
+use std::time::Duration;
+
 use super::{Asked, Check, Found, Look, POSTGRESQL, Rows, Takes, Value, Verdict, rows, size, span};
 
 /// A standby may be so far behind where nobody says, in seconds.
@@ -20,21 +22,50 @@ const WAITED_FOR: &str = "SELECT pg_catalog.current_setting('synchronous_standby
 
 pub(super) static CHECK: Check = Check {
     id: "replication",
-    about: "standbys stream and are at most so far behind (30s), and no slot holds the log back",
+    about: "standbys or replicas are at work and at most so far behind (30s), and no slot holds the log back",
     takes: Takes::Age,
-    on: POSTGRESQL,
-    asks: |_| [STANDBYS, SLOTS, WAITED_FOR].map(|sql| Look::Query(sql.into())).to_vec(),
-    judge: |asked, found| judge(asked, found).unwrap_or_else(|unread| unread),
+    asks: |_, dialect| match dialect {
+        POSTGRESQL => [STANDBYS, SLOTS, WAITED_FOR].map(|sql| Look::Query(sql.into())).to_vec(),
+        _ => vec![Look::Lag],
+    },
+    judge: |asked, found| match &found.lag {
+        Some(lag) => replicas(most(asked), lag),
+        None => judge(asked, found).unwrap_or_else(|unread| unread),
+    },
 };
+
+fn most(asked: &Asked) -> f64 {
+    match asked.value {
+        Value::Age(age) => age.as_secs_f64(),
+        _ => LAG,
+    }
+}
+
+/// Of a server that tells nothing but this.
+fn replicas(most: f64, lag: &Result<(Duration, String), String>) -> Verdict {
+    match lag {
+        Err(why) => Verdict::unread(
+            "how replication stands is not known",
+            why,
+            "see to it that each replica can be asked; or --allow replication=\"reason\"",
+        ),
+        Ok((_, name)) if name.is_empty() => Verdict::Holds("no replica reads the log".into()),
+        Ok((lag, name)) if lag.as_secs_f64() > most => Verdict::fails(
+            format!("replica {name} is {} behind", span(lag.as_secs_f64())),
+            format!("replicas must be at most {} behind", span(most)),
+            "wait until it has caught up, then run the same command again",
+        ),
+        Ok((lag, name)) => {
+            Verdict::Holds(format!("replica {name} is the farthest behind, by {}", span(lag.as_secs_f64())))
+        }
+    }
+}
 
 fn judge(asked: &Asked, found: &Found) -> Result<Verdict, Verdict> {
     let what = "how replication stands is not known";
     let [standbys, slots, waited_for] = [STANDBYS, SLOTS, WAITED_FOR].map(|sql| rows(found, sql, what));
     let (standbys, slots, waited_for) = (standbys?, slots?, waited_for?);
-    let most = match asked.value {
-        Value::Age(age) => age.as_secs_f64(),
-        _ => LAG,
-    };
+    let most = most(asked);
     // Without the right to see it, the server shows that there is a standby and nothing else of it.
     if standbys.iter().any(|row| cell(row, 1).is_none()) {
         return Err(Verdict::unread(

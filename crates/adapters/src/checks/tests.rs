@@ -233,3 +233,55 @@ fn only_true_is_true() {
         assert_eq!(verdict("custom=SELECT x", &found(&[(sql, answer)])), expected);
     }
 }
+
+fn on(dialect: &str, lag: Option<Result<(Duration, String), String>>) -> Found {
+    Found { dialect: dialect.to_owned(), lag, ..Found::default() }
+}
+
+#[test]
+fn a_truth_of_mysql_is_one_and_of_postgresql_it_is_not() {
+    for (dialect, value, holds) in [
+        ("mysql", "1", true),
+        ("mariadb", "1", true),
+        ("mysql", "2", false),
+        ("mysql", "0", false),
+        ("postgresql", "1", false),
+    ] {
+        let rows = [("SELECT 1", Ok(vec![row(&[value])]))];
+        let found = Found { dialect: dialect.to_owned(), ..found(&rows) };
+        assert_eq!(verdict("custom=SELECT 1", &found).starts_with("holds"), holds, "{dialect} {value}");
+    }
+}
+
+#[test]
+fn replicas_are_asked_how_far_they_are_behind() {
+    let lag = |seconds, name: &str| on("mysql", Some(Ok((Duration::from_secs(seconds), name.to_owned()))));
+    for (text, found, expected) in [
+        ("replication", lag(0, ""), "holds: no replica reads the log"),
+        ("replication", lag(30, "db2:3306"), "holds: replica db2:3306 is the farthest behind, by 30 s"),
+        ("replication", lag(31, "db2:3306"), "fails: CF3101 replica db2:3306 is 31 s behind"),
+        ("replication=1m", lag(31, "db2:3306"), "holds: replica db2:3306 is the farthest behind, by 31 s"),
+        ("replication", on("mariadb", Some(Err("no".into()))), "unread: how replication stands is not known"),
+    ] {
+        assert_eq!(verdict(text, &found), expected, "{text}");
+    }
+    let looks = |dialect| (check("replication").unwrap().asks)(&parse("replication").unwrap(), dialect).len();
+    assert_eq!((looks("postgresql"), looks("mysql"), looks("mariadb")), (3, 1, 1));
+}
+
+#[test]
+fn open_transactions_of_innodb_are_named_with_what_ends_them() {
+    let sql = long_transactions::ASKED_OF_INNODB;
+    for (rows, expected) in [
+        (Ok(vec![]), "holds: the oldest has been open for 0 s"),
+        (Ok(vec![row(&["7", "app", "10.0.0.1:5", "12.5"])]), "holds: the oldest has been open for 12 s"),
+        (
+            Ok(vec![row(&["7", "app", "10.0.0.1:5", "900"]), row(&["0", "NULL", "NULL", "8000"])]),
+            "fails: CF3101 connection 7 (app@10.0.0.1:5) has a transaction open for 15 min; a transaction without a \
+             session has been open for 2 h",
+        ),
+        (Err("Access denied".to_owned()), "unread: how long transactions have been open is not known"),
+    ] {
+        assert_eq!(verdict("long-transactions", &found(&[(sql, rows)])), expected);
+    }
+}

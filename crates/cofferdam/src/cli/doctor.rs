@@ -206,10 +206,8 @@ impl CheckupView {
     ) -> Result<()> {
         let wanted = BeforeFlags::default().checks(settings, &[])?;
         let is_wanted = |id: &str| wanted.iter().any(|asked| asked.check.id == id);
-        let dialect = session.dialect();
         let table = CHECKS.iter().copied();
-        let others = table
-            .filter(|check| check.takes != Takes::Sql && check.on.contains(&dialect) && !is_wanted(check.id));
+        let others = table.filter(|check| check.takes != Takes::Sql && !is_wanted(check.id));
         let others = others.map(Asked::plain);
         let all: Vec<Asked> = others.chain(wanted.iter().cloned()).collect();
         let ground = Ground { server: Some(server), ..Ground::default() };

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use cofferdam_api::database::{Aws, Database, DatabaseType, TlsMode};
 use cofferdam_core::{Code, Refusal};
+use cofferdam_engines::ENGINES;
 
 /// A connection, as an engine takes it.
 #[derive(Clone, PartialEq, Eq)]
@@ -35,22 +36,57 @@ pub(crate) enum Lacking {
 /// # Errors
 /// See [`Lacking`]. No message has anything of a value in it.
 pub(crate) fn read(database: &Database, folder: &Path, authorities: &Path) -> Result<Found, Lacking> {
-    if database.r#type != DatabaseType::Postgresql {
+    let Some(kind) = Kind::of(database.r#type) else {
         let what = format!("spec.database.type: {} cannot be changed by this version", database.r#type);
-        return Err(refused(&what, "postgresql is the only type that it carries out"));
-    }
+        return Err(refused(&what, "it carries out postgresql, mysql and mariadb"));
+    };
     if let Some(aws) = &database.aws {
+        if !kind.is_postgres() {
+            return Err(refused(
+                "spec.database.aws: logins by IAM are for postgresql",
+                "use connectionSecret or connection",
+            ));
+        }
         return of_aws(database, aws, authorities);
     }
     let secret = Secret { name: name_of(database), folder };
     if database.connection.is_some() {
         let key = database.connection.as_ref().map_or("url", |c| c.url_secret_ref.key.0.as_str());
         let url = secret.text("url").ok_or_else(|| secret.lacks(key, "the whole connection as one URL"))?;
-        return Ok(whole(database, &secret, &url));
+        return whole(kind, database, &secret, key, &url);
     }
     match secret.text("url") {
-        Some(url) => Ok(whole(database, &secret, &url)),
-        None => parts(database, &secret),
+        Some(url) => whole(kind, database, &secret, "url", &url),
+        None => parts(kind, database, &secret),
+    }
+}
+
+/// What the type of a server decides. The options of TLS have the same names everywhere.
+#[derive(Debug, Clone, Copy)]
+struct Kind {
+    /// How a URL begins that is made here.
+    scheme: &'static str,
+    /// How one may begin that is read: as one of the engine that changes such servers. Of MySQL and MariaDB, which have
+    /// one engine, what really answers decides which of the two it is.
+    schemes: &'static [&'static str],
+    port: u16,
+}
+
+impl Kind {
+    /// `None`: no engine changes it.
+    fn of(r#type: DatabaseType) -> Option<Self> {
+        let scheme = match r#type {
+            DatabaseType::Postgresql => "postgres",
+            DatabaseType::Mysql => "mysql",
+            DatabaseType::Mariadb => "mariadb",
+            DatabaseType::Mongodb => return None,
+        };
+        let engine = ENGINES.iter().find(|engine| engine.schemes().contains(&scheme))?;
+        Some(Self { scheme, schemes: engine.schemes(), port: r#type.port() })
+    }
+
+    fn is_postgres(self) -> bool {
+        self.scheme == "postgres"
     }
 }
 
@@ -102,21 +138,74 @@ impl Secret<'_> {
 }
 
 /// From a URL with all in it. What the spec says comes behind it: of an option that stands twice the later one counts.
-fn whole(database: &Database, secret: &Secret<'_>, url: &str) -> Found {
+fn whole(
+    kind: Kind,
+    database: &Database,
+    secret: &Secret<'_>,
+    key: &str,
+    url: &str,
+) -> Result<Found, Lacking> {
+    let scheme = url.trim().split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
+    // Without one it is a list of key=value, which PostgreSQL alone has.
+    let fits = match scheme.as_deref().filter(|scheme| !scheme.contains(['=', ' '])) {
+        Some(scheme) => kind.schemes.contains(&scheme),
+        None => kind.is_postgres(),
+    };
+    if !fits {
+        let begins = kind.schemes.join(":// or ");
+        return Err(Lacking::Key(format!(
+            "key {key} of Secret {} is no URL that begins with {begins}://, as spec.database.type {} has it",
+            secret.name, database.r#type
+        )));
+    }
     let mut options = Vec::new();
-    if let Some(host) = &database.host {
+    let mut url = url.trim().to_owned();
+    if !kind.is_postgres() {
+        url = placed(database, &url).ok_or_else(|| {
+            Lacking::Key(format!("the URL in key {key} of Secret {} cannot be read", secret.name))
+        })?;
+    } else if let Some(host) = &database.host {
         // An address beside the name would still be the one of the URL.
         options.extend([("host", host.0.clone().into_bytes()), ("hostaddr", Vec::new())]);
     }
-    options.extend(database.port.map(|port| ("port", port.to_string().into_bytes())));
-    options.extend(database.database.as_ref().map(|name| ("dbname", name.0.clone().into_bytes())));
+    if kind.is_postgres() {
+        options.extend(database.port.map(|port| ("port", port.to_string().into_bytes())));
+        options.extend(database.database.as_ref().map(|name| ("dbname", name.0.clone().into_bytes())));
+    }
     // What is checked by default is checked where the URL says nothing else, too.
     let mode = Some(database.tls.mode).filter(|mode| *mode != TlsMode::default());
     options.extend(mode.map(|mode| ("sslmode", mode.word().as_bytes().to_vec())));
     if mode != Some(TlsMode::Disable) {
         options.extend(files(secret));
     }
-    Found { url: with_options(url.trim(), &options), address: None }
+    Ok(Found { url: with_options(&url, &options), address: None })
+}
+
+/// A URL with host, port and database as the spec says them: MySQL and MariaDB know no options for these. `None`: it
+/// cannot be read.
+fn placed(database: &Database, url: &str) -> Option<String> {
+    let mut url = url::Url::parse(url).ok()?;
+    if let Some(host) = &database.host {
+        let shown = if host.0.contains(':') { format!("[{}]", host.0) } else { host.0.clone() };
+        url.set_host(Some(&shown)).ok()?;
+        // A socket beside the host would still be the one of the URL.
+        let kept: Vec<(String, String)> = url
+            .query_pairs()
+            .filter(|(name, _)| name != "socket")
+            .map(|(n, v)| (n.into(), v.into()))
+            .collect();
+        url.set_query(None);
+        if !kept.is_empty() {
+            url.query_pairs_mut().extend_pairs(kept);
+        }
+    }
+    if let Some(port) = database.port {
+        url.set_port(Some(port)).ok()?;
+    }
+    if let Some(name) = &database.database {
+        url.set_path(&format!("/{}", encoded(name.0.as_bytes())));
+    }
+    Some(url.into())
 }
 
 /// All but the password: a token is made for each connection.
@@ -127,7 +216,7 @@ fn of_aws(database: &Database, aws: &Aws, authorities: &Path) -> Result<Found, L
             "leave it out, and name the authorities of RDS in aws.caConfigMapRef",
         ));
     }
-    let port = aws.port.unwrap_or(5432);
+    let port = aws.port.unwrap_or(database.r#type.port());
     let (user, host, name) = (aws.username.as_bytes(), aws.host.as_str(), aws.db_name.as_str());
     let url = format!(
         "postgres://{}@{}:{port}/{}",
@@ -149,7 +238,7 @@ fn of_aws(database: &Database, aws: &Aws, authorities: &Path) -> Result<Found, L
 }
 
 /// From keys of their own.
-fn parts(database: &Database, secret: &Secret<'_>) -> Result<Found, Lacking> {
+fn parts(kind: Kind, database: &Database, secret: &Secret<'_>) -> Result<Found, Lacking> {
     let user = secret.text("username").ok_or_else(|| secret.lacks("username", "the role to log in as"))?;
     let by_certificate = secret.file("tls.crt").is_some() && secret.file("tls.key").is_some();
     let password = match secret.bytes("password") {
@@ -165,7 +254,7 @@ fn parts(database: &Database, secret: &Secret<'_>) -> Result<Found, Lacking> {
     };
     let port = match (database.port, secret.text("port")) {
         (Some(port), _) => port,
-        (None, None) => 5432,
+        (None, None) => kind.port,
         (None, Some(text)) => text.parse().ok().filter(|port| *port > 0).ok_or_else(|| {
             Lacking::Key(format!("key port of Secret {} is not a number from 1 to 65535", secret.name))
         })?,
@@ -176,7 +265,7 @@ fn parts(database: &Database, secret: &Secret<'_>) -> Result<Found, Lacking> {
             secret.lacks("database", "the database's name, which spec.database.database may give, too")
         })?,
     };
-    let mut url = format!("postgres://{}", encoded(user.as_bytes()));
+    let mut url = format!("{}://{}", kind.scheme, encoded(user.as_bytes()));
     if let Some(password) = password {
         url = format!("{url}:{}", encoded(&password));
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use cofferdam_api::Reason;
 use cofferdam_api::database::Database;
 use cofferdam_core::fault::Result;
-use cofferdam_core::{Code, Fault, Refusal};
+use cofferdam_core::{Code, Fault};
 use cofferdam_engines::{Logins, Session, Target};
 use cofferdam_runner::Stop;
 
@@ -92,22 +92,13 @@ impl Reach {
     }
 
     async fn open(&self, found: &Found, application: &str) -> Result<Box<dyn Session>> {
-        let engine = wiring::engine(Some(&found.url))?;
-        if engine.id() != self.database.r#type.to_string() {
-            let what =
-                format!("the URL of the Secret is none of spec.database.type: {}", self.database.r#type);
-            return Err(Refusal::new(Code::Usage, what)
-                .cause(format!("it is one of {}; nothing was changed", engine.id()))
-                .help("correct the Secret, or the type")
-                .into());
-        }
         let target = Target {
             url: Some(found.url.clone()),
             application: application.to_owned(),
             who: self.who.clone(),
             logins: self.logins.clone(),
         };
-        engine.open(&target).await
+        wiring::engine(Some(&found.url))?.open(&target).await
     }
 
     /// Host and port, where they are known apart from the URL.

@@ -21,6 +21,8 @@ pub(super) const DUPLICATE: u16 = 1062;
 pub(super) const NO_TABLE: &[u16] = &[1146, 1051, 1049];
 /// A lock was waited for until `lock_wait_timeout` or `innodb_lock_wait_timeout`; or `NOWAIT`.
 pub(super) const NO_LOCK: &[u16] = &[1205, 3572];
+/// The user may not do it: to a database, to a table, to a column, without a right of the whole server.
+pub(super) const DENIED: &[u16] = &[1044, 1142, 1143, 1227];
 /// `KILL QUERY`.
 pub(super) const KILLED: u16 = 1317;
 /// `max_execution_time`, `max_statement_time`.
@@ -78,7 +80,11 @@ fn of_server(e: &ServerError, doing: &str) -> Fault {
         1049 => refuse(Code::DatabaseMissing)
             .help("create it (CREATE DATABASE ...), or correct the database's name in the URL")
             .into(),
-        1044 | 1142 | 1143 | 1227 | 1370 | 1410 | 1419 | 1726 => refuse(Code::PermissionMissing)
+        1419 => refuse(Code::PermissionMissing)
+            .cause("with a binary log, triggers and functions are made by who has the right SUPER")
+            .help("SET GLOBAL log_bin_trust_function_creators = 1 on the server, or connect as one who has it")
+            .into(),
+        1044 | 1142 | 1143 | 1227 | 1370 | 1410 | 1726 => refuse(Code::PermissionMissing)
             .help("grant the right to the user, or connect as one who has it")
             .into(),
         1290 | 1836 if message.contains("read-only") || message.contains("read only") => {

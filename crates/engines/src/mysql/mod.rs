@@ -26,10 +26,14 @@ mod probe;
 mod reading;
 mod recall;
 mod record;
+mod replicas;
+mod rights;
+mod room;
 mod session;
 mod tables;
 mod tls;
 mod touch;
+mod vitals;
 mod watch;
 
 /// The engine.

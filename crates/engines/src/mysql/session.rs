@@ -25,7 +25,7 @@ use super::options::ConnectOptions;
 use super::tables::Tables;
 use super::{
     MySql, claim, commit, connect, errors, facts, ledger, names, options, outbox, perform, probe, reading,
-    recall, touch,
+    recall, rights, room, touch, vitals,
 };
 use crate::answers;
 use crate::ledger::Ledger;
@@ -41,7 +41,7 @@ pub(super) struct MySqlSession {
     pub(super) link: Link,
     pub(super) version: u32,
     pub(super) version_text: String,
-    options: ConnectOptions,
+    pub(super) options: ConnectOptions,
     /// As the server writes it.
     pub(super) database: String,
     pub(super) tables: Tables,
@@ -50,6 +50,8 @@ pub(super) struct MySqlSession {
     pub(super) guard: String,
     /// The connection of the look-out.
     pub(super) watch: Option<Link>,
+    /// Connections to replicas by their address, each with the version of its server.
+    pub(super) replicas: BTreeMap<String, (Link, u32)>,
     pub(super) claim: Option<Claim>,
     pub(super) application: String,
     pub(super) who: String,
@@ -102,6 +104,7 @@ impl MySqlSession {
             lock,
             guard,
             watch: None,
+            replicas: BTreeMap::new(),
             claim: None,
             application: target.application.clone(),
             who: target.who.clone(),
@@ -266,9 +269,8 @@ impl Session for MySqlSession {
         &self.options.warnings
     }
 
-    /// Rights show as the server's own refusals: which roles give what, only the server can tell.
-    async fn missing_rights(&mut self, _: &[&Plan]) -> Result<Vec<Missing>> {
-        Ok(Vec::new())
+    async fn missing_rights(&mut self, plans: &[&Plan]) -> Result<Vec<Missing>> {
+        rights::missing(self, plans).await
     }
 
     async fn claim(&mut self, wait: Duration) -> Result<()> {
@@ -337,9 +339,8 @@ impl Session for MySqlSession {
         claim::pooled(self).await
     }
 
-    /// Its folders are on the server's machine, which tells nothing of them.
     async fn room(&mut self, _: &[Name]) -> Result<Vec<Room>> {
-        Ok(Vec::new())
+        room::rooms(&mut self.link, &self.options).await
     }
 
     async fn examine(&mut self, _: &Online) -> Result<Examined> {
@@ -390,12 +391,7 @@ impl Session for MySqlSession {
     }
 
     async fn vitals(&mut self, asked: &VitalsAsked) -> Result<Vitals> {
-        let why = || format!("it is not asked of {}", self.link.flavour.name());
-        Ok(Vitals {
-            lag: asked.lag.then(|| Err(why())),
-            statements: (!asked.statements_of.is_empty()).then(|| Err(why())),
-            host: asked.host.then(|| Err(why())),
-        })
+        vitals::vitals(self, asked).await
     }
 
     async fn inspect(&mut self) -> Result<Schema> {

@@ -31,10 +31,13 @@ pub(super) async fn touch(
     Ok(touches)
 }
 
-/// No row is read: what is taken is the lock of the table alone.
+/// No row is read: what is taken is the lock of the table alone. The alias tells it from statements of the application.
 async fn one(session: &mut MySqlSession, table: &Name, writes: bool) -> Result<Touch> {
     let lock = if writes { " FOR UPDATE" } else { "" };
-    let sql = format!("SELECT 1 FROM {} LIMIT 0{lock}", names::qualified(&session.database, table)?);
+    let sql = format!(
+        "SELECT 1 AS cofferdam_touch FROM {} LIMIT 0{lock}",
+        names::qualified(&session.database, table)?
+    );
     let runner = claim::lock_owner(&mut session.link, &session.lock).await?;
     let (mut held_by, mut ours): (Vec<Holder>, Option<bool>) = (Vec::new(), None);
     let began = Instant::now();

@@ -3,12 +3,13 @@
 
 use cofferdam_api::DatabaseMigrationSpec;
 use cofferdam_api::database::DatabaseType;
-use cofferdam_api::source::Strategy;
+use cofferdam_api::source::{DropPolicy, Strategy};
 
 use super::check::Problem;
 
 /// Why such a spec is not carried out.
 pub fn refused(spec: &DatabaseMigrationSpec) -> Vec<Problem> {
+    let postgresql = spec.database.r#type == DatabaseType::Postgresql;
     let asks = [
         // What a program of somebody else destroys is not known before.
         (
@@ -19,11 +20,26 @@ pub fn refused(spec: &DatabaseMigrationSpec) -> Vec<Problem> {
             spec.migration.container.is_some() && spec.database.aws.is_some(),
             "spec.database.aws: logins by IAM of containers of your own",
         ),
+        (spec.database.aws.is_some() && !postgresql, "spec.database.aws: logins by IAM on MySQL and MariaDB"),
+        (
+            spec.migration.container.is_some() && !postgresql,
+            "spec.migration.container: containers of your own on MySQL and MariaDB",
+        ),
+        (spec.backup.is_some() && !postgresql, "spec.backup: backups of MySQL and MariaDB"),
+        (
+            spec.migration.drop == DropPolicy::Park && !postgresql,
+            "spec.migration.drop: parking on MySQL and MariaDB",
+        ),
+        (
+            spec.migration.strategy == Strategy::ShadowTable && !postgresql,
+            "spec.migration.strategy: online changes of MySQL and MariaDB",
+        ),
         (spec.migration.strategy == Strategy::Rolling, "spec.migration.strategy: rolling changes"),
         (spec.migration.strategy == Strategy::BlueGreen, "spec.migration.strategy: blue-green changes"),
     ];
-    let other = (spec.database.r#type != DatabaseType::Postgresql).then(|| {
-        let what = format!("{} cannot be changed by this version; write postgresql", spec.database.r#type);
+    let other = (spec.database.r#type == DatabaseType::Mongodb).then(|| {
+        let known = "write postgresql, mysql or mariadb";
+        let what = format!("{} cannot be changed by this version; {known}", spec.database.r#type);
         Problem::new("spec.database.type", what)
     });
     let asked = asks.into_iter().filter(|(asked, _)| *asked).map(|(_, what)| {

@@ -224,7 +224,7 @@ mod tests {
             ("done", object("o", 1, saying("Succeeded", "MigrationComplete")), false),
             ("waits for another", object("o", 1, saying("Pending", "PreviousNotDone")), false),
             ("suspended", object("o", 1, |o| o["spec"]["suspend"] = json!(true)), false),
-            ("refused", object("o", 1, |o| o["spec"]["database"]["type"] = json!("mysql")), false),
+            ("refused", object("o", 1, |o| o["spec"]["database"]["type"] = json!("mongodb")), false),
             (
                 "goes",
                 object("o", 1, |o| o["metadata"]["deletionTimestamp"] = json!("2026-11-21T10:00:05Z")),

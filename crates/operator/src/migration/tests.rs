@@ -267,7 +267,7 @@ fn why_no_runner_begins_is_said() {
 #[test]
 fn what_this_version_does_not_do_is_refused() {
     for (at, value) in [
-        ("/database/type", json!("mysql")),
+        ("/database/type", json!("mongodb")),
         ("/migration/strategy", json!("rolling")),
         ("/validation", json!({ "dataIntegrityChecks": { "enabled": false } })),
     ] {
@@ -511,7 +511,7 @@ fn what_an_older_version_made_is_taken_back_and_ended_all_the_same() {
     outcome.revertible_until = Some("2026-11-21T11:00:00Z".parse().unwrap());
     let mut made = seen(migration(|m| {
         m["status"] = json!({ "planDigest": PLAN });
-        m["spec"]["database"]["type"] = json!("mysql");
+        m["spec"]["database"]["type"] = json!("mongodb");
     }));
     assert_eq!(said(&made), (Phase::Failed, Reason::SpecInvalid, None));
     let work = Work {

@@ -5,7 +5,6 @@ use sha2::{Digest, Sha256};
 use kube::ResourceExt;
 
 use cofferdam_api::DatabaseMigration;
-use cofferdam_api::database::DatabaseType;
 use cofferdam_api::names::{ANNOTATION_FINALIZE, ANNOTATION_RETRY, ANNOTATION_ROLLBACK};
 use cofferdam_api::runner::Runner;
 
@@ -59,11 +58,7 @@ pub fn base(migration: &DatabaseMigration) -> String {
 pub fn database(migration: &DatabaseMigration) -> String {
     let database = &migration.spec.database;
     let namespace = migration.namespace().unwrap_or_default();
-    let usual = match database.r#type {
-        DatabaseType::Postgresql => 5432,
-        DatabaseType::Mysql | DatabaseType::Mariadb => 3306,
-        DatabaseType::Mongodb => 27017,
-    };
+    let usual = database.r#type.port();
     let said = match &database.aws {
         Some(aws) => Some((aws.host.as_str(), aws.port, aws.db_name.as_str())),
         None => database

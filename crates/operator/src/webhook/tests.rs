@@ -66,9 +66,9 @@ const NOTHING: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca4
 #[test]
 fn what_is_refused_and_what_is_let_through() {
     let fine = migration(|_| {});
-    let bad = migration(|m| m["spec"]["database"]["type"] = json!("mysql"));
+    let bad = migration(|m| m["spec"]["database"]["type"] = json!("mongodb"));
     let worse = migration(|m| {
-        m["spec"]["database"]["type"] = json!("mysql");
+        m["spec"]["database"]["type"] = json!("mongodb");
         m["spec"]["migration"]["strategy"] = json!("rolling");
     });
     let suspended = |m: &Value| {
@@ -132,7 +132,7 @@ fn what_is_refused_and_what_is_let_through() {
 
 #[test]
 fn what_was_wrong_before_is_warned_of() {
-    let bad = migration(|m| m["spec"]["database"]["type"] = json!("mysql"));
+    let bad = migration(|m| m["spec"]["database"]["type"] = json!("mongodb"));
     let mut now = bad.clone();
     now["spec"]["suspend"] = json!(true);
     let answer = validate(&asked("UPDATE", &now, Some(&bad)));
@@ -507,7 +507,7 @@ async fn a_real_client_is_answered_before_during_and_after_a_rotation() {
     // One that says nothing keeps nobody waiting.
     let silent = TcpStream::connect(address).await.unwrap();
 
-    let bad = migration(|m| m["spec"]["database"]["type"] = json!("mysql"));
+    let bad = migration(|m| m["spec"]["database"]["type"] = json!("mongodb"));
     let question = |object: &Value| {
         json!({ "request": { "uid": "7", "kind": { "kind": object["kind"] }, "operation": "CREATE", "object": object,
             "userInfo": { "username": "alice" } } })

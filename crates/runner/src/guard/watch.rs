@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::affected::{affected, checks};
 use super::seen::{Guarded, Seen};
 use super::signals::judged;
-use super::{Breach, Gauge, Guarding, Outside, Recall};
+use super::{Breach, Condition, Gauge, Guarding, Outside, Recall};
 
 /// Between two rounds of touches.
 const TOUCH: Duration = Duration::from_millis(150);
@@ -296,7 +296,11 @@ impl Watch {
             run: run.id,
             recall: recall.clone(),
         };
-        tasks.push(tokio::spawn(async move { judge.judging(own).await }));
+        match judge.found() {
+            // Breached before anything was done: nothing is.
+            Some(found) => judge.tell(found, own).await,
+            None => tasks.push(tokio::spawn(async move { judge.judging(own).await })),
+        }
         Ok(Some(Self { shared, tasks }))
     }
 
@@ -326,7 +330,7 @@ impl Shared {
         let mut seen = self.seen();
         server.clone_into(&mut seen.stalls.source.name);
         server.clone_into(&mut seen.lag.source.name);
-        "pg_stat_statements".clone_into(&mut seen.queries.source.name);
+        "the count of statements".clone_into(&mut seen.queries.source.name);
         seen.cpu.source.name = of(Gauge::Cpu);
         seen.memory.source.name = of(Gauge::Memory);
         if !self.checks.is_empty() {
@@ -368,7 +372,7 @@ impl Shared {
                 return Err(no_source("maxSlowdown", why, "do that, or leave the limit out").into());
             }
             Some(Ok(counts)) if counts.iter().all(|count| count.calls <= 0.0) => {
-                let why = "pg_stat_statements has seen no statement about the tables yet";
+                let why = "the server has counted no statement about the tables yet";
                 return Err(no_source(
                     "maxSlowdown",
                     why,
@@ -436,15 +440,25 @@ struct Judge {
 }
 
 impl Judge {
+    /// What is breached now: the limit, what was seen, and what it is taken back for.
+    fn found(&self) -> Option<(String, String, Condition)> {
+        let (signal, limit, text) = judged(&self.shared.seen(), &self.guarding.thresholds)?;
+        Some((limit, text, signal.condition))
+    }
+
     /// Judges until something is breached.
     async fn judging(self, session: Box<dyn Session>) {
-        let (limit, text, condition) = loop {
-            let found = judged(&self.shared.seen(), &self.guarding.thresholds);
-            if let Some((signal, limit, text)) = found {
-                break (limit, text, signal.condition);
+        let found = loop {
+            if let Some(found) = self.found() {
+                break found;
             }
             sleep(JUDGE).await;
         };
+        self.tell(found, session).await;
+    }
+
+    /// Tells the loop, and the database where the run is taken back for it.
+    async fn tell(&self, (limit, text, condition): (String, String, Condition), session: Box<dyn Session>) {
         let automatic = self.guarding.automatic && self.guarding.conditions.contains(&condition);
         let breach = Breach { limit, condition, text, automatic, at: Timestamp::now() };
         if automatic {

@@ -98,9 +98,14 @@ fn the_spec_beats_the_secret() {
         (&told, &[user, ("tls.crt", b"x"), ("tls.key", b"x")], Ok("u||db.prod:6000|shop|Require")),
         (&told, &[user, password, ("ca.crt", b"x")], Ok("u|p w|db.prod:6000|shop|VerifyCa")),
         (
-            &serde_json::json!({ "type": "mysql", "connectionSecret": "db" }),
+            &serde_json::json!({ "type": "mongodb", "connectionSecret": "db" }),
             all,
-            Err("spec.database.type: mysql"),
+            Err("spec.database.type: mongodb"),
+        ),
+        (
+            &plain,
+            &[("url", b"mysql://a:b@h/x")],
+            Err("key url of Secret db is no URL that begins with postgres://"),
         ),
         (
             &serde_json::json!({ "type": "postgresql", "aws": {
@@ -177,4 +182,67 @@ fn files_of_tls_are_named_by_their_paths() {
         (path("ca.crt"), path("tls.crt"), path("tls.key"))
     );
     assert!(!format!("{found:?}").contains("u:p"), "{found:?}");
+}
+
+/// What MySQL's way of reading makes of it.
+fn understood_by_mysql(spec: &serde_json::Value, keys: Keys<'_>) -> Result<String, String> {
+    let folder = folder(keys);
+    let found = match read(&database(spec.clone()), folder.path(), folder.path()) {
+        Ok(found) => found,
+        Err(Lacking::Key(what)) => return Err(what),
+        Err(Lacking::Refused(refusal)) => return Err(refusal.what.clone()),
+    };
+    let scheme = found.url.split_once("://").unwrap().0.to_owned();
+    let options = cofferdam_engines::mysql::options::resolve(Some(&found.url), |_| None);
+    let options = options.map_err(|refusal| format!("{refusal:?}"))?;
+    let password = options.password.as_ref().map(|p| p.expose().to_owned()).unwrap_or_default();
+    assert!(options.socket.is_none());
+    Ok(format!(
+        "{scheme}|{}|{password}|{options}|{:?}|{}",
+        options.user,
+        options.ssl_mode,
+        options.ssl_ca.is_some()
+    ))
+}
+
+#[test]
+fn mysql_and_mariadb_are_reached_as_postgresql_is() {
+    let plain = serde_json::json!({ "type": "mariadb", "connectionSecret": "db" });
+    let told = serde_json::json!({
+        "type": "mysql", "connectionSecret": "db", "host": "db.prod", "port": 6000, "database": "sh op",
+        "tls": { "mode": "require" },
+    });
+    let six = serde_json::json!({ "type": "mysql", "connectionSecret": "db", "host": "fd00::7" });
+    let aws = serde_json::json!({
+        "type": "mysql", "aws": { "region": "us-east-1", "host": "h", "dbName": "d", "username": "u" },
+    });
+    let odd: &[u8] = b"p@ss:w/o?r#d%20 \"'\\&=+";
+    let user: (&str, &[u8]) = ("username", b"u\n");
+    let all: Keys<'_> = &[user, ("password", odd), ("host", b"h.example"), ("database", b"d b")];
+    let url: Keys<'_> =
+        &[("url", b"mysql://a:b%20c@h.example:7000/x?sslmode=disable&socket=/s"), ("ca.crt", b"x")];
+    let here: Keys<'_> = &[("url", b"mariadb://a:b%20c@h.example/x?ssl-mode=required\n")];
+    let cases: &[(&serde_json::Value, Keys<'_>, Result<&str, &str>)] = &[
+        (&plain, all, Ok("mariadb|u|p@ss:w/o?r#d%20 \"'\\&=+|h.example:3306/d b|VerifyIdentity|false")),
+        (&told, all, Ok("mysql|u|p@ss:w/o?r#d%20 \"'\\&=+|db.prod:6000/sh op|Required|false")),
+        (&told, url, Ok("mysql|a|b c|db.prod:6000/sh op|Required|true")),
+        (&plain, here, Ok("mariadb|a|b c|h.example:3306/x|Required|false")),
+        (&six, here, Ok("mariadb|a|b c|[fd00::7]:3306/x|Required|false")),
+        (
+            &plain,
+            &[("url", b"postgres://a:b@h/x")],
+            Err("key url of Secret db is no URL that begins with mysql:// or"),
+        ),
+        (&plain, &[("url", b"host=h user=a")], Err("key url of Secret db is no URL")),
+        (&plain, &[("url", b"mysql://a:b@h:port/x")], Err("the URL in key url of Secret db cannot be read")),
+        (&plain, &[user], Err("Secret db has no key password")),
+        (&aws, &[], Err("spec.database.aws: logins by IAM are for postgresql")),
+    ];
+    for (spec, keys, expected) in cases {
+        let found = understood_by_mysql(spec, keys);
+        match expected {
+            Ok(expected) => assert_eq!(found.as_deref(), Ok(*expected), "{spec}"),
+            Err(begins) => assert!(found.as_ref().unwrap_err().starts_with(begins), "{spec}: {found:?}"),
+        }
+    }
 }

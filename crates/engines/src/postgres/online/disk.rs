@@ -9,6 +9,7 @@ use cofferdam_core::facts;
 use cofferdam_core::fault::Result;
 
 use super::worker;
+use crate::disk::{Space, space};
 use crate::postgres::errors;
 
 /// A new table with its indexes, and what is logged meanwhile, needs so many times what the old one has.
@@ -130,19 +131,6 @@ async fn folder(client: &Client, table: u32) -> Result<Option<PathBuf>> {
     );
     let found = worker::value(client, &query, "looking where the table is").await?;
     Ok(found.map(PathBuf::from))
-}
-
-/// Bytes of a file system; `free` are those for everybody, not only for root.
-struct Space {
-    total: u64,
-    free: u64,
-}
-
-/// `None`: there is no such folder here, so the server is elsewhere after all.
-fn space(folder: &std::path::Path) -> Option<Space> {
-    let stat = rustix::fs::statvfs(folder).ok()?;
-    let bytes = |blocks: u64| blocks.saturating_mul(stat.f_frsize);
-    Some(Space { total: bytes(stat.f_blocks), free: bytes(stat.f_bavail) })
 }
 
 fn shown(bytes: u64) -> String {

@@ -9,6 +9,8 @@ use cofferdam_core::park::Deed;
 use cofferdam_core::plan::{Act, Plan, Probe};
 use cofferdam_core::{Name, Undo};
 
+use crate::head::Head;
+
 /// A right that a statement needs.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Need {
@@ -87,7 +89,7 @@ struct Reading {
 
 impl Reading {
     fn statement(&mut self, sql: &str) -> Vec<Need> {
-        let mut head = Head { rest: sql };
+        let mut head = Head::of(sql, behind_comment);
         let found = self.head(&mut head).unwrap_or_default();
         let path_changed = self.path_changed;
         found.into_iter().filter(|need| !(path_changed && need.follows_path())).collect()
@@ -234,60 +236,24 @@ fn of_parts(mut parts: Vec<String>) -> Option<Name> {
     }
 }
 
-/// The beginning of a statement, eaten word by word.
-struct Head<'a> {
-    rest: &'a str,
+/// What is behind the comment that a text begins with. Nested ones are given up: the statement is then not known.
+fn behind_comment(text: &str) -> Option<&str> {
+    if let Some(comment) = text.strip_prefix("--") {
+        return Some(comment.split_once('\n').map_or("", |(_, rest)| rest));
+    }
+    let (comment, rest) = text.strip_prefix("/*")?.split_once("*/").unwrap_or_default();
+    Some(if comment.contains("/*") { "" } else { rest })
 }
 
-impl<'a> Head<'a> {
-    /// What is left, without blanks and comments before it.
-    fn trimmed(&mut self) -> &'a str {
-        loop {
-            self.rest = self.rest.trim_start();
-            if let Some(comment) = self.rest.strip_prefix("--") {
-                self.rest = comment.split_once('\n').map_or("", |(_, rest)| rest);
-            } else if let Some(comment) = self.rest.strip_prefix("/*") {
-                // Nested ones are given up: the statement is then not known.
-                let (comment, rest) = comment.split_once("*/").unwrap_or((comment, ""));
-                self.rest = if comment.contains("/*") { "" } else { rest };
-            } else {
-                return self.rest;
-            }
-        }
-    }
-
-    /// The next bare word in small letters; it is not eaten if it is none.
-    fn word(&mut self) -> Option<String> {
-        let text = self.trimmed();
-        let end = text.find(|c: char| !is_word(c)).unwrap_or(text.len());
-        if end == 0 || text.starts_with(|c: char| c.is_ascii_digit()) {
-            return None;
-        }
-        let word = text[..end].to_ascii_lowercase();
-        self.rest = &self.rest[end..];
-        Some(word)
-    }
-
-    fn peek(&mut self, word: &str) -> bool {
-        let before = self.rest;
-        let found = self.word().as_deref() == Some(word);
-        self.rest = before;
-        found
-    }
-
-    /// Eats these words as long as they come, in any order: the server looks after the order.
-    fn skip(&mut self, words: &[&str]) -> &mut Self {
-        while words.iter().any(|w| self.peek(w)) {
-            self.word();
-        }
-        self
-    }
-
-    fn expect(&mut self, word: &str) -> Option<&mut Self> {
-        (self.word()? == word).then_some(self)
-    }
-
+/// Names as this server writes them.
+trait Names {
     /// The parts of a name, folded as the server folds them.
+    fn parts(&mut self) -> Option<Vec<String>>;
+    fn name(&mut self) -> Option<Name>;
+    fn used(&mut self, right: &'static str) -> Option<Vec<Need>>;
+}
+
+impl Names for Head<'_> {
     fn parts(&mut self) -> Option<Vec<String>> {
         let mut parts = Vec::new();
         loop {
@@ -296,13 +262,7 @@ impl<'a> Head<'a> {
             if text.get(..3).is_some_and(|t| t.eq_ignore_ascii_case("u&\"")) {
                 return None;
             }
-            if text.starts_with('"') {
-                let (part, end) = quoted(text)?;
-                self.rest = &self.rest[end..];
-                parts.push(part);
-            } else {
-                parts.push(self.word()?);
-            }
+            parts.push(if text.starts_with('"') { self.quoted('"')? } else { self.word()? });
             match self.trimmed().strip_prefix('.') {
                 Some(rest) => self.rest = rest,
                 None => return Some(parts),
@@ -317,24 +277,6 @@ impl<'a> Head<'a> {
     fn used(&mut self, right: &'static str) -> Option<Vec<Need>> {
         Some(vec![Need::Use(right, self.name()?)])
     }
-}
-
-fn is_word(c: char) -> bool {
-    c.is_ascii_alphanumeric() || c == '_' || c == '$' || !c.is_ascii()
-}
-
-/// A quoted identifier and where it ends.
-fn quoted(text: &str) -> Option<(String, usize)> {
-    let mut name = String::new();
-    let mut characters = text.char_indices().skip(1).peekable();
-    while let Some((at, c)) = characters.next() {
-        match c {
-            '"' if characters.next_if(|(_, next)| *next == '"').is_some() => name.push('"'),
-            '"' => return Some((name, at + 1)),
-            c => name.push(c),
-        }
-    }
-    None
 }
 
 #[cfg(test)]

@@ -29,7 +29,9 @@ fn what_the_schema_lets_in_and_nothing_can_carry_out_is_refused() {
     let pem = |body: &str| format!("-----BEGIN PUBLIC KEY-----\n{body}\n-----END PUBLIC KEY-----\n");
     let cases: &[(&str, Value, &[&str])] = &[
         ("/suspend", json!(true), &[]),
-        ("/database/type", json!("mysql"), &["spec.database.type"]),
+        ("/database/type", json!("mongodb"), &["spec.database.type"]),
+        ("/database/type", json!("mysql"), &[]),
+        ("/database/type", json!("mariadb"), &[]),
         ("/database/connectionSecret", json!("a.b-c"), &[]),
         ("/database/connectionSecret", json!("a..b"), &["spec.database.connectionSecret"]),
         ("/database/connectionSecret", json!("a.-b"), &["spec.database.connectionSecret"]),
@@ -170,5 +172,31 @@ fn amounts_are_compared_by_what_they_mean() {
         ("", None),
     ] {
         assert_eq!(syntax::amount(text), amount, "{text}");
+    }
+}
+
+/// What is there on PostgreSQL only is refused by its field, and nothing else is.
+#[test]
+fn what_mysql_and_mariadb_have_not_is_refused_by_its_field() {
+    let cases: &[(&str, Value)] = &[
+        ("spec.backup", json!({ "backup": { "to": "s3://backups/" } })),
+        ("spec.migration.strategy", json!({ "migration": { "strategy": "shadow-table" } })),
+        ("spec.migration.drop", json!({ "migration": { "drop": "park" } })),
+    ];
+    for r#type in ["postgresql", "mysql", "mariadb"] {
+        for (field, change) in cases {
+            let asked = migration(|m| {
+                m["spec"]["database"]["type"] = json!(r#type);
+                for (part, values) in change.as_object().unwrap() {
+                    for (name, value) in values.as_object().unwrap() {
+                        m["spec"][part][name] = value.clone();
+                    }
+                }
+            });
+            let refused = gaps::refused(&asked.spec);
+            let fields: Vec<&str> = refused.iter().map(|problem| problem.field.as_str()).collect();
+            let expected: &[&str] = if r#type == "postgresql" { &[] } else { &[field] };
+            assert_eq!(fields, expected, "{type} {change}", r#type = r#type);
+        }
     }
 }

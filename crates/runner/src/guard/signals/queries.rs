@@ -7,7 +7,7 @@ use super::{PATIENCE, Signal};
 pub(super) static SIGNAL: Signal = Signal {
     key: "maxSlowdown",
     about: "mean time of the statements about the tables, against what they took before, over the last ten seconds",
-    source: "the extension pg_stat_statements",
+    source: "the extension pg_stat_statements; performance_schema on MySQL and MariaDB",
     condition: Condition::PerformanceDegradation,
     asked: |thresholds| thresholds.max_slowdown.map(|times| format!("{times}")),
     judge,
