@@ -21,16 +21,7 @@ impl Database {
         let settings = vec![("shared_preload_libraries".into(), "pg_stat_statements".into())];
         let options = Options { tcp: true, password: Some(PASSWORD.into()), settings, ..Options::default() };
         let server = Server::start(&find().unwrap(), &options).unwrap();
-        let listener = TcpListener::bind((address, 0)).unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let behind = server.port();
-        thread::spawn(move || {
-            for client in listener.incoming().flatten() {
-                // A server that is down refuses, and so does its door.
-                let Ok(server) = TcpStream::connect(("127.0.0.1", behind)) else { continue };
-                join(client, server);
-            }
-        });
+        let port = door(address, server.port());
         server.create_database("shop").unwrap();
         Self { server, port }
     }
@@ -40,6 +31,20 @@ impl Database {
         let rows = self.server.query("shop", sql).unwrap_or_else(|e| panic!("{sql}: {e}"));
         rows.into_iter().next().and_then(|row| row.into_iter().next()?).unwrap_or_default()
     }
+}
+
+/// A port of this address of the machine that leads to one of a server on 127.0.0.1.
+pub(crate) fn door(address: &str, behind: u16) -> u16 {
+    let listener = TcpListener::bind((address, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for client in listener.incoming().flatten() {
+            // A server that is down refuses, and so does its door.
+            let Ok(server) = TcpStream::connect(("127.0.0.1", behind)) else { continue };
+            join(client, server);
+        }
+    });
+    port
 }
 
 fn join(client: TcpStream, server: TcpStream) {

@@ -22,6 +22,7 @@ mod images;
 mod leader;
 mod manifests;
 mod metrics;
+mod mysql;
 mod namespace;
 mod plugin;
 #[cfg(feature = "failpoints")]
