@@ -18,6 +18,7 @@ mod large;
 mod ledger;
 mod online;
 pub mod options;
+mod others;
 mod outbox;
 mod parked;
 mod passfile;

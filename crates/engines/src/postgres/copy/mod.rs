@@ -1,6 +1,8 @@
 //! Rows out of tables and into them, by COPY.
 
+mod batches;
 mod dump;
+mod rehearse;
 mod restore;
 mod shape;
 
@@ -34,7 +36,8 @@ impl PostgresCopier {
         let mut options = session.watch_options();
         options.application_name = format!("cofferdam {purpose}");
         let client = connect::connect(&options).await?.client;
-        client.batch_execute(SETTINGS).await.map_err(|e| errors::fault(e, "setting up a connection"))?;
+        let settings = format!("{SETTINGS}; {}", rehearse::MEMORY);
+        client.batch_execute(&settings).await.map_err(|e| errors::fault(e, "setting up a connection"))?;
         Ok(Self { client, options })
     }
 
@@ -94,7 +97,7 @@ impl Copier for PostgresCopier {
     }
 
     async fn rehearse(&mut self, shape: &Shape, rows: Rows) -> Result<Sum> {
-        restore::rehearse(self, shape, rows).await
+        rehearse::rehearse(self, shape, rows).await
     }
 
     async fn restore(

@@ -17,22 +17,7 @@ use crate::copy::{Existing, Rows};
 
 /// A table of the session's own: no right but TEMPORARY is needed, it writes no log, no standby gets it, and the server
 /// removes it with the session or, after a crash of its own, when it starts.
-const BESIDE: &str = "pg_temp.\"cofferdam rehearsal\"";
-
-/// In one transaction, which is rolled back.
-pub(super) async fn rehearse(copier: &PostgresCopier, shape: &Shape, rows: Rows) -> Result<Sum> {
-    let doing = format!("restoring {} beside", shape.table);
-    copier.run("BEGIN", &doing).await?;
-    let rehearsed = async {
-        beside(copier, shape, &doing).await?;
-        fill(copier, BESIDE, shape, rows, &doing).await?;
-        copier.sum_of(BESIDE, shape).await
-    }
-    .await;
-    let ended = copier.run("ROLLBACK", &doing).await;
-    let sum = rehearsed?;
-    ended.map(|()| sum)
-}
+pub(super) const BESIDE: &str = "pg_temp.\"cofferdam rehearsal\"";
 
 /// See [`crate::copy::Copier::restore`].
 pub(super) async fn restore(
@@ -96,7 +81,7 @@ async fn replace(copier: &PostgresCopier, shape: &Shape, rows: Rows, into: &Name
     if let Some(gone) = shape.columns.iter().find(missing) {
         return Err(other_columns(into, &format!("{into} has no column {}", gone.name)).into());
     }
-    beside(copier, shape, doing).await?;
+    beside(copier, shape, "DROP", doing).await?;
     fill(copier, BESIDE, shape, rows, doing).await?;
     let names = shape::columns(shape, wanted)?;
     // TRUNCATE refuses a table that foreign keys lead to. DELETE would take rows of other tables along.
@@ -150,11 +135,15 @@ async fn types_are_there(copier: &PostgresCopier, shape: &Shape) -> Result<()> {
     Ok(())
 }
 
-async fn beside(copier: &PostgresCopier, shape: &Shape, doing: &str) -> Result<()> {
+/// Makes [`BESIDE`], of which this becomes at the end of a transaction.
+pub(super) async fn beside(copier: &PostgresCopier, shape: &Shape, then: &str, doing: &str) -> Result<()> {
     types_are_there(copier, shape).await?;
     let definition = definition(shape, false)?;
     copier
-        .run(&format!("CREATE TEMPORARY TABLE \"cofferdam rehearsal\" ({definition}) ON COMMIT DROP"), doing)
+        .run(
+            &format!("CREATE TEMPORARY TABLE \"cofferdam rehearsal\" ({definition}) ON COMMIT {then}"),
+            doing,
+        )
         .await
 }
 
@@ -168,7 +157,7 @@ fn definition(shape: &Shape, demands: bool) -> Result<String> {
     Ok(parts.join(", "))
 }
 
-async fn fill(
+pub(super) async fn fill(
     copier: &PostgresCopier,
     table: &str,
     shape: &Shape,
@@ -200,15 +189,16 @@ async fn fill(
         ));
     }
     sink.finish().await.map(|_| ()).map_err(|e| match e.code() {
-        Some(code) if *code == SqlState::BAD_COPY_FILE_FORMAT => Refusal::new(
-            Code::BackupDamaged,
-            format!("{doing}: the rows are not in the format that they should be"),
-        )
-        .cause(e.as_db_error().map(|e| e.message().to_owned()).unwrap_or_default())
-        .help("nothing was restored")
-        .into(),
+        Some(code) if *code == SqlState::BAD_COPY_FILE_FORMAT => not_in_format(doing)
+            .cause(e.as_db_error().map(|e| e.message().to_owned()).unwrap_or_default())
+            .help("nothing was restored")
+            .into(),
         _ => wrong(e),
     })
+}
+
+pub(super) fn not_in_format(doing: &str) -> Refusal {
+    Refusal::new(Code::BackupDamaged, format!("{doing}: the rows are not in the format that they should be"))
 }
 
 fn in_the_way(into: &Name) -> Refusal {

@@ -21,6 +21,7 @@ use cofferdam_core::online::Part;
 
 use super::flow::Direction;
 use super::{Work, planted, worker};
+use crate::postgres::others;
 
 /// Probes of one judgement, the pause between two of them, and which of them, sorted, is looked at.
 const PROBES: usize = 60;
@@ -219,16 +220,7 @@ async fn wait(client: &Client) -> Result<Duration> {
 
 /// Nobody has to be kept in mind: nobody else is at work, or a person wants full speed.
 pub(super) async fn alone(work: &Work<'_>, client: &Client) -> Result<bool> {
-    Ok(work.valve().full_speed || !others(client).await?)
-}
-
-/// Somebody else is at work, or was a moment ago. Of sessions of others, a role that may not see more sees only that
-/// they are there: then they count.
-async fn others(client: &Client) -> Result<bool> {
-    let query = "SELECT EXISTS (SELECT FROM pg_catalog.pg_stat_activity
-        WHERE backend_type IS NOT DISTINCT FROM 'client backend' AND application_name NOT LIKE 'cofferdam%'
-          AND (state IS NULL OR state <> 'idle' OR state_change > pg_catalog.now() - pg_catalog.make_interval(secs => 2)))";
-    Ok(worker::value(client, query, "looking who else is there").await?.as_deref() != Some("f"))
+    Ok(work.valve().full_speed || !others::are_at_work(client).await?)
 }
 
 #[cfg(test)]
