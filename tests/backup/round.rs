@@ -286,3 +286,29 @@ fn the_whole_database_is_written_by_its_own_program_or_refused() {
     assert!(refused.code == 1 && refused.stderr.contains("CF3204"), "{}", refused.stderr);
     assert_eq!(place.backups().len(), 1);
 }
+
+/// Larger than what is restored at a time to verify it, in both encodings.
+#[test]
+fn a_table_of_many_batches_is_verified_and_comes_back() {
+    let place = Place::new(
+        "backup_batches",
+        "CREATE TYPE mood AS ENUM ('sad', 'ok');
+         CREATE TABLE packed AS SELECT i AS id, repeat(md5(i::text), 8) AS note, nullif(i % 3, 0) AS n
+            FROM generate_series(1, 100000) i;
+         CREATE TABLE texts AS SELECT 'ok'::mood AS m, p.note || E'\\n\\t\\\\.' AS note, n FROM packed p;
+         CREATE SCHEMA rescue",
+    );
+    let id = place.taken(&[]);
+    let manifest = place.manifest(&id);
+    for (table, encoding) in [(0, "binary"), (1, "text")] {
+        assert_eq!(manifest["tables"][table]["shape"]["encoding"], encoding);
+        assert_eq!(manifest["tables"][table]["sum"]["rows"], 100_000);
+    }
+    place.bench.must(&["restore", &id, "--to", place.to(), "--into", "rescue"]);
+    for table in ["packed", "texts"] {
+        let sum = |schema: &str| {
+            place.bench.query(&format!("SELECT count(*), sum(hashtext(t::text)) FROM {schema}.{table} t"))
+        };
+        assert_eq!(sum("rescue"), sum("public"), "{table}");
+    }
+}

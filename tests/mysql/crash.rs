@@ -55,7 +55,11 @@ const FORWARD: Scenario = Scenario {
             "V3__rows.sql",
             "INSERT INTO ledger (what) VALUES ('three a');\nINSERT INTO ledger (what) VALUES ('three b');\n",
         ),
-        ("V4__table.sql", "CREATE TABLE u (id int PRIMARY KEY);\nALTER TABLE t RENAME COLUMN b TO d;\n"),
+        (
+            "V4__table.sql",
+            "CREATE TABLE u (id int PRIMARY KEY);\nINSERT INTO u VALUES (1);\nCREATE TABLE v (id int PRIMARY KEY);\n\
+             ALTER TABLE t RENAME COLUMN b TO d;\n",
+        ),
     ],
     before: &[&["apply", "--to", "1"]],
     command: &["apply", "--allow", "rename-column=nobody reads it"],

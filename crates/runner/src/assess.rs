@@ -6,12 +6,13 @@ use std::time::Duration;
 use cofferdam_core::bundle::Bundle;
 use cofferdam_core::facts::{DataAnswer, DataQuestion};
 use cofferdam_core::fault::Result;
+use cofferdam_core::history::Applied;
 use cofferdam_core::online::Examined;
 use cofferdam_core::park::{self, Deed};
 use cofferdam_core::plan::Act;
-use cofferdam_core::{Code, Facts, Fault, Finding, Migration, Name, Plan, Refusal};
+use cofferdam_core::{Code, Facts, Fault, Finding, Migration, Name, Phase, Plan, Refusal};
 use cofferdam_dialects::Parsed;
-use cofferdam_engines::{Overview, Session, held_by_other};
+use cofferdam_engines::{Overview, Record, Run, Session, held_by_other};
 use cofferdam_formats::standing;
 use cofferdam_strategies::{Subject, back, shadow_table};
 use jiff::civil::Date;
@@ -64,12 +65,45 @@ pub async fn assess(session: &mut dyn Session, bundle: &Bundle, policy: &Policy)
     let mut created = BTreeSet::new();
     let mut planned = Vec::new();
     for understood in understood {
+        if let Some((run, record)) = begun(&unfinished, &understood.migration) {
+            created.extend(understood.relations.created.iter().cloned());
+            planned.push(as_begun(understood, run, record));
+            continue;
+        }
         let examined = examined(session, &understood, &facts, &created, policy, planned.is_empty()).await?;
         let pending = plan_one(understood, &facts, &created, policy, &examined)?;
         created.extend(pending.relations.created.iter().cloned());
         planned.push(pending);
     }
     Ok(Assessment { facts, history, standing, pending: planned, unfinished })
+}
+
+/// The run that goes on with a migration, and what its history will say. What it did already is there, so planned anew
+/// the migration would be another one, or there would be no plan for it at all.
+fn begun<'r>(unfinished: &'r [Run], migration: &Migration) -> Option<(&'r Run, &'r Applied)> {
+    let forward = [Phase::Expanding, Phase::Copying, Phase::Verifying, Phase::Ready];
+    let key = migration.key();
+    unfinished
+        .iter()
+        .filter(|run| run.plan.key == key && forward.contains(&run.phase) && !crate::foreign::is_foreign(run))
+        .find_map(|run| match &run.record {
+            Record::Applied(record) if record.checksum.as_ref() == Some(&migration.checksum) => {
+                Some((run, &**record))
+            }
+            _ => None,
+        })
+}
+
+/// Neither lint nor anything else holds back what has begun.
+fn as_begun(understood: Understood, run: &Run, record: &Applied) -> Pending {
+    Pending {
+        migration: understood.migration,
+        plan: run.plan.clone(),
+        relations: understood.relations,
+        bundle: record.bundle.clone(),
+        findings: Vec::new(),
+        why: Vec::new(),
+    }
 }
 
 /// What the rows say, as far as the scripts depend on it: the same questions that `lint` asks. `created`: tables that

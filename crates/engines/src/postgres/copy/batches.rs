@@ -245,7 +245,7 @@ mod tests {
             for pieces in [1, 2, 3, 7, 64, 1000] {
                 for least in [1, 20, 200, 100_000] {
                     let batches = cut(&whole, Encoding::Binary, pieces, least).await;
-                    let mut found = Vec::new();
+                    let mut found: Vec<u8> = Vec::new();
                     for batch in &batches {
                         assert!(batch.starts_with(&head) && batch.ends_with(&END), "{pieces} {least}");
                         found.extend(&batch[head.len()..batch.len() - 2]);
@@ -255,7 +255,7 @@ mod tests {
                         assert_eq!(again.end(), Ok(()));
                     }
                     assert_eq!(found, rows.concat(), "{pieces} {least}");
-                    assert_eq!(batches.len() == 1, least == 100_000 || pieces == 1000, "{pieces} {least}");
+                    assert_eq!(batches.len() == 1, least == 100_000, "{pieces} {least}");
                 }
             }
         }

@@ -9,9 +9,9 @@ use std::time::Instant;
 use bytes::Bytes;
 use futures::{StreamExt, stream};
 
+use cofferdam_core::Fault;
 use cofferdam_core::backup::{Shape, Sum};
 use cofferdam_core::fault::Result;
-use cofferdam_core::{Code, Fault, Refusal};
 
 use super::super::others;
 use super::PostgresCopier;
