@@ -151,7 +151,7 @@ fn what_is_not_carried_out_is_said_before_anything_is_done() {
     let mut pod = Pod::new("not_carried_out");
     pod.script("a", "CREATE TABLE a (id int);\n");
     let spec = pod.spec.clone();
-    let cases = [("/migration/strategy", json!("blue-green")), ("/database/type", json!("mysql"))];
+    let cases = [("/migration/strategy", json!("blue-green")), ("/database/type", json!("mongodb"))];
     for (at, value) in cases {
         pod.spec = spec.clone();
         match pod.spec.pointer_mut(at) {
