@@ -251,16 +251,18 @@ fn replicas_are_asked(kind: Kind) {
     until("it has caught up", || site.run(&["apply", "--check", "replication=1s"]).code == 0);
     assert_eq!(site.history().len(), 3);
 
-    // One that tells no address cannot be asked. MariaDB does not know of it at all.
-    if kind == Kind::MariaDb {
-        return site.assert_sound();
-    }
-    let Some(_far) = replica(kind, source, &[("server_id", "3")]) else { return };
-    until("it reads the log", || site.run(&["doctor"]).stdout.contains("server_id 3 tells no address"));
+    // One that tells no address cannot be asked. MariaDB lists it under the one that it is seen at; it does not have the
+    // database, which was made before it came.
+    let Some(far) = replica(kind, source, &[("server_id", "3")]) else { return };
+    let (said, why) = match kind {
+        Kind::MySql => ("server_id 3 tells no address".to_owned(), "set report_host there"),
+        Kind::MariaDb => (format!("127.0.0.1:{}", far.port()), "Unknown database"),
+    };
+    until("it reads the log", || site.run(&["doctor"]).stdout.contains(&said));
     site.file("V4__c.sql", "ALTER TABLE users ADD COLUMN c int;\n");
     let ended = site.run(&["apply", "--check", "replication"]);
     assert!(ended.code != 0 && ended.stderr.contains("error[CF3102]"), "{}", ended.stderr);
-    assert!(ended.stderr.contains("set report_host there"), "{}", ended.stderr);
+    assert!(ended.stderr.contains(why), "{}", ended.stderr);
     assert_eq!(site.history().len(), 3);
     site.assert_sound();
 }
