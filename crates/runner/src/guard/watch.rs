@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::affected::{affected, checks};
 use super::seen::{Guarded, Seen};
 use super::signals::judged;
-use super::{Breach, Condition, Gauge, Guarding, Outside, Recall};
+use super::{Breach, Gauge, Guarding, Outside, Recall};
 
 /// Between two rounds of touches.
 const TOUCH: Duration = Duration::from_millis(150);
@@ -296,11 +296,7 @@ impl Watch {
             run: run.id,
             recall: recall.clone(),
         };
-        match judge.found() {
-            // Breached before anything was done: nothing is.
-            Some(found) => judge.tell(found, own).await,
-            None => tasks.push(tokio::spawn(async move { judge.judging(own).await })),
-        }
+        tasks.push(tokio::spawn(async move { judge.judging(own).await }));
         Ok(Some(Self { shared, tasks }))
     }
 
@@ -440,25 +436,15 @@ struct Judge {
 }
 
 impl Judge {
-    /// What is breached now: the limit, what was seen, and what it is taken back for.
-    fn found(&self) -> Option<(String, String, Condition)> {
-        let (signal, limit, text) = judged(&self.shared.seen(), &self.guarding.thresholds)?;
-        Some((limit, text, signal.condition))
-    }
-
     /// Judges until something is breached.
     async fn judging(self, session: Box<dyn Session>) {
-        let found = loop {
-            if let Some(found) = self.found() {
-                break found;
+        let (limit, text, condition) = loop {
+            let found = judged(&self.shared.seen(), &self.guarding.thresholds);
+            if let Some((signal, limit, text)) = found {
+                break (limit, text, signal.condition);
             }
             sleep(JUDGE).await;
         };
-        self.tell(found, session).await;
-    }
-
-    /// Tells the loop, and the database where the run is taken back for it.
-    async fn tell(&self, (limit, text, condition): (String, String, Condition), session: Box<dyn Session>) {
         let automatic = self.guarding.automatic && self.guarding.conditions.contains(&condition);
         let breach = Breach { limit, condition, text, automatic, at: Timestamp::now() };
         if automatic {
