@@ -224,6 +224,7 @@ fn directories() {
     std::fs::create_dir(&empty).unwrap();
     let expected = Expected::new(Code::EmptyDirectory, &["cofferdam new"]);
     refused(&bench, &["apply", "--dir", empty.to_str().unwrap()], &expected);
+    refused(&bench, &["status", "--dir", empty.to_str().unwrap()], &expected);
     // Files, but none that is a migration.
     std::fs::write(empty.join("notes.txt"), "x").unwrap();
     refused(&bench, &["apply", "--dir", empty.to_str().unwrap()], &Expected::new(Code::EmptyDirectory, &[]));

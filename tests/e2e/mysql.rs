@@ -31,30 +31,44 @@ fn changed_and_taken_back(kind: Kind, name: &'static str) {
             "CREATE TABLE users (id int PRIMARY KEY, age int); INSERT INTO users VALUES (1, 10), (2, 20);",
         ),
         ("2.sql", "ALTER TABLE users ADD COLUMN note text;"),
+        ("4.sql", "ALTER TABLE users MODIFY COLUMN id bigint NOT NULL;"),
         (
             "3.sql",
             "ALTER TABLE users ADD COLUMN gone int; ALTER TABLE users ADD CONSTRAINT young CHECK (age < 15);",
         ),
     ]);
-    let migrate = |keys: &[&str]| {
+    let migrate = |keys: &[&str], strategy: &str| {
         here.migrate(keys, |m| {
             m["spec"]["database"]["type"] = json!(kind.name().to_lowercase());
             m["spec"]["database"]["port"] = json!(port);
+            m["spec"]["migration"]["strategy"] = json!(strategy);
             m["spec"]["validation"]["lint"] = json!({ "rules": { "add-check-copy": "off" } });
         });
     };
-    migrate(&["1.sql", "2.sql"]);
+    migrate(&["1.sql", "2.sql"], "auto");
     here.wait_until_ready();
     assert_eq!(here.reason(), "MigrationComplete");
     assert_eq!(one("SELECT SUM(age) FROM users WHERE note IS NULL"), "30");
     let status = here.object()["status"].clone();
     assert!(status["target"]["server"].as_str().unwrap().starts_with(kind.name()), "{status}");
 
-    migrate(&["1.sql", "2.sql", "3.sql"]);
+    migrate(&["1.sql", "2.sql", "3.sql"], "auto");
     here.until("the third script is taken back", || here.object()["status"]["phase"] == "RolledBack");
     let columns = "SELECT COUNT(*) FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = 'shop' AND TABLE_NAME = 'users'";
     assert_eq!(one(columns), "3");
     assert_eq!(one("SELECT COUNT(*) FROM _cofferdam_history WHERE undone_at IS NULL"), "2");
+
+    migrate(&["1.sql", "2.sql", "4.sql"], "shadow-table");
+    here.until("its window is open", || here.reason() == "RevertWindowOpen");
+    let id = "SELECT DATA_TYPE FROM information_schema.COLUMNS
+              WHERE TABLE_SCHEMA = 'shop' AND TABLE_NAME = 'users' AND COLUMN_NAME = 'id'";
+    assert_eq!(one(id), "bigint");
+    server.query(Some("shop"), "INSERT INTO users (id, age) VALUES (3, 30)").unwrap();
+    let plan = here.object()["status"]["planDigest"].as_str().unwrap().to_owned();
+    here.kubectl(&["annotate", "dbm", "change", &format!("cofferdam.dev/rollback={plan}")]);
+    here.until("the swap is taken back", || here.object()["status"]["phase"] == "RolledBack");
+    assert_eq!(one(id), "int");
+    assert_eq!(one("SELECT SUM(age) FROM users"), "60");
 }
 
 #[test]

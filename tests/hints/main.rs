@@ -1,6 +1,11 @@
 //! The hints that a person would want before a change, each in a database that has the cause and in the same one
 //! without it: the first shows it, the second does not.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test that cannot go on has failed"
+)]
 
 use std::fs;
 use std::path::{Path, PathBuf};

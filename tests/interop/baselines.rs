@@ -108,104 +108,115 @@ fn agrees(site: &Site, rows: &[&str]) {
 /// Valid for Flyway, and these are its rows.
 fn agrees_so_far(site: &Site, rows: &[&str]) {
     well(&(site.tool.checks.unwrap())(site)).unwrap();
-    let there = "SELECT version || ' ' || type FROM flyway_schema_history ORDER BY installed_rank";
+    let there = "SELECT concat(version, ' ', type) FROM flyway_schema_history ORDER BY installed_rank";
     let there: Vec<String> = site.query(there).into_iter().map(|mut row| row.remove(0)).collect();
     assert_eq!(there, rows);
 }
 
 #[test]
 fn what_flyway_began_with_a_baseline_file_cofferdam_goes_on_with() {
-    of_flyway("B there", |site| {
-        site.write(HALF);
-        write_b(site);
-        site.applies();
-        agrees(site, &["2 SQL_BASELINE"]);
-        site.write(MOST).ours_must(&["apply", "--yes"]);
-        site.we_agree();
-        agrees(site, &["2 SQL_BASELINE", "3 SQL", "4 SQL"]);
-        site.write(ALL).applies();
-        site.we_agree();
-        agrees(site, &["2 SQL_BASELINE", "3 SQL", "4 SQL", "5 SQL"]);
-        assert_eq!(site.one("SELECT kind FROM cofferdam.history ORDER BY rank LIMIT 1"), "baseline");
-    });
+    of_flyway("B there", begun_there);
+}
+
+pub(crate) fn begun_there(site: &Site) {
+    site.write(HALF);
+    write_b(site);
+    site.applies();
+    agrees(site, &["2 SQL_BASELINE"]);
+    site.write(MOST).ours_must(&["apply", "--yes"]);
+    site.we_agree();
+    agrees(site, &["2 SQL_BASELINE", "3 SQL", "4 SQL"]);
+    site.write(ALL).applies();
+    site.we_agree();
+    agrees(site, &["2 SQL_BASELINE", "3 SQL", "4 SQL", "5 SQL"]);
+    let kind = format!("SELECT kind FROM {} WHERE version = '2'", site.own("history"));
+    assert_eq!(site.one(&kind), "baseline");
 }
 
 #[test]
 fn what_cofferdam_begins_with_a_baseline_file_flyway_goes_on_with() {
-    of_flyway("B here", |site| {
-        site.write(MOST);
-        write_b(site);
-        let plan = flyway::json(&site.ours_must(&["plan", "--history", "both", "-o", "json"]));
-        let keys: Vec<&str> =
-            plan["migrations"].as_array().unwrap().iter().filter_map(|one| one["key"].as_str()).collect();
-        assert_eq!(keys, ["2", "3", "4"], "{plan}");
-        site.ours_must(&["apply", "--yes", "--history", "both"]);
-        site.we_agree();
-        agrees(site, &["2 SQL_BASELINE", "3 SQL", "4 SQL"]);
-        let before = site.rows_whole();
-        site.applies();
-        assert_eq!(site.rows_whole(), before, "Flyway had nothing to do");
+    of_flyway("B here", begun_here);
+}
 
-        let alone = Site::new(site.tool, "B here").expect("it is here");
-        alone.write(MOST);
-        write_b(&alone);
-        alone.applies();
-        assert_eq!(site.rows(), alone.rows());
-        assert_eq!(site.dump(), alone.dump());
+pub(crate) fn begun_here(site: &Site) {
+    site.write(MOST);
+    write_b(site);
+    let plan = flyway::json(&site.ours_must(&["plan", "--history", "both", "-o", "json"]));
+    let keys: Vec<&str> =
+        plan["migrations"].as_array().unwrap().iter().filter_map(|one| one["key"].as_str()).collect();
+    assert_eq!(keys, ["2", "3", "4"], "{plan}");
+    site.ours_must(&["apply", "--yes", "--history", "both"]);
+    site.we_agree();
+    agrees(site, &["2 SQL_BASELINE", "3 SQL", "4 SQL"]);
+    let before = site.rows_whole();
+    site.applies();
+    assert_eq!(site.rows_whole(), before, "Flyway had nothing to do");
 
-        site.write(ALL).applies();
-        site.we_agree();
-        agrees(site, &["2 SQL_BASELINE", "3 SQL", "4 SQL", "5 SQL"]);
-    });
+    let alone = site.another("B here");
+    alone.write(MOST);
+    write_b(&alone);
+    alone.applies();
+    assert_eq!(site.rows(), alone.rows());
+    assert_eq!(site.dump(), alone.dump());
+
+    site.write(ALL).applies();
+    site.we_agree();
+    agrees(site, &["2 SQL_BASELINE", "3 SQL", "4 SQL", "5 SQL"]);
 }
 
 /// Neither of the two runs it where a history is there.
 #[test]
 fn a_baseline_file_beside_a_history_is_run_by_nobody() {
-    of_flyway("B beside", |site| {
-        site.write(1).applies();
-        site.write(MOST);
-        write_b(site);
-        site.ours_must(&["apply", "--yes", "1"]);
-        site.applies();
-        site.we_agree();
-        agrees(site, &["1 SQL", "2 SQL", "3 SQL", "4 SQL"]);
-    });
+    of_flyway("B beside", run_by_nobody);
+}
+
+pub(crate) fn run_by_nobody(site: &Site) {
+    site.write(1).applies();
+    site.write(MOST);
+    write_b(site);
+    site.ours_must(&["apply", "--yes", "1"]);
+    site.applies();
+    site.we_agree();
+    agrees(site, &["1 SQL", "2 SQL", "3 SQL", "4 SQL"]);
 }
 
 /// Flyway runs the newest whatever its target is; Cofferdam runs none that is above it.
 #[test]
 fn a_baseline_file_above_the_target_is_not_run() {
-    of_flyway("B above", |site| {
-        site.write(MOST);
-        write_b(site);
-        site.ours_must(&["apply", "--yes", "--history", "both", "--to", "1"]);
-        agrees_so_far(site, &["1 SQL"]);
-        site.ours_must(&["apply", "--yes"]);
-        site.we_agree();
-        agrees(site, &["1 SQL", "2 SQL", "3 SQL", "4 SQL"]);
-    });
+    of_flyway("B above", above_the_target);
+}
+
+pub(crate) fn above_the_target(site: &Site) {
+    site.write(MOST);
+    write_b(site);
+    site.ours_must(&["apply", "--yes", "--history", "both", "--to", "1"]);
+    agrees_so_far(site, &["1 SQL"]);
+    site.ours_must(&["apply", "--yes"]);
+    site.we_agree();
+    agrees(site, &["1 SQL", "2 SQL", "3 SQL", "4 SQL"]);
 }
 
 /// Who edits it or loses it is told, and `repair` puts it right in both.
 #[test]
 fn a_baseline_file_that_is_edited_or_gone_is_refused_until_it_is_repaired() {
-    of_flyway("B edited", |site| {
-        site.write(MOST);
-        write_b(site);
-        site.applies();
-        let path = site.bench().dir().join(B);
-        let text = std::fs::read_to_string(&path).unwrap();
-        std::fs::write(&path, format!("{text}-- more\n")).unwrap();
-        site.refused("CF2007");
-        site.ours_must(&["repair", "--yes"]);
-        site.we_agree();
-        agrees(site, &["2 SQL_BASELINE", "3 SQL", "4 SQL"]);
-        std::fs::remove_file(&path).unwrap();
-        site.refused("CF2008");
-        site.ours_must(&["repair", "--yes"]);
-        site.we_agree();
-        site.ours_must(&["apply", "--yes"]);
-        assert_eq!(site.one("SELECT count(*) FROM authors"), "2", "nothing ran twice");
-    });
+    of_flyway("B edited", edited_or_gone);
+}
+
+pub(crate) fn edited_or_gone(site: &Site) {
+    site.write(MOST);
+    write_b(site);
+    site.applies();
+    let path = site.bench().dir().join(B);
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, format!("{text}-- more\n")).unwrap();
+    site.refused("CF2007");
+    site.ours_must(&["repair", "--yes"]);
+    site.we_agree();
+    agrees(site, &["2 SQL_BASELINE", "3 SQL", "4 SQL"]);
+    std::fs::remove_file(&path).unwrap();
+    site.refused("CF2008");
+    site.ours_must(&["repair", "--yes"]);
+    site.we_agree();
+    site.ours_must(&["apply", "--yes"]);
+    assert_eq!(site.one("SELECT count(*) FROM authors"), "2", "nothing ran twice");
 }

@@ -36,46 +36,42 @@ pub(crate) fn late_here(site: &Site) {
 /// The tool applies it, some only where they are told to: it is applied for Cofferdam as well.
 #[test]
 fn a_late_file_that_the_tool_applies_is_applied_for_cofferdam() {
-    with_those(
-        "late there",
-        |tool| late(tool.name).is_some(),
-        |site| {
-            (site.tool.write)(site, &without(site));
-            site.ours_must(&["apply", "--yes", "--history", "both", "--tool", site.tool.name]);
-            site.write(MOST);
-            well(&late(site.tool.name).unwrap()(site)).unwrap();
-            site.we_agree();
-            agrees(site, MOST);
-            assert_eq!(site.history().len(), MOST - 1, "looking writes nothing");
-            site.ours_must(&["import", "--yes"]);
-            assert_eq!(site.history().len(), MOST);
-        },
-    );
+    with_those("late there", |tool| late(tool.name).is_some(), late_there);
+}
+
+pub(crate) fn late_there(site: &Site) {
+    (site.tool.write)(site, &without(site));
+    site.ours_must(&["apply", "--yes", "--history", "both", "--tool", site.tool.name]);
+    site.write(MOST);
+    well(&late(site.tool.name).unwrap()(site)).unwrap();
+    site.we_agree();
+    agrees(site, MOST);
+    assert_eq!(site.history().len(), MOST - 1, "looking writes nothing");
+    site.ours_must(&["import", "--yes"]);
+    assert_eq!(site.history().len(), MOST);
 }
 
 /// Who passes over it in silence is named, with the file.
 #[test]
 fn a_late_file_that_the_tool_passes_over_is_named() {
-    with_those(
-        "late and passed over",
-        |tool| matches!(tool.name, "golang-migrate" | "drizzle"),
-        |site| {
-            (site.tool.write)(site, &without(site));
-            site.ours_must(&["apply", "--yes", "--history", "both", "--tool", site.tool.name]);
-            let before = site.rows_whole();
-            site.write(MOST).applies();
-            assert_eq!(site.rows_whole(), before, "{} passes over it", site.tool.name);
-            assert_eq!(site.one("SELECT count(*) FROM authors"), "1");
-            let ended = site.ours(&["import", "--dry-run"]);
-            let said = format!("{}{}", ended.stdout, ended.stderr);
-            assert!(said.contains("add_price") && said.contains("never runs it"), "{said}");
-            site.refused("CF2006");
-        },
-    );
+    with_those("late and passed over", |tool| matches!(tool.name, "golang-migrate" | "drizzle"), passed_over);
+}
+
+pub(crate) fn passed_over(site: &Site) {
+    (site.tool.write)(site, &without(site));
+    site.ours_must(&["apply", "--yes", "--history", "both", "--tool", site.tool.name]);
+    let before = site.rows_whole();
+    site.write(MOST).applies();
+    assert_eq!(site.rows_whole(), before, "{} passes over it", site.tool.name);
+    assert_eq!(site.one("SELECT count(*) FROM authors"), "1");
+    let ended = site.ours(&["import", "--dry-run"]);
+    let said = format!("{}{}", ended.stdout, ended.stderr);
+    assert!(said.contains("add_price") && said.contains("never runs it"), "{said}");
+    site.refused("CF2006");
 }
 
 /// How a tool applies it; `None`: it never does, or, as Atlas, has no flag for it in the release that is here.
-fn late(tool: &str) -> Option<fn(&Site) -> Ended> {
+pub(crate) fn late(tool: &str) -> Option<fn(&Site) -> Ended> {
     Some(match tool {
         "flyway" => |site| flyway::flyway(site, &["migrate", "-outOfOrder=true"]),
         "goose" => |site| goose::goose(site, &["-allow-missing", "up"]),

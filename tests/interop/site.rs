@@ -49,6 +49,11 @@ impl Site {
         Some(Self { place, tool, program: program.into() })
     }
 
+    /// A database and a directory of their own for the same tool on the same server.
+    pub(crate) fn another(&self, test: &str) -> Self {
+        Self::on(self.kind(), self.tool, test).expect("it is here")
+    }
+
     /// The directory, and the program.
     pub(crate) fn bench(&self) -> &Bench {
         match &self.place {
@@ -268,7 +273,7 @@ impl Site {
 
     /// Everything that is not Cofferdam's: what the tool alone would have left, its own table included.
     pub(crate) fn assert_as_by_the_tool_alone(&self, applied: usize) -> &Self {
-        let alone = Self::on(self.kind(), self.tool, "as by the tool alone").expect("it is here");
+        let alone = self.another("as by the tool alone");
         alone.write(applied).applies();
         assert_eq!(self.rows(), alone.rows(), "the rows of {} left, of the tool alone right", self.table());
         assert_eq!(self.dump(), alone.dump(), "the schema left, by {} alone right", self.tool.name);

@@ -32,18 +32,20 @@ fn a_file_that_was_edited_after_the_tool_applied_it_is_refused() {
     with_those(
         "edited before",
         |tool| matches!(tool.name, "flyway" | "atlas" | "sqlx" | "drizzle"),
-        |site| {
-            site.write(MOST - 1).applies();
-            site.write(MOST).edit(HALF, "title text", "title char");
-            if site.tool.name == "atlas" {
-                atlas::hash(site);
-            }
-            site.refused("CF2007");
-            site.edit(HALF, "title char", "title text");
-            site.write(MOST).ours_must(&["apply", "--yes"]);
-            site.we_agree().agrees(MOST, 0);
-        },
+        edited_before,
     );
+}
+
+pub(crate) fn edited_before(site: &Site) {
+    site.write(MOST - 1).applies();
+    site.write(MOST).edit(HALF, "title text", "title char");
+    if site.tool.name == "atlas" {
+        atlas::hash(site);
+    }
+    site.refused("CF2007");
+    site.edit(HALF, "title char", "title text");
+    site.write(MOST).ours_must(&["apply", "--yes"]);
+    site.we_agree().agrees(MOST, 0);
 }
 
 /// A migration that fails for Cofferdam leaves nothing that the tool stumbles over.
@@ -135,6 +137,38 @@ fn what_atlas_left_half_applied_is_refused_until_it_is_whole() {
             let said = format!("{}{}", ended.stdout, ended.stderr);
             assert!(said.contains("CF2007"), "{said}");
             site.ours_must(&["repair", "--yes"]);
+            site.we_agree().agrees(MOST, 0);
+        },
+    );
+}
+
+/// goose fails outside of a transaction and says nothing of it: what is there of the file stays with its rows, for it is
+/// not Cofferdam's own.
+#[test]
+fn what_goose_left_half_applied_stays() {
+    with_those(
+        "half without a word",
+        |tool| tool.name == "goose",
+        |site| {
+            let text = site.tool.outside.as_ref().unwrap().text;
+            let write = |column: &str| {
+                let up = format!(
+                    "CREATE TABLE loans (book bigint, until date);\nCREATE INDEX loans_until ON loans ({column});"
+                );
+                site.write(MOST);
+                std::fs::write(site.path(MOST), text(&up, "DROP TABLE loans;")).unwrap();
+            };
+            site.write(HALF).applies();
+            write("nosuchcolumn");
+            assert_ne!((site.tool.apply)(site).code, 0);
+            site.query("INSERT INTO loans VALUES (1, now())");
+            write("until");
+            let ended = site.ours(&["apply", "--yes"]);
+            assert_eq!(ended.code, 6, "{}\n{}", ended.stdout, ended.stderr);
+            assert!(ended.stderr.contains("already exists"), "{}", ended.stderr);
+            assert_eq!(site.one("SELECT count(*) FROM loans"), "1");
+            site.query("DROP TABLE loans");
+            site.ours_must(&["apply", "--yes"]);
             site.we_agree().agrees(MOST, 0);
         },
     );

@@ -5,6 +5,7 @@ use cofferdam_scratch::skipped;
 use serde_json::json;
 
 use crate::pod::Pod;
+use crate::store::{IDENTITY, Kind as Bucket, PUBLIC, Store};
 use crate::support::{Bench, until};
 
 /// With what must be written as `%XX` in a URL.
@@ -110,6 +111,33 @@ fn a_killed_runner_is_gone_on_for(kind: Kind) {
     assert_eq!(one(&server, "SELECT COUNT(*) FROM _cofferdam_history WHERE undone_at IS NULL"), "1");
 }
 
+/// `spec.backup` to a real S3 server, and a way back that restores from there.
+fn what_was_dropped_comes_back_from_the_bucket(kind: Kind) {
+    let name = format!("what_was_dropped_comes_back_from_the_bucket ({})", kind.name());
+    let Some(store) = Store::start(Bucket::S3, &name) else { return };
+    let Some((server, mut pod)) = pod(kind, "bucket") else { return };
+    let items =
+        "CREATE TABLE items (id int PRIMARY KEY, v varchar(9)); INSERT INTO items VALUES (1, 'a'), (2, 'b')";
+    server.query(Some("shop"), items).unwrap();
+    pod.script("made", "CREATE TABLE made (id int PRIMARY KEY);\n");
+    pod.script("gone", "-- cofferdam:allow drop-table reason=\"a test\"\nDROP TABLE items;\n")["dependsOn"] =
+        json!(["made"]);
+    pod.spec["backup"] = json!({ "to": store.url(), "credentialsSecret": "bucket", "encryptTo": PUBLIC, "restoreOnRollback": true });
+    pod.mounted("backup", store.wrong_key());
+    pod.ends(&[], 1, "Refused", "BackupFailed");
+    assert_eq!(one(&server, "SELECT COUNT(*) FROM items"), "2");
+    pod.mounted("backup", store.variables());
+    pod.ends(&[], 0, "Succeeded", "MigrationComplete");
+    assert_eq!(pod.status()["backupInfo"]["verified"], true, "{:#}", pod.status());
+    assert_eq!(pod.condition("BackedUp").0, "True");
+    assert!(server.query(Some("shop"), "SELECT * FROM items").is_err());
+    pod.spec["backup"]["identitySecretRef"] = json!({ "name": "key", "key": "key.txt" });
+    pod.mounted("backup-identity", vec![("identity".into(), IDENTITY.into())]);
+    pod.ends(&["--work", "rollback"], 0, "Succeeded", "RolledBack");
+    assert_eq!(one(&server, "SELECT GROUP_CONCAT(id, v ORDER BY id) FROM items"), "1a,2b");
+    assert_eq!(one(&server, "SELECT COUNT(*) FROM _cofferdam_history WHERE undone_at IS NULL"), "0");
+}
+
 macro_rules! on_both {
     ($($name:ident,)*) => {
         mod mysql {
@@ -125,4 +153,5 @@ on_both! {
     scripts_are_applied_once,
     what_fails_and_what_is_refused,
     a_killed_runner_is_gone_on_for,
+    what_was_dropped_comes_back_from_the_bucket,
 }

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
-use cofferdam_scratch::mysql::{Kind, Options, Server};
+use cofferdam_scratch::mysql::{Kind, Options};
 
 use crate::crash::without_counter;
-use crate::site::{Held, Site, own_server};
+use crate::replicated::{Replicated, replica};
+use crate::site::{Site, own_server};
 use crate::support::{Ended, ended, until};
 
 on_both! {
@@ -19,6 +20,7 @@ on_both! {
     what_was_found_is_not_forgotten,
     a_migration_whose_check_fails_is_taken_back,
     statements_are_counted,
+    a_migration_that_slows_statements_is_taken_back,
     limits_that_nobody_can_watch,
 }
 
@@ -31,10 +33,14 @@ const MORE: (&str, &str) = ("V2__more.sql", "ALTER TABLE users ADD COLUMN a int;
 
 /// A database with version 1 applied and version 2 to come.
 fn site(kind: Kind, name: &str) -> Option<Site> {
-    let site = Site::with(kind, name, &[USERS])?;
+    Site::new(kind, name).map(prepared)
+}
+
+fn prepared(site: Site) -> Site {
+    site.file(USERS.0, USERS.1);
     site.must(&["apply"]);
     site.file(MORE.0, MORE.1);
-    Some(site)
+    site
 }
 
 /// It was refused before anything was changed.
@@ -101,10 +107,10 @@ impl Drop for Writer {
 }
 
 fn checks_hold_or_refuse(kind: Kind) {
-    let Some(site) = site(kind, "checks") else { return };
+    // The list of transactions is read anew only if nobody asked for it for a tenth of a second, as other tests do.
+    let Some(site) = Site::alone(kind, "checks").map(prepared) else { return };
     let held = site.hold("BEGIN; SELECT COUNT(*) FROM users FOR UPDATE");
     let id = &held.id;
-    // The list of transactions is read anew only if nobody asked for it for a tenth of a second.
     let open = format!("SELECT 1 FROM information_schema.PROCESSLIST WHERE ID = {id}");
     let kill = format!("KILL {id}");
     let ended = site.run(&[
@@ -163,50 +169,14 @@ fn a_right_that_a_check_needs(kind: Kind) {
     site.assert_sound();
 }
 
-/// A server of the test's own that reads the log of `of`.
-fn replica(kind: Kind, of: &Server, settings: &[(&str, &str)]) -> Option<Server> {
-    let settings = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    let replica = own_server(kind, &Options { settings, ..Options::default() })?;
-    let (asked, change) = match kind {
-        Kind::MySql => (
-            "SHOW BINARY LOG STATUS",
-            ["CHANGE REPLICATION SOURCE TO", "SOURCE", ", GET_SOURCE_PUBLIC_KEY = 1"],
-        ),
-        Kind::MariaDb => ("SHOW MASTER STATUS", ["CHANGE MASTER TO", "MASTER", ", MASTER_USE_GTID = no"]),
-    };
-    let at = of.query(None, asked).unwrap();
-    let (file, position) = (at[0][0].clone().unwrap(), at[0][1].clone().unwrap());
-    let [change, word, more] = change;
-    let port = of.port();
-    replica
-        .query(
-            None,
-            &format!(
-                "{change} {word}_HOST = '127.0.0.1', {word}_PORT = {port}, {word}_USER = 'root', {word}_PASSWORD = '',
-                 {word}_LOG_FILE = '{file}', {word}_LOG_POS = {position}{more}; START REPLICA"
-            ),
-        )
-        .unwrap();
-    Some(replica)
-}
-
 fn replicas_are_asked(kind: Kind) {
-    let Some(source) = own_server(kind, &Options::default()) else { return };
-    // They end with the process, as those of all tests do.
-    let source: &'static Server = Box::leak(Box::new(source));
-    let here = [("server_id", "2"), ("report_host", "127.0.0.1")];
-    let Some(server) = replica(kind, source, &here) else { return };
-    let near: &'static Server = Box::leak(Box::new(server));
-    let site = Site::on(source, kind, "replicas");
+    let Some(both) = Replicated::begin(kind, "replicas") else { return };
+    let Replicated { source, near, name, site } = &both;
     site.file(USERS.0, USERS.1);
     site.must(&["apply"]);
-    let there = "SELECT COUNT(*) FROM users";
-    until("the replica has it", || {
-        near.query(Some(&site.database), there).is_ok_and(|rows| rows[0][0].as_deref() == Some("2"))
-    });
+    both.has("users", "2");
     site.file(MORE.0, MORE.1);
     site.must(&["apply", "--check", "replication=1h", "--max-lag", "1h"]);
-    let name = format!("127.0.0.1:{}", near.port());
     let doctor = site.must(&["doctor"]).stdout;
     assert!(doctor.contains(&format!("replica {name} is the farthest behind")), "{doctor}");
 
@@ -217,23 +187,17 @@ fn replicas_are_asked(kind: Kind) {
         let ended = site.run(&[&["apply"][..], &flags].concat());
         assert!(ended.code != 0 && ended.stderr.contains(&format!("error[{code}]")), "{}", ended.stderr);
         assert!(
-            ended.stderr.contains(&name) && ended.stderr.contains("the thread that applies it"),
+            ended.stderr.contains(name) && ended.stderr.contains("the thread that applies it"),
             "{}",
             ended.stderr
         );
         assert_eq!(site.history().len(), 2, "{flags:?}");
     }
     // One that is held up falls behind.
-    let held = Held::on(near, &site.database, "LOCK TABLES users READ");
     near.query(None, "START REPLICA SQL_THREAD").unwrap();
     site.query("INSERT INTO users (name) VALUES ('eve')");
-    // Looked at by what changes nothing.
-    let lag = || -> Option<u64> {
-        let doctor = site.run(&["doctor"]).stdout;
-        let (_, behind) = doctor.split_once(&format!("replica {name} is the farthest behind, by "))?;
-        behind.split(' ').next()?.parse().ok()
-    };
-    until("it is behind", || lag().is_some_and(|seconds| seconds >= 2));
+    both.has("users", "3");
+    let held = both.hold_up("users", "INSERT INTO users (name) VALUES ('fay')");
     let ended = site.run(&["apply", "--check", "replication=1s"]);
     assert!(ended.code != 0 && ended.stderr.contains("error[CF3101]"), "{}", ended.stderr);
     assert!(ended.stderr.contains(&format!("replica {name} is ")), "{}", ended.stderr);
@@ -338,9 +302,7 @@ fn a_migration_whose_check_fails_is_taken_back(kind: Kind) {
 }
 
 fn statements_are_counted(kind: Kind) {
-    let settings = vec![("performance_schema".to_owned(), "ON".to_owned())];
-    let Some(server) = own_server(kind, &Options { settings, ..Options::default() }) else { return };
-    let site = Site::on(Box::leak(Box::new(server)), kind, "counted");
+    let Some(site) = counting(kind, "counted") else { return };
     site.file(USERS.0, USERS.1);
     site.must(&["apply"]);
     site.file(MORE.0, MORE.1);
@@ -353,6 +315,60 @@ fn statements_are_counted(kind: Kind) {
     }
     let counted = site.must(&["apply", "--max-slowdown", "1000", "-o", "json"]);
     assert_eq!(site.history().len(), 2, "{}", counted.stdout);
+    site.assert_sound();
+}
+
+/// A server that counts statements, with a database on it.
+fn counting(kind: Kind, name: &str) -> Option<Site> {
+    let settings = vec![("performance_schema".to_owned(), "ON".to_owned())];
+    let server = own_server(kind, &Options { settings, ..Options::default() })?;
+    Some(Site::on(Box::leak(Box::new(server)), kind, name))
+}
+
+/// From the first statement on each write of the application computes five megabytes; while the second one is at work,
+/// which is about another table, that shows.
+fn a_migration_that_slows_statements_is_taken_back(kind: Kind) {
+    let Some(site) = counting(kind, "slows") else { return };
+    site.file(
+        "V1__hot.sql",
+        "CREATE TABLE hot (id int PRIMARY KEY, n bigint NOT NULL);\n\
+         CREATE TABLE cold (id bigint AUTO_INCREMENT PRIMARY KEY, name varchar(100) NOT NULL);\n\
+         INSERT INTO hot VALUES (1, 0);\n",
+    );
+    site.must(&["apply"]);
+    site.query(
+        "INSERT INTO cold (name) WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n WHERE i < 1000)
+         SELECT CONCAT('n', i) FROM n",
+    );
+    let slow = |table: &str, of: &str, length: u32| {
+        format!(
+            "ALTER TABLE {table} ADD COLUMN slow varchar(128) AS (SHA2(REPEAT(LEFT({of}, 1), {length}), 512)) STORED, \
+             ALGORITHM=COPY, LOCK=SHARED;\n"
+        )
+    };
+    site.file("V2__slow.sql", &(slow("hot", "n", 5_000_000) + &slow("cold", "name", 10_000_000)));
+    let before = schema(&site);
+    let (server, database, stop) = (site.server, site.database.clone(), Arc::new(AtomicBool::new(false)));
+    let asked = Arc::clone(&stop);
+    let writer = std::thread::spawn(move || {
+        let mut acknowledged = 0_u64;
+        while !asked.load(Ordering::SeqCst) {
+            let written = server.query(Some(&database), "UPDATE hot SET n = n + 1 WHERE id = 1");
+            acknowledged += u64::from(written.is_ok());
+        }
+        acknowledged
+    });
+    until("the application writes", || site.one("SELECT n >= 100 FROM hot") == "1");
+    let ended = site.run(&[&SLOWLY[..], &["--max-slowdown", "2"]].concat());
+    stop.store(true, Ordering::SeqCst);
+    let acknowledged = writer.join().unwrap();
+    assert_eq!(ended.code, 6, "{}\n{}", ended.stdout, ended.stderr);
+    for words in ["CF3003", "maxSlowdown 2: ", "times as long as before"] {
+        assert!(ended.stderr.contains(words), "{words}: {}", ended.stderr);
+    }
+    let there: u64 = site.one("SELECT n FROM hot").parse().unwrap();
+    assert!(there >= acknowledged, "{there} of {acknowledged} acknowledged writes are there");
+    assert_eq!((schema(&site), site.history().len()), (before, 1));
     site.assert_sound();
 }
 

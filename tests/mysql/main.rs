@@ -1,7 +1,13 @@
 //! The command line on MySQL and MariaDB: the everyday commands, what dies in between, TLS, and what is refused. Each test
 //! runs on both servers, and is noted as skipped where one is missing.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "tests fail by panicking"
+)]
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -18,12 +24,19 @@ macro_rules! on_both {
     };
 }
 
+mod backup;
 mod crash;
+#[path = "../stress/dice.rs"]
+#[allow(unreachable_pub, dead_code, reason = "it is the other harness's, too")]
+mod dice;
 mod everyday;
 mod guarded;
 mod kept;
+mod online;
 mod reached;
 mod refused;
+mod replicated;
 mod site;
+mod there;
 mod tls;
 mod together;

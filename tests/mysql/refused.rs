@@ -39,18 +39,9 @@ fn commands_of_another_engine(kind: Kind) {
     std::fs::create_dir(&folder).unwrap();
     let folder = folder.to_str().unwrap();
     let commands: &[&[&str]] = &[
-        &["alter", "--table", "users", "ADD COLUMN a int"],
-        &["pause"],
-        &["resume"],
-        &["throttle", "--workers", "2"],
-        &["cutover"],
-        &["abort"],
-        &["finalize"],
-        &["finalize", "--expired", "--yes"],
         &["parked"],
         &["undrop", "users"],
-        &["backup", "--to", folder],
-        &["restore", "shop-20261121T203000Z-1a2b3c4d", "--to", folder],
+        &["backup", "--whole", "--to", folder],
         &["rehearse"],
         &["rehearse", "--in-transaction"],
         &["drift"],
@@ -83,7 +74,7 @@ fn flags_of_another_engine(kind: Kind) {
     let folder = folder.to_str().unwrap();
     site.file("V2__gone.sql", "ALTER TABLE users DROP COLUMN name;\n");
     let allow = &["--allow", "drop-column=unused"][..];
-    for flags in [&["--park"][..], &["--backup-to", folder], &["--strategy", "shadow-table"]] {
+    for flags in [&["--park"][..], &["--backup-to", folder, "--backup", "whole"]] {
         refused(&site.run(&[&["apply"], flags, allow].concat()), "CF3766", name(kind));
     }
     // What needs nothing of it goes on with the same flags.

@@ -4,6 +4,7 @@ use std::ops::Deref;
 use std::process::Command;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use cofferdam_scratch::mysql::{Kind, Options, Server, find};
 use cofferdam_scratch::skipped;
@@ -65,6 +66,12 @@ impl Site {
         Some(Self::on(server(kind)?, kind, name))
     }
 
+    /// A server of its own, which ends with the process.
+    pub(crate) fn alone(kind: Kind, name: &str) -> Option<Self> {
+        let server = own_server(kind, &Options::default())?;
+        Some(Self::on(Box::leak(Box::new(server)), kind, name))
+    }
+
     /// A database of its own on this server.
     pub(crate) fn on(server: &'static Server, kind: Kind, name: &str) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
@@ -94,6 +101,11 @@ impl Site {
         let mut command = self.command(arguments);
         command.env("COFFERDAM_URL", url);
         command
+    }
+
+    /// The server, for connections that may fail.
+    pub(crate) fn server(&self) -> &'static Server {
+        self.server
     }
 
     /// Rows as texts, NULL as "NULL".
@@ -158,9 +170,9 @@ impl Held {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let mark = format!("held {};", NUMBER.fetch_add(1, Ordering::SeqCst));
         let script = format!("{sql}; SELECT SLEEP(600), '{mark}'");
-        let database = database.to_owned();
+        let mut holder = server.connect(Some(database), Duration::from_secs(600)).unwrap();
         // It ends with an error once it is killed.
-        let holding = std::thread::spawn(move || server.query(Some(&database), &script).is_ok());
+        let holding = std::thread::spawn(move || holder.query(&script).is_ok());
         let sleeping =
             format!("SELECT ID FROM information_schema.PROCESSLIST WHERE INFO LIKE 'SELECT SLEEP%{mark}%'");
         let found = || server.query(None, &sleeping).unwrap().into_iter().next()?.into_iter().next()?;

@@ -241,6 +241,8 @@ fn progress_goes_on_from_where_it_was() {
     let rows = || place.one("SELECT progress->>'rows' FROM cofferdam.online").parse::<u64>().unwrap_or(0);
     place.query("UPDATE cofferdam.online SET progress = '{}'");
     place.must(&["pause", "t"]);
+    let otherwise = place.must(&place.alter(WIDER, &["--cutover", "manual", "--dry-run"])).stderr;
+    assert!(otherwise.contains("as planned: cutover auto, not manual\n"), "{otherwise}");
     let mut held = place.start(&alter);
     held.until("what was copied before is seen", || rows() > 0);
     let part = rows();

@@ -79,7 +79,7 @@ impl Session {
         for message in messages {
             match message {
                 SimpleQueryMessage::Row(row) => {
-                    rows.push((0..row.len()).map(|i| row.get(i).map(str::to_owned)).collect());
+                    rows.push((0..row.len()).map(|i| row.try_get(i).unwrap().map(str::to_owned)).collect());
                 }
                 SimpleQueryMessage::CommandComplete(affected) => {
                     answers.push(Answer { rows: std::mem::take(&mut rows), affected });

@@ -1,12 +1,16 @@
-//! All tests in two lanes: the suites that mostly wait, for a cluster and for tools of others, run beside the others.
+//! All tests in two lanes: the suites that mostly wait, for a cluster, for tools of others and for servers that go on
+//! after somebody died, run beside the others.
 //!
 //! Cargo runs test programs one after the other. They are started here as cargo would: in the folder of their package,
 //! with the package's variables. Documentation tests stay cargo's.
 
+use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::fs::{self, File};
+use std::iter;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use serde_json::Value;
@@ -66,9 +70,9 @@ fn program(message: &str) -> Option<Program> {
     })
 }
 
-/// Runs all, those called by a name of `beside` one after the other in a lane of their own, in that order, beside the
-/// others; the code of one that failed. What runs beside writes to files in `logs`, and is printed when the others are
-/// through.
+/// Runs all in two lanes and gives the code of one that failed. Those called by a name of `beside` go one after the
+/// other, in that order, in a lane of their own; once the others are through, both lanes take what is left of them. What
+/// runs beside the others writes to files in `logs`, which are printed when the others are through.
 pub(crate) fn run(
     programs: &[Program],
     beside: &[&str],
@@ -83,15 +87,21 @@ pub(crate) fn run(
         println!("{}, beside the others", program.title());
     }
     let mut ended = Vec::new();
+    let waiting = Mutex::new(VecDeque::from(aside));
+    let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+    let rest = || -> Result<Vec<_>, String> {
+        iter::from_fn(next).map(|program| Ok((program, logged(program, logs, variables)?))).collect()
+    };
     let aside = thread::scope(|scope| {
-        let aside = scope.spawn(|| -> Result<Vec<_>, String> {
-            aside.iter().map(|program| Ok((*program, logged(program, logs, variables)?))).collect()
-        });
+        let beside = scope.spawn(rest);
         for program in others {
             println!("{}", program.title());
             ended.push((program, stream(&mut program.command(variables))?));
         }
-        aside.join().unwrap_or_else(|_| Err("the lane beside the others panicked".into()))
+        // Whoever is through first takes what is left.
+        let mut done = rest()?;
+        done.extend(beside.join().unwrap_or_else(|_| Err("the lane beside the others panicked".into()))?);
+        Ok::<_, String>(done)
     })?;
     for (program, (code, words)) in aside {
         println!("{}", program.title());

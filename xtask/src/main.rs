@@ -57,7 +57,7 @@ static TASKS: &[Task] = &[
     },
     Task {
         name: "stress",
-        arguments: "[--minutes N] [--seed S] [--from STORY]",
+        arguments: "[--engine postgresql|mysql|mariadb] [--minutes N] [--seed S] [--from STORY]",
         about: "Changes a table under writers of every kind, with kills at random moments, and looks after each \
                 step whether a write was lost. A failure names the story; --from that number repeats it",
         run: stress::run,

@@ -1,4 +1,4 @@
-//! `cargo xtask stress`: the stress harness of `tests/stress` for as long as one likes.
+//! `cargo xtask stress`: stories of `tests/stress`, or of `tests/mysql/online`, for as long as one likes.
 
 use crate::Outcome;
 use crate::machine::{cargo, stream};
@@ -10,8 +10,8 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
     setup::prepare();
     let mut command = cargo();
     command
-        .args(["test", "--package", "cofferdam", "--features", test::FEATURES, "--test", "stress"])
-        .args(["--", "--exact", "stories::any_story_ends_well", "--nocapture"])
+        .args(["test", "--package", "cofferdam", "--features", test::FEATURES, "--test", asked.engine.suite])
+        .args(["--", "--exact", asked.engine.story, "--nocapture"])
         .env("CARGO_TARGET_DIR", test::target_dir())
         .env("COFFERDAM_STRESS_MINUTES", asked.minutes.to_string())
         .env("COFFERDAM_STRESS_SEED", asked.seed.to_string())
@@ -19,9 +19,24 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
     stream(&mut command)
 }
 
+/// Where the stories of an engine are.
+#[derive(Debug, PartialEq)]
+struct Told {
+    engine: &'static str,
+    suite: &'static str,
+    story: &'static str,
+}
+
+static ENGINES: &[Told] = &[
+    Told { engine: "postgresql", suite: "stress", story: "stories::any_story_ends_well" },
+    Told { engine: "mysql", suite: "mysql", story: "online::stories::mysql::any_story_ends_well" },
+    Told { engine: "mariadb", suite: "mysql", story: "online::stories::mariadb::any_story_ends_well" },
+];
+
 /// What was typed.
 #[derive(Debug, PartialEq)]
 struct Asked {
+    engine: &'static Told,
     minutes: u64,
     seed: u64,
     /// The number of the first story: that of a failed one repeats it.
@@ -30,9 +45,16 @@ struct Asked {
 
 impl Asked {
     fn read(arguments: &[String]) -> Result<Self, String> {
-        let mut asked = Self { minutes: 10, seed: 1, from: 0 };
+        let mut asked = Self { engine: &ENGINES[0], minutes: 10, seed: 1, from: 0 };
         let mut rest = arguments.iter();
         while let Some(flag) = rest.next() {
+            if flag == "--engine" {
+                let known = || ENGINES.iter().map(|told| told.engine).collect::<Vec<_>>().join(", ");
+                let said = rest.next().map_or("", String::as_str);
+                let found = ENGINES.iter().find(|told| told.engine == said);
+                asked.engine = found.ok_or_else(|| format!("--engine takes one of {}", known()))?;
+                continue;
+            }
             let place = match flag.as_str() {
                 "--minutes" => &mut asked.minutes,
                 "--seed" => &mut asked.seed,
@@ -53,9 +75,13 @@ mod tests {
     #[test]
     fn flags_are_numbers() {
         let read = |text: &str| Asked::read(&text.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
-        assert_eq!(read(""), Ok(Asked { minutes: 10, seed: 1, from: 0 }));
-        assert_eq!(read("--seed 7 --minutes 60 --from 3"), Ok(Asked { minutes: 60, seed: 7, from: 3 }));
-        for wrong in ["--minutes", "--minutes soon", "--hours 1", "5"] {
+        let [postgresql, _, mariadb] = ENGINES else { panic!("there are others") };
+        assert_eq!(read(""), Ok(Asked { engine: postgresql, minutes: 10, seed: 1, from: 0 }));
+        assert_eq!(
+            read("--seed 7 --minutes 60 --engine mariadb --from 3"),
+            Ok(Asked { engine: mariadb, minutes: 60, seed: 7, from: 3 })
+        );
+        for wrong in ["--minutes", "--minutes soon", "--hours 1", "5", "--engine", "--engine oracle"] {
             assert!(read(wrong).is_err(), "{wrong}");
         }
     }

@@ -18,6 +18,9 @@ const E2E: &str = "e2e";
 /// The suite that needs the tools of others.
 const INTEROP: &str = "interop";
 
+/// The suite of the command line on MySQL and MariaDB.
+const MYSQL: &str = "mysql";
+
 /// The suite that takes backups, to the servers of others too.
 const STORES: &str = "backup";
 
@@ -65,7 +68,7 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
         )?,
         None if !asked.words.is_empty() => of_cargo(&["--"].into_iter().chain(words).collect::<Vec<_>>())?,
         None => {
-            let code = lanes::run(&programs, &[E2E, INTEROP], &target, &variables)?;
+            let code = lanes::run(&programs, &[E2E, INTEROP, MYSQL], &target, &variables)?;
             code.max(of_cargo(&["--doc"])?)
         }
     };

@@ -37,7 +37,7 @@ impl Cutover {
 #[serde(rename_all = "camelCase")]
 pub struct Throttle {
     /// At most so many connections work side by side, from 0 to 64. 0 means as many as the server has processors to
-    /// spare, at most 4.
+    /// spare, at most 4; on MySQL and MariaDB 2. There, never more than 16 do.
     #[serde(default)]
     #[schemars(range(min = 0, max = 64))]
     pub workers: u32,

@@ -137,6 +137,7 @@ mod tests {
             path: String::new(),
             at: Span::default(),
             limits: Limits::default(),
+            server: None,
         };
         let plan = cofferdam_strategies::online_plan(&online, &Examined::default(), about).unwrap();
         OpenChange { run: Run { plan: plan.into(), phase, record: Record::Nothing, ..run(id) }, state: None }

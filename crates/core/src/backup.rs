@@ -122,6 +122,15 @@ pub struct ColumnShape {
     /// The server computes it of other columns.
     #[serde(default)]
     pub generated: bool,
+    /// What stands behind the type on MySQL and MariaDB: `unsigned`, `zerofill`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attributes: Vec<String>,
+    /// The members of an ENUM or a SET of MySQL and MariaDB, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub members: Vec<String>,
+    /// What a text of MySQL and MariaDB is compared by, which names its character set too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub collation: Option<String>,
 }
 
 /// How rows are written.
@@ -133,6 +142,9 @@ pub enum Encoding {
     /// `COPY` in its text format: where a type is not the server's own, because its binary form may name it by a number
     /// that another database does not know.
     Text,
+    /// Lines as `LOAD DATA` of MySQL and MariaDB reads them: texts by the bytes of their column's character set, numbers
+    /// in place of the members of an ENUM or a SET and of a BIT.
+    LoadData,
 }
 
 /// What tells two tables with different rows apart.
@@ -228,8 +240,11 @@ impl Manifest {
             return Some(format!("{:?} is no name of a part", part.object));
         }
         let columns = || self.tables.iter().flat_map(|table| &table.shape.columns);
-        let modifier = columns().flat_map(|column| &column.modifiers).find(|word| !is_modifier(word));
-        modifier.map(|word| format!("{word:?} is no modifier of a type"))
+        let words = |column: &ColumnShape| {
+            let mut words = column.modifiers.iter().chain(&column.attributes).chain(&column.collation);
+            words.find(|word| !is_modifier(word)).cloned()
+        };
+        columns().find_map(words).map(|word| format!("{word:?} is no modifier of a type"))
     }
 }
 
@@ -262,6 +277,9 @@ mod tests {
             modifiers: vec!["10".into(), "2".into()],
             not_null: true,
             generated: false,
+            attributes: vec![],
+            members: vec![],
+            collation: None,
         };
         let part = Part { object: "tables/1/1.zst".into(), bytes: 3, holds: 9, sha256: "00".into() };
         let copy = |schema: &str, name: &str| TableCopy {
@@ -320,5 +338,7 @@ mod tests {
         wrong(&|m| m.tables[0].parts[0].object = "../../other/1".into());
         wrong(&|m| m.tables[0].parts[0].object = "/etc/passwd".into());
         wrong(&|m| m.tables[0].shape.columns[0].modifiers = vec!["2) DEFAULT evil(".into()]);
+        wrong(&|m| m.tables[0].shape.columns[0].attributes = vec!["unsigned, evil int".into()]);
+        wrong(&|m| m.tables[0].shape.columns[0].collation = Some("utf8mb4_bin CHECK (evil())".into()));
     }
 }

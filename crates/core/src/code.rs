@@ -710,7 +710,7 @@ pub static ERRORS: &[ErrorDoc] = &[
         "CF2602",
         6,
         "somebody else changed the table's definition meanwhile",
-        "An online change works from what it read of the table when it began. When a column, an index, a trigger or anything else of the table is changed by others before the swap, the change stops and is taken back rather than guess. The table itself was not touched: start again.",
+        "An online change works from what it read of the table when it began. When a column, an index, a trigger or anything else of the table is changed by others before the swap, the change stops and is taken back rather than guess. The table itself was not touched: start again. On MariaDB somebody may come first in the moment of the swap itself; then the message says which of the two tables has what they did, and the next command.",
     ),
     doc(
         Code::Mismatch,
@@ -1026,7 +1026,7 @@ pub static ERRORS: &[ErrorDoc] = &[
         "CF3206",
         1,
         "a backup could not be verified",
-        "What was taken was restored into a temporary table and did not give the same rows, or could not be restored at all: the right TEMPORARY on the database or the disk for a second copy is missing. Nothing was changed. Where it cannot be helped, --allow unverified-backup=\"reason\" goes on with a backup that is taken and not verified.",
+        "What was taken was restored into a temporary table and did not give the same rows, or could not be restored at all: the right to make temporary tables in the database or the disk for a second copy is missing. Nothing was changed. Where it cannot be helped, --allow unverified-backup=\"reason\" goes on with a backup that is taken and not verified.",
     ),
     doc(
         Code::NoSuchBackup,
@@ -1579,7 +1579,7 @@ pub static ERRORS: &[ErrorDoc] = &[
         "CF3766",
         2,
         "this kind of database has not been taught this",
-        "The engine of this kind of database does not do what was asked for: on MySQL and MariaDB there are no online changes, no parking, no backups, no comparison of schemas and no rehearsals. The message says what to do in its place. Nothing was changed.",
+        "The engine of this kind of database does not do what was asked for: on MySQL and MariaDB there is no parking, no backup by the server's own program, no comparison of schemas and no rehearsal. The message says what to do in its place. Nothing was changed.",
     ),
     doc(
         Code::StatementNotForEngine,

@@ -30,6 +30,14 @@ pub const FAILPOINTS: &[(&str, &str)] = &[
     ("backup.table", "a table is saved, the backup has no manifest"),
     ("backup.before-manifest", "everything is saved and compared, the backup has no manifest"),
     ("backup.sealed", "the backup has its manifest, the journal has no row of it"),
+    (
+        "backup.beside",
+        "rows are restored under another name, nothing is there under their own (MySQL, MariaDB)",
+    ),
+    (
+        "backup.replaced",
+        "rows took the places of others, their transaction is not committed (MySQL, MariaDB)",
+    ),
     ("backup.restored", "a rollback restored its tables, its run has no row yet"),
     ("park.tried", "the DROP was tried and rolled back, nothing is parked"),
     ("park.moved", "everything is put aside, the transaction is not committed"),

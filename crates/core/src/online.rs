@@ -29,7 +29,7 @@ pub struct Online {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allow_loss: Option<String>,
     /// At most so many connections copy, build indexes and compare side by side; 0: as many as the server has
-    /// cores to spare, at most 4.
+    /// cores to spare, at most 4; on MySQL and MariaDB 2, and never more than 16.
     #[serde(default)]
     pub workers: u32,
     /// How much of both sides is compared before they are swapped.
@@ -192,7 +192,51 @@ impl Part {
     }
 }
 
+impl Capture {
+    /// Its name in commands and messages.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Rows => "rows",
+            Self::Statements => "statements",
+            Self::Logical => "logical",
+        }
+    }
+}
+
+impl Gate {
+    /// As a command names it: `auto`, `manual`, `22:00-04:00`.
+    pub fn words(&self) -> String {
+        match self {
+            Self::Auto => "auto".to_owned(),
+            Self::Manual => "manual".to_owned(),
+            Self::Window { from, until } => format!("{from}-{until}"),
+        }
+    }
+}
+
 impl Online {
+    /// How this change is made otherwise than was asked for: "cutover auto, not manual". `None`: it is not. Where nothing
+    /// is asked for but what is best, this is what was found to be best.
+    pub fn otherwise(&self, asked: &Self) -> Option<String> {
+        let workers = if asked.workers == 0 { self.workers } else { asked.workers };
+        let capture = if asked.capture == Capture::Auto { self.capture } else { asked.capture };
+        let number = |workers: u32| match workers {
+            0 => "by the server's cores".to_owned(),
+            workers => workers.to_string(),
+        };
+        let pairs = [
+            ("cutover", self.gate.words(), asked.gate.words()),
+            ("capture", self.capture.word().to_owned(), capture.word().to_owned()),
+            ("workers", number(self.workers), number(workers)),
+            ("comparison of", self.proof.words(), asked.proof.words()),
+        ];
+        let differ = pairs.iter().filter(|(_, is, asked)| is != asked);
+        let words: Vec<String> =
+            differ.map(|(what, is, asked)| format!("{what} {is}, not {asked}")).collect();
+        (!words.is_empty()).then(|| words.join("; "))
+    }
+
     /// What names this change in the database: it follows from the table's name, so that a second change of the
     /// same table finds the first one.
     pub fn id(&self) -> String {
@@ -260,6 +304,25 @@ mod tests {
             workers: 0,
             proof: Proof::default(),
         }
+    }
+
+    #[test]
+    fn what_is_planned_otherwise_than_asked_is_named() {
+        let planned = of(None, "orders");
+        assert_eq!(planned.otherwise(&planned), None);
+        let window = Gate::Window { from: "22:00".into(), until: "04:00".into() };
+        let proof = Proof { percent: 10, skipped: None };
+        let asked = Online { gate: window, capture: Capture::Logical, workers: 2, proof, ..planned.clone() };
+        assert_eq!(
+            planned.otherwise(&asked).as_deref(),
+            Some(
+                "cutover auto, not 22:00-04:00; capture auto, not logical; workers by the server's cores, not 2; \
+                 comparison of all rows, not the number of all rows, and the values of 10 % of them"
+            )
+        );
+        // Whoever asks for nothing gets what was planned.
+        let words = asked.otherwise(&planned).unwrap_or_default();
+        assert!(words.starts_with("cutover 22:00-04:00, not auto; comparison of "), "{words}");
     }
 
     #[test]

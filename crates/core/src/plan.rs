@@ -68,7 +68,8 @@ pub struct Step {
     pub title: String,
     /// What is done.
     pub act: Act,
-    /// How the catalog tells whether it happened. Asked only after a crash, of steps outside a transaction.
+    /// How the catalog tells whether it happened. Asked of steps outside a transaction: after a crash, and before one that
+    /// makes something, which must not be there yet.
     pub probe: Probe,
     /// How it is taken back.
     pub undo: Undo,

@@ -18,6 +18,8 @@ pub struct Abilities {
     pub parks: bool,
     /// [`crate::Session::copier`].
     pub copies: bool,
+    /// [`crate::Copier::whole`].
+    pub dumps: bool,
     /// [`crate::Session::inspect`].
     pub inspects: bool,
     /// [`crate::Session::observe`] and [`crate::Session::try_out`].
@@ -32,6 +34,7 @@ impl Abilities {
         alters: true,
         parks: true,
         copies: true,
+        dumps: true,
         inspects: true,
         rehearses: true,
     };
@@ -43,6 +46,7 @@ impl Abilities {
         alters: false,
         parks: false,
         copies: false,
+        dumps: false,
         inspects: false,
         rehearses: false,
     };
@@ -57,6 +61,8 @@ pub enum Ability {
     Park,
     /// Backups.
     Copy,
+    /// Backups of a whole database.
+    Dump,
     /// Comparison of schemas.
     Inspect,
     /// Rehearsals.
@@ -73,6 +79,7 @@ impl Ability {
             Ability::Alter => of.alters,
             Ability::Park => of.parks,
             Ability::Copy => of.copies,
+            Ability::Dump => of.dumps,
             Ability::Inspect => of.inspects,
             Ability::Rehearse => of.rehearses,
         };
@@ -93,6 +100,11 @@ impl Ability {
             Ability::Copy => (
                 "no backup",
                 "mysqldump --single-transaction (or mariadb-dump) saves the tables; then leave --backup out",
+            ),
+            Ability::Dump => (
+                "no backup of a whole database by the server's own program",
+                "--backup always saves the tables that are touched, cofferdam backup saves all of them; mysqldump \
+                 --single-transaction --routines --triggers --events (or mariadb-dump) writes the whole",
             ),
             Ability::Inspect => (
                 "no comparison of schemas",

@@ -4,9 +4,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 
-use cofferdam_core::Name;
 use cofferdam_core::backup::{Origin, Shape, Sum};
 use cofferdam_core::fault::Result;
+use cofferdam_core::{Code, Name, Refusal};
 
 /// Bytes as they come.
 pub type Rows = BoxStream<'static, Result<Bytes>>;
@@ -90,4 +90,26 @@ pub trait Copier: Send {
 
     /// Where this is.
     async fn origin(&mut self) -> Result<Origin>;
+}
+
+/// `into` is there, and nobody said that its rows are to go. `beside`: what `--into` takes, in capital letters.
+pub(crate) fn in_the_way(into: &Name, beside: &str) -> Refusal {
+    Refusal::new(Code::RestoreRefused, format!("{into} is there already"))
+        .cause("rows are restored into a new table, unless it is said that those that are there are to go")
+        .help(format!("--into {beside} restores beside; --replace --yes replaces the rows of the table"))
+}
+
+/// The rows do not fit into `into`. `beside`: what `--into` takes, in capital letters.
+pub(crate) fn other_columns(into: &Name, beside: &str, cause: &str) -> Refusal {
+    Refusal::new(Code::RestoreRefused, format!("{into} has other columns than were saved"))
+        .cause(cause)
+        .help(format!("--into {beside} restores into a new table beside it"))
+}
+
+/// What is there now is not what was saved.
+pub(crate) fn not_as_saved(into: &Name, sum: &Sum, expected: &Sum) -> Refusal {
+    Refusal::new(Code::BackupDamaged, format!("{into} did not become what was saved")).cause(format!(
+        "{} rows with the sum {} were saved, and {} with {} are there",
+        expected.rows, expected.hash, sum.rows, sum.hash
+    ))
 }

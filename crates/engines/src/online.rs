@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use cofferdam_core::online::Part;
+use cofferdam_core::online::{Gate, Part};
 use cofferdam_core::{Code, Online, Refusal};
 
 /// An online change that has begun and is not finished.
@@ -120,6 +120,26 @@ impl Asked {
     }
 }
 
+/// The part of a word: see [`Part::word`].
+pub(crate) fn part_of(word: &str) -> Option<Part> {
+    Part::WAY.iter().copied().find(|part| part.word() == word)
+}
+
+/// Whether the gate lets the tables be swapped now; `asked`: a person said so.
+pub(crate) fn gate_is_open(gate: &Gate, asked: bool, now: jiff::Timestamp) -> bool {
+    match gate {
+        Gate::Auto => true,
+        Gate::Manual => asked,
+        Gate::Window { from, until } => {
+            let now = now.strftime("%H:%M").to_string();
+            // A window over midnight is what lies outside of the day's part between its end and its beginning.
+            let inside =
+                if from <= until { *from <= now && now < *until } else { now >= *from || now < *until };
+            asked || inside
+        }
+    }
+}
+
 /// The refusal for a change that is not there to be asked.
 pub(crate) fn no_such_change(id: &str) -> Refusal {
     Refusal::new(Code::NoSuchRun, format!("no online change {id} is at work"))
@@ -131,7 +151,7 @@ pub(crate) fn no_such_change(id: &str) -> Refusal {
 mod tests {
     use super::*;
     use cofferdam_core::Name;
-    use cofferdam_core::online::{Capture, Gate};
+    use cofferdam_core::online::Capture;
 
     fn at(stage: Option<Part>, rows: u64, total: u64, rate: u64) -> OnlineState {
         OnlineState {
@@ -190,5 +210,17 @@ mod tests {
     fn progress_of_another_version_is_read() {
         let read: Progress = serde_json::from_str(r#"{"rows": 5, "speed": 9}"#).unwrap();
         assert_eq!(read, Progress { rows: 5, ..Progress::default() });
+    }
+
+    #[test]
+    fn a_window_may_lie_over_midnight() {
+        let at = |time: &str| format!("2026-11-21T{time}:00Z").parse::<jiff::Timestamp>().unwrap();
+        let gate = |from: &str, until: &str| Gate::Window { from: from.into(), until: until.into() };
+        assert!(gate_is_open(&gate("02:00", "04:00"), false, at("02:00")));
+        assert!(!gate_is_open(&gate("02:00", "04:00"), false, at("04:00")));
+        assert!(gate_is_open(&gate("23:00", "01:00"), false, at("00:30")));
+        assert!(!gate_is_open(&gate("23:00", "01:00"), false, at("12:00")));
+        assert!(gate_is_open(&gate("02:00", "04:00"), true, at("12:00")));
+        assert!(!gate_is_open(&Gate::Manual, false, at("12:00")));
     }
 }

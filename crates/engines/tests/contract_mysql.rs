@@ -54,7 +54,14 @@ fn words() -> Dictionary {
         show_setting: "SELECT @@SESSION.group_concat_max_len",
         end_transaction: "COMMIT",
         lose_lock: "DO RELEASE_ALL_LOCKS()",
-        online: None,
+        online: Some((
+            &[
+                "CREATE TABLE k (id int PRIMARY KEY, note text)",
+                "INSERT INTO k VALUES (1, 'one'), (2, 'two'), (3, NULL)",
+            ],
+            Name::plain("k"),
+            "MODIFY COLUMN id bigint NOT NULL",
+        )),
     }
 }
 

@@ -49,7 +49,7 @@ pub fn unfinished(codec: &HistoryCodec, what: &Unfinished, bundle: &Bundle) -> R
             let below = below.max().map_or("-1".to_owned(), |version| version.text.clone());
             refusal("dirty")
                 .cause(format!(
-                    "{} was on its way up to it, or down to it, and did not say that it ended; where PostgreSQL rolled the file back, nothing of it is there",
+                    "{} was on its way up to it, or down to it, and did not say that it ended; where the server rolled the file back, nothing of it is there",
                     codec.id
                 ))
                 .help(format!("if nothing of version {key} is there: migrate force {below}"))

@@ -7,7 +7,7 @@ use cofferdam_core::bundle::{Checksum, Migration, MigrationKind, Version};
 use cofferdam_core::fault::Result;
 use cofferdam_core::online::Examined;
 use cofferdam_core::{Code, Facts, Fault, Online, Plan, Refusal, Script};
-use cofferdam_dialects::dialect;
+use cofferdam_dialects::mysql::Flavour;
 use cofferdam_engines::{Ability, Record, Run, Runs, Session};
 use cofferdam_formats::nearest;
 use cofferdam_strategies::{About, Subject, online_plan, shadow_table};
@@ -15,13 +15,10 @@ use cofferdam_strategies::{About, Subject, online_plan, shadow_table};
 use crate::approval::{self, Matter};
 use crate::assess::refuse_missing_rights;
 use crate::guard::{Stop, listen_while_claiming};
-use crate::online::{change_of, in_progress, in_window, is_alter, waits};
+use crate::online::{as_planned, change_of, in_progress, in_window, is_alter, waits};
 use crate::precheck::{self, Ground};
 use crate::window::{go_on, summary_of};
 use crate::{News, Policy, SharedReporter, Summary};
-
-/// The one whose engine has online changes.
-const DIALECT: &str = "postgresql";
 
 /// So many runs are looked through for one that used an approval.
 pub const LOOKED_THROUGH: u32 = 1_000;
@@ -43,6 +40,14 @@ pub struct Alteration {
     pub facts: Facts,
 }
 
+impl Alteration {
+    /// That the run goes on otherwise than is asked for now, in a sentence. `None`: it does not, or all of that is over.
+    pub fn otherwise(&self) -> Option<String> {
+        let run = self.goes_on.as_ref().filter(|run| !in_window(run))?;
+        as_planned(run, &self.change)
+    }
+}
+
 /// Looks at the table and plans. Reads only.
 ///
 /// # Errors
@@ -57,19 +62,23 @@ pub async fn look(session: &mut dyn Session, wanted: &Online, policy: &Policy) -
     };
     if facts.server.read_only {
         return Err(Refusal::new(Code::ReadOnlyServer, "the server takes no writes")
-            .cause("it is a standby, or default_transaction_read_only is on")
+            .cause(match Flavour::of(session.dialect()) {
+                Some(_) => "read_only is on, as on a replica",
+                None => "it is a standby, or default_transaction_read_only is on",
+            })
             .help("connect to the primary")
             .into());
     }
     let resolved = table.resolved.clone().unwrap_or_else(|| wanted.table.clone());
     let change = Online { table: resolved, clauses: wanted.clauses.trim().to_owned(), ..wanted.clone() };
-    if !matches!(table.kind.as_str(), "table" | "partitioned table") {
+    // A table of another engine than InnoDB is one, too: what to do with it first is known when it was looked at.
+    if !matches!(table.kind.as_str(), "table" | "partitioned table") && !table.kind.starts_with("table of ") {
         return Err(Refusal::new(Code::NotOnline, format!("{} is a {}", change.table, table.kind))
             .cause("an online change is one of a table that holds rows of its own")
             .help("name a table")
             .into());
     }
-    one_alteration(&change)?;
+    one_alteration(&change, language(session.dialect()))?;
     let unfinished = session.runs(Runs::Unfinished).await?;
     if let Some(run) = unfinished_of(&unfinished, &change)? {
         let (plan, why) = (run.plan.clone(), Vec::new());
@@ -77,25 +86,34 @@ pub async fn look(session: &mut dyn Session, wanted: &Online, policy: &Policy) -
         return Ok(Alteration { change, examined, plan, why, goes_on: Some(run), facts });
     }
     let examined = session.examine(&change).await?;
-    let (plan, why) = planned(&change, &examined, &facts, wanted, policy).map_err(Fault::Refused)?;
+    let (plan, why) = planned(&change, &examined, &facts, wanted, policy)?;
     Ok(Alteration { change, examined, plan: plan.into(), why, goes_on: None, facts })
 }
 
+/// What the clauses are written in: an engine that has no language of its own takes PostgreSQL's.
+fn language(dialect: &str) -> &str {
+    if Flavour::of(dialect).is_some() { dialect } else { "postgresql" }
+}
+
 /// The text must be what `ALTER TABLE` takes behind the table's name, and nothing behind that.
-fn one_alteration(change: &Online) -> Result<()> {
-    let script = statement(change)?;
-    let statements = (crate::sql::reader(DIALECT)?.split)(&script).map_err(Fault::Refused)?.len();
+fn one_alteration(change: &Online, dialect: &str) -> Result<()> {
+    let script = statement(change, dialect)?;
+    let statements = (crate::sql::reader(dialect)?.split)(&script).map_err(Fault::Refused)?.len();
     if statements == 1 && !change.clauses.is_empty() {
         return Ok(());
     }
     Err(Refusal::new(Code::Usage, "the text is not that of one ALTER TABLE")
         .cause(format!("{:?} makes it {statements} statements", change.clauses))
-        .help("write what stands behind the table's name: \"ALTER COLUMN id TYPE bigint, ADD COLUMN note text\"")
+        .help(match Flavour::of(dialect) {
+            Some(_) => "write what stands behind the table's name: \"MODIFY COLUMN id bigint, ADD COLUMN note text\"",
+            None => "write what stands behind the table's name: \"ALTER COLUMN id TYPE bigint, ADD COLUMN note text\"",
+        })
         .into())
 }
 
-fn statement(change: &Online) -> Result<Script> {
-    Ok(Script::new("", format!("ALTER TABLE {} {}", change.table.to_sql()?, change.clauses)))
+fn statement(change: &Online, dialect: &str) -> Result<Script> {
+    let table = crate::sql::table(dialect, &change.table)?;
+    Ok(Script::new("", format!("ALTER TABLE {table} {}", change.clauses)))
 }
 
 /// The unfinished run that this very change goes on with. Refuses where something else must be finished first.
@@ -138,21 +156,19 @@ fn planned(
     facts: &Facts,
     wanted: &Online,
     policy: &Policy,
-) -> Result<(Plan, Vec<String>), Box<Refusal>> {
+) -> Result<(Plan, Vec<String>)> {
+    let dialect = language(&facts.server.engine);
     let about = About {
         key: key(change),
         description: change.clauses.clone(),
         path: String::new(),
         at: Default::default(),
         limits: policy.limits,
+        server: Flavour::of(dialect),
     };
     // As a migration with this one statement, of which the strategies know what to do.
-    let up = Script::new(
-        "",
-        format!("ALTER TABLE {} {}", change.table.to_sql().map_err(bad_name)?, change.clauses),
-    );
-    let reader = dialect(DIALECT).ok_or_else(|| Box::new(Refusal::new(Code::Bug, "no dialect")))?;
-    let parsed = (reader.read)(&up)?;
+    let up = statement(change, dialect)?;
+    let parsed = crate::sql::read(dialect, &up)?;
     let migration = Migration {
         version: Version::parse("0"),
         description: change.clauses.clone(),
@@ -182,17 +198,13 @@ fn planned(
         examined: &found,
         wishes: &wishes,
     };
-    let chosen = cofferdam_strategies::plan(&policy.strategy, &subject)?;
+    let chosen = cofferdam_strategies::plan(&policy.strategy, &subject).map_err(Fault::Refused)?;
     let why = shadow_table::why(&chosen, &subject);
     if chosen.strategy == shadow_table::ID {
-        return Ok((online_plan(change, examined, about)?, why));
+        return Ok((online_plan(change, examined, about).map_err(Fault::Refused)?, why));
     }
-    shadow_table::refuse_losses(change, examined)?;
+    shadow_table::refuse_losses(change, examined).map_err(Fault::Refused)?;
     Ok((Plan { key: about.key, description: about.description, ..chosen }, why))
-}
-
-fn bad_name(error: cofferdam_core::ident::IdentError) -> Box<Refusal> {
-    Box::new(Refusal::new(Code::BadIdentifier, error.to_string()))
 }
 
 /// The refusal of a table that is not there, with the one that may have been meant.
@@ -200,12 +212,18 @@ async fn no_such_table(session: &mut dyn Session, wanted: &Online) -> Fault {
     const TABLES: &str = "SELECT n.nspname || '.' || c.relname, c.relname FROM pg_catalog.pg_class c
         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
         WHERE c.relkind IN ('r', 'p') AND n.nspname !~ '^(pg_|information_schema$|cofferdam)'";
-    let refusal = Refusal::new(Code::NotOnline, format!("there is no table {}", wanted.table))
-        .cause("the role's search_path, or the schema that was given, has no such table");
-    let known = session.rows(TABLES, 10_000).await.unwrap_or_default().rows;
+    const MYSQL: &str = "SELECT TABLE_NAME FROM information_schema.TABLES
+        WHERE TABLE_SCHEMA = DATABASE() AND LEFT(TABLE_NAME, 11) <> '_cofferdam_'";
+    let (tables, place) = match Flavour::of(session.dialect()) {
+        Some(_) => (MYSQL, "the database of the connection has no such table"),
+        None => (TABLES, "the role's search_path, or the schema that was given, has no such table"),
+    };
+    let refusal = Refusal::new(Code::NotOnline, format!("there is no table {}", wanted.table)).cause(place);
+    let known = session.rows(tables, 10_000).await.unwrap_or_default().rows;
     let names: Vec<&str> = known.iter().flatten().flatten().map(String::as_str).collect();
     match nearest(&wanted.table.to_string(), names.iter().copied()) {
         Some(near) => refusal.help(format!("did you mean --table {near}?")),
+        None if tables == MYSQL => refusal.help("connect to the database that has it"),
         None => refusal.help("name it with its schema: --table app.orders"),
     }
     .into()

@@ -17,6 +17,7 @@ use cofferdam_formats::standing;
 use cofferdam_strategies::{Subject, back, shadow_table};
 use jiff::civil::Date;
 
+use crate::online::{as_planned, change_of};
 use crate::{Assessment, Pending, Policy, Relations, sql};
 
 /// A migration whose text is understood.
@@ -67,7 +68,7 @@ pub async fn assess(session: &mut dyn Session, bundle: &Bundle, policy: &Policy)
     for understood in understood {
         if let Some((run, record)) = begun(&unfinished, &understood.migration) {
             created.extend(understood.relations.created.iter().cloned());
-            planned.push(as_begun(understood, run, record));
+            planned.push(as_begun(understood, run, record, policy));
             continue;
         }
         let examined = examined(session, &understood, &facts, &created, policy, planned.is_empty()).await?;
@@ -94,15 +95,16 @@ fn begun<'r>(unfinished: &'r [Run], migration: &Migration) -> Option<(&'r Run, &
         })
 }
 
-/// Neither lint nor anything else holds back what has begun.
-fn as_begun(understood: Understood, run: &Run, record: &Applied) -> Pending {
+/// Neither lint nor anything else holds back what has begun. It goes on as it was planned.
+fn as_begun(understood: Understood, run: &Run, record: &Applied, policy: &Policy) -> Pending {
+    let asked = change_of(run).map(|change| policy.wishes.of(change));
     Pending {
         migration: understood.migration,
         plan: run.plan.clone(),
         relations: understood.relations,
         bundle: record.bundle.clone(),
         findings: Vec::new(),
-        why: Vec::new(),
+        why: asked.and_then(|asked| as_planned(run, &asked)).into_iter().collect(),
     }
 }
 

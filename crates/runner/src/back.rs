@@ -18,6 +18,11 @@ fn found(why: &str) -> What {
     What::Noted { text: format!("{TAKEN_BACK}{why}") }
 }
 
+/// One statement of the server, which it carries out or refuses.
+fn is_statement(act: &Act) -> bool {
+    matches!(act, Act::Sql { .. } | Act::BuildIndex { .. })
+}
+
 impl Driver<'_> {
     /// Notes of a run that takes a migration back, before its first step: what was restored, and why it is taken back.
     pub(crate) async fn note_first(&mut self, why: Option<&str>, restored: Vec<String>) -> Result<()> {
@@ -128,6 +133,13 @@ impl Driver<'_> {
             return Ok(false);
         }
         match self.session.probe(&step.probe).await? {
+            // The server refused the statement. To drop what somebody else made could cost rows.
+            Seen::Done if state == StepState::Failed && is_statement(&step.act) => {
+                let found = "it is there though the statement failed: somebody else made it, and it is left";
+                let (id, title) = (&step.id, &step.title);
+                self.reporter.tell(&News::Found { step: id, title, found: found.to_owned() });
+                Ok(false)
+            }
             Seen::Done | Seen::Partly(_) => Ok(true),
             Seen::NotDone => Ok(false),
             // What the server refused, or a person says did not happen, did not.

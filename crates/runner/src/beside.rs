@@ -324,7 +324,8 @@ async fn planned(
 /// where it has none.
 fn fix(beside: &Beside, what: &Unfinished, evidence: &Evidence, bundle: &Bundle) -> Vec<String> {
     let (tool, key) = (beside.codec.id, &what.key);
-    let table = beside.table.to_sql().unwrap_or_else(|_| beside.table.to_string());
+    let table = crate::sql::table(beside.dialect, &beside.table);
+    let table = table.unwrap_or_else(|_| beside.table.to_string());
     let column = beside.codec.key.first().copied().unwrap_or_default();
     if let How::Partial { .. } = what.how {
         return vec![

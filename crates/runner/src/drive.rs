@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use cofferdam_core::fault::{Question, Result};
 use cofferdam_core::journal::{State, StepState, What};
-use cofferdam_core::plan::{Act, Probe, Seen, Step, Unit};
+use cofferdam_core::plan::{Act, Probe, Step, Unit};
 use cofferdam_core::run::Event;
 use cofferdam_core::{Code, Fault, Limits, Phase, Refusal, failpoint};
 use cofferdam_engines::{Batch, Line, Run, Session, Stopping, Tick};
@@ -170,6 +170,9 @@ impl<'a> Driver<'a> {
         if began && self.found_done(step).await? {
             how = "found in the catalog";
         } else {
+            if !began {
+                self.refuse_what_is_there(step).await?;
+            }
             let mut lines = way(self.run.phase, step.phase)?;
             lines.push(Line::Write(What::Began { step: step.id.clone() }));
             self.commit(step.phase, lines, Limits::default(), false).await?;
@@ -223,29 +226,6 @@ impl<'a> Driver<'a> {
             return Err(lost("loose.ended"));
         }
         Ok(())
-    }
-
-    /// A step that began and of which no end is known: the catalog is asked.
-    async fn found_done(&mut self, step: &Step) -> Result<bool> {
-        let seen = self.session.probe(&step.probe).await.map_err(left_to_the_next)?;
-        let found = match &seen {
-            Seen::Done => "it is done",
-            Seen::NotDone => "it did not happen",
-            Seen::Partly(what) => what.as_str(),
-            Seen::Unclear(_) => "the catalog cannot tell",
-        };
-        self.reporter.tell(&News::Found { step: &step.id, title: &step.title, found: found.to_owned() });
-        match seen {
-            Seen::Done => Ok(true),
-            Seen::NotDone | Seen::Partly(_) => Ok(false),
-            Seen::Unclear(question) => {
-                let question = Question {
-                    what: format!("{}: {}", step.title, question.what),
-                    look_at: question.look_at,
-                };
-                Err(self.stuck(question, None).await)
-            }
-        }
     }
 
     /// Settings that the script made for its session are gone with the runner that made them. One that is refused now

@@ -41,6 +41,7 @@ mod resume;
 pub mod rider;
 mod rollback;
 mod sql;
+mod there;
 mod validity;
 mod window;
 
@@ -147,6 +148,15 @@ pub struct Assessment {
     pub pending: Vec<Pending>,
     /// Runs that did not end. They are finished before anything else.
     pub unfinished: Vec<Run>,
+}
+
+impl Assessment {
+    /// What goes on as it was planned earlier and not as is asked for now, a sentence each.
+    pub fn as_planned(&self) -> impl Iterator<Item = &str> {
+        let begun =
+            |pending: &&Pending| self.unfinished.iter().any(|run| Arc::ptr_eq(&run.plan, &pending.plan));
+        self.pending.iter().filter(begun).flat_map(|pending| &pending.why).map(String::as_str)
+    }
 }
 
 /// A pending migration with its plan.

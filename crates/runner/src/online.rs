@@ -17,6 +17,12 @@ pub fn change_of(run: &Run) -> Option<&Online> {
     })
 }
 
+/// That a run makes its change otherwise than is asked for now, in a sentence. `None`: it does not, or it makes none.
+pub(crate) fn as_planned(run: &Run, asked: &Online) -> Option<String> {
+    let otherwise = change_of(run)?.otherwise(asked)?;
+    Some(format!("goes on with run {} as planned: {otherwise}", run.id))
+}
+
 /// The run belongs to `alter` and to no migration. `apply` leaves it alone: whoever asked for a migration did not
 /// ask for a copy that may take hours, and the same `alter` goes on with it.
 pub fn is_alter(run: &Run) -> bool {

@@ -31,3 +31,9 @@ pub(crate) fn column(dialect: &str, name: &str) -> Result<QuotedIdent> {
         None => QuotedIdent::new(name)?,
     })
 }
+
+/// The name is looked for in one schema only. On PostgreSQL one without a schema may be found in each of the search path,
+/// whichever of them a statement would make it in.
+pub(crate) fn is_in_one_place(dialect: &str, name: &Name) -> bool {
+    name.schema.is_some() || Flavour::of(dialect).is_some()
+}

@@ -66,11 +66,11 @@ fn word<'t>(text: &'t str, expected: &str) -> Option<&'t str> {
 }
 
 fn identifier(text: &str) -> Option<&str> {
-    if let Some(quoted) = text.strip_prefix('"') {
-        let mut rest = quoted;
+    if let Some(quote) = ['"', '`'].into_iter().find(|quote| text.starts_with(*quote)) {
+        let mut rest = text.get(1..)?;
         loop {
-            rest = &rest[rest.find('"')? + 1..];
-            match rest.strip_prefix('"') {
+            rest = &rest[rest.find(quote)? + 1..];
+            match rest.strip_prefix(quote) {
                 Some(after) => rest = after,
                 None => return Some(rest),
             }
@@ -99,6 +99,7 @@ mod tests {
                 Some("ADD y text DEFAULT '--'"),
             ),
             ("ALTER TABLE ifs ADD a int", Some("ADD a int")),
+            ("ALTER TABLE `a``b`.`t` MODIFY id bigint", Some("MODIFY id bigint")),
             ("ALTER TABLE t", None),
             ("ALTER TABLE \"t ADD x int", None),
             ("ALTER INDEX i RENAME TO j", None),

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use cofferdam_core::bundle::Migration;
 use cofferdam_core::online::{Capture, Examined, Gate, Proof};
 use cofferdam_core::plan::Plan;
-use cofferdam_core::{Facts, Limits, Name, Refusal};
+use cofferdam_core::{Facts, Limits, Name, Online, Refusal};
 use cofferdam_dialects::Parsed;
 
 pub mod back;
@@ -61,6 +61,14 @@ pub struct Wishes {
     pub park: Option<u64>,
 }
 
+impl Wishes {
+    /// A change that was planned, as it would be made by these wishes.
+    pub fn of(&self, planned: &Online) -> Online {
+        let (capture, gate, workers) = (self.capture, self.gate.clone(), self.workers);
+        Online { capture, gate, workers, proof: self.proof.clone(), ..planned.clone() }
+    }
+}
+
 /// A way to carry out a migration.
 #[derive(Debug)]
 pub struct Strategy {
@@ -79,13 +87,10 @@ pub static STRATEGIES: &[&Strategy] = &[&shadow_table::STRATEGY, &direct::STRATE
 
 /// Plans with the strategy of this id, or, for `auto`, with the first that fits.
 pub fn plan(strategy: &str, subject: &Subject<'_>) -> Result<Plan, Box<Refusal>> {
-    if let Some(flavour) = cofferdam_dialects::mysql::Flavour::of(subject.parsed.engine) {
-        return match strategy {
-            "auto" | "direct" => mysql::plan(subject, flavour),
-            other => Err(Box::new(
-                mysql::not_here(flavour, &format!("strategy {other}")).help("--strategy direct"),
-            )),
-        };
+    if let Some(flavour) = cofferdam_dialects::mysql::Flavour::of(subject.parsed.engine)
+        && (strategy == "direct" || strategy == "auto" && !(shadow_table::STRATEGY.fits)(subject))
+    {
+        return mysql::plan(subject, flavour);
     }
     let chosen = STRATEGIES.iter().find(|s| s.id == strategy || (strategy == "auto" && (s.fits)(subject)));
     match chosen {

@@ -16,6 +16,7 @@ use crate::transaction::{loose_by_wish, mixed, place, without_frame};
 
 mod inverse;
 mod probe;
+pub(crate) mod why;
 
 /// The plan of a migration in the SQL of this server.
 pub(crate) fn plan(subject: &Subject<'_>, flavour: Flavour) -> Result<Plan, Box<Refusal>> {
@@ -219,6 +220,8 @@ mod tests {
             ("ALTER TABLE t MODIFY COLUMN a bigint, ADD COLUMN b int", column("b")),
             ("ALTER TABLE t CHANGE COLUMN a b bigint", column("b")),
             ("ALTER TABLE t RENAME COLUMN a TO b", column("b")),
+            ("ALTER TABLE t RENAME COLUMN a TO A", Probe::Nothing),
+            ("ALTER TABLE t ADD COLUMN a int, RENAME COLUMN a TO b", column("b")),
             ("RENAME TABLE a TO t", Probe::RelationThere { relation: t() }),
             ("RENAME TABLE a TO x, t TO a, x TO t", Probe::Nothing),
             ("TRUNCATE TABLE t", Probe::Nothing),

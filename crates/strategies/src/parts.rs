@@ -3,6 +3,7 @@
 use cofferdam_core::online::{Capture, Examined, Gate, Online, Part};
 use cofferdam_core::plan::{Act, Intent, Plan, Probe, Step, Undo, Unit};
 use cofferdam_core::{Code, Limits, Phase, Refusal, Span};
+use cofferdam_dialects::mysql::Flavour;
 
 use crate::shadow_table::{ID, refuse};
 
@@ -25,6 +26,8 @@ pub struct About {
     pub at: Span,
     /// Limits of every step.
     pub limits: Limits,
+    /// Which of the servers that are not PostgreSQL it is for.
+    pub server: Option<Flavour>,
 }
 
 /// The plan of an online change. Refuses what cannot be done online, and what would lose values that nobody agreed
@@ -69,7 +72,11 @@ fn step(change: &Online, examined: &Examined, about: &About, part: Part, id: Str
             None => Undo::Nothing,
         },
     };
-    let Words { title, lock, blocks, estimate } = words(change, examined, part);
+    let words = words(change, examined, part);
+    let Words { title, lock, blocks, estimate } = match about.server {
+        Some(flavour) => in_mysql(words, part, flavour),
+        None => words,
+    };
     Step {
         id,
         phase: phase(part),
@@ -163,6 +170,23 @@ fn words(change: &Online, examined: &Examined, part: Part) -> Words {
         }
         _ => said("drop the old table".into(), "", "nothing", "on cofferdam finalize".into()),
     }
+}
+
+/// The same of MySQL and MariaDB, where keys come from the binary log and locks have other names.
+fn in_mysql(words: Words, part: Part, flavour: Flavour) -> Words {
+    let title = match part {
+        Part::Capture => "read the keys of changed rows from the binary log from here on".to_owned(),
+        Part::Index => "nothing: the new one has its indexes".to_owned(),
+        Part::Settle => "nothing: there are no foreign keys".to_owned(),
+        _ => words.title,
+    };
+    let (lock, blocks) = match (part, flavour) {
+        (Part::Swap, Flavour::MySql) => ("LOCK TABLES ... WRITE", words.blocks),
+        (Part::Swap, Flavour::MariaDb) => ("LOCK TABLES ... WRITE, then RENAME TABLE", words.blocks),
+        _ => ("", "nothing"),
+    };
+    let instant = matches!(part, Part::Index | Part::Settle);
+    Words { title, lock, blocks, estimate: if instant { "instant".into() } else { words.estimate } }
 }
 
 /// `782 MB`, `3.2 GB`.

@@ -8,12 +8,13 @@ use cofferdam_core::facts::{BUSY_WRITES_PER_SECOND, Table};
 use cofferdam_core::online::{Examined, Online};
 use cofferdam_core::plan::{Plan, Step, Undo, Unit};
 use cofferdam_core::{Code, Phase, Refusal};
+use cofferdam_dialects::mysql::Flavour;
 use cofferdam_dialects::postgres::{locks, sequence};
 
 use crate::clauses::clauses;
 use crate::parts::{self, About, size};
 use crate::transaction::{place, without_frame};
-use crate::{Strategy, Subject, direct};
+use crate::{Strategy, Subject, direct, mysql};
 
 /// Its id.
 pub const ID: &str = "shadow-table";
@@ -34,32 +35,43 @@ pub const BUSY_BYTES: u64 = 16 << 20;
 
 /// Rules of lint that warn of work under a lock, which this strategy does not do under one.
 pub const TAKES_CARE_OF: &[&str] = &[
+    "add-check-copy",
     "add-check-validating",
+    "add-column-auto-increment",
     "add-column-domain",
+    "add-column-expression-default",
     "add-column-generated-stored",
     "add-column-inline-check",
     "add-column-inline-references",
     "add-column-inline-unique-or-pk",
+    "add-column-placed",
     "add-column-serial-or-identity",
     "add-column-volatile-default",
     "add-exclusion",
     "add-fk-validating",
     "add-primary-key",
     "add-unique-constraint",
+    "algorithm-not-asked-for",
+    "change-type-copy",
     "change-type-rewrite",
+    "convert-charset",
+    "mixed-instant-and-rebuild",
+    "modify-nullability",
     "move-storage",
+    "primary-key-change",
     "set-not-null",
+    "table-rebuild",
     "work-under-lock",
 ];
 
 /// The change that must be looked at before it can be planned: the only statement is an ALTER TABLE of a table that
 /// is there, and the strategy asked for may make it online.
 pub fn to_examine(strategy: &str, subject: &Subject<'_>) -> Option<Online> {
-    // Of the two servers that are not PostgreSQL no table is copied.
-    if cofferdam_dialects::mysql::Flavour::of(subject.parsed.engine).is_some() {
-        return None;
-    }
     let (change, online) = only_alteration(subject)?;
+    // What these two servers rewrite without keeping writers out is theirs, unless somebody asks for the copy.
+    if server(subject).is_some() {
+        return (strategy == ID).then_some(online);
+    }
     match strategy {
         "shadow-table" => Some(online),
         "auto" => (worth_it(table_of(subject, change)?, None) && !handled_directly(subject, change))
@@ -70,8 +82,8 @@ pub fn to_examine(strategy: &str, subject: &Subject<'_>) -> Option<Online> {
 
 /// Why the strategy was chosen, or why it was not; a sentence each. Empty where nobody would ask.
 pub fn why(plan: &Plan, subject: &Subject<'_>) -> Vec<String> {
-    if cofferdam_dialects::mysql::Flavour::of(subject.parsed.engine).is_some() {
-        return Vec::new();
+    if let Some(flavour) = server(subject) {
+        return mysql::why::why(plan, subject, flavour);
     }
     let Some((change, online)) = only_alteration(subject) else { return not_alone(subject) };
     let Some(examined) = examined(subject, &online) else { return Vec::new() };
@@ -96,6 +108,11 @@ pub fn why(plan: &Plan, subject: &Subject<'_>) -> Vec<String> {
     examined.obstacles.iter().map(|o| format!("{table} ({size}) is not changed online: {o}")).collect()
 }
 
+/// Which of the servers that are not PostgreSQL the script is for.
+fn server(subject: &Subject<'_>) -> Option<Flavour> {
+    Flavour::of(subject.parsed.engine)
+}
+
 fn fits(subject: &Subject<'_>) -> bool {
     let Some((change, online)) = only_alteration(subject) else { return false };
     let Some(examined) = examined(subject, &online) else { return false };
@@ -103,11 +120,18 @@ fn fits(subject: &Subject<'_>) -> bool {
     examined.rewrites
         && examined.obstacles.is_empty()
         && worth_it(table, Some(examined))
-        && !handled_directly(subject, change)
+        // What these two servers do without keeping writers out is no rewrite.
+        && (server(subject).is_some() || !handled_directly(subject, change))
 }
 
 fn plan(subject: &Subject<'_>) -> Result<Plan, Box<Refusal>> {
     let Some((change, online)) = only_alteration(subject) else {
+        if let Some(flavour) = server(subject) {
+            return match mysql::why::stopping(subject, flavour).first() {
+                Some((change, _)) => Err(Box::new(several(subject, change))),
+                None => mysql::plan(subject, flavour),
+            };
+        }
         return match rewriting(subject) {
             Some(change) => Err(Box::new(several(subject, change))),
             None => (direct::STRATEGY.plan)(subject),
@@ -123,6 +147,7 @@ fn plan(subject: &Subject<'_>) -> Result<Plan, Box<Refusal>> {
         path: subject.migration.up.path.clone(),
         at: change.at,
         limits: subject.limits,
+        server: server(subject),
     };
     let mut planned = parts::units(&online, examined, &about);
     if let Some(check) = direct::check_step(subject) {
@@ -156,13 +181,13 @@ pub(crate) fn refuse(change: &Online, examined: &Examined) -> Result<(), Box<Ref
 }
 
 /// The migration's only statement, when it is an ALTER TABLE of a table that is there.
-fn only_alteration<'a>(subject: &Subject<'a>) -> Option<(&'a Change, Online)> {
+pub(crate) fn only_alteration<'a>(subject: &Subject<'a>) -> Option<(&'a Change, Online)> {
     let [change] = without_frame(subject).ok()? else { return None };
     let online = alteration(subject, change)?;
     Some((change, online))
 }
 
-fn alteration(subject: &Subject<'_>, change: &Change) -> Option<Online> {
+pub(crate) fn alteration(subject: &Subject<'_>, change: &Change) -> Option<Online> {
     let Action::AlterTable { table, .. } = &change.action else { return None };
     let facts = subject.facts.table(table).filter(|facts| facts.exists)?;
     if subject.as_written || subject.created.contains(table) || subject.migration.version.is_none() {
@@ -182,16 +207,16 @@ fn alteration(subject: &Subject<'_>, change: &Change) -> Option<Online> {
     })
 }
 
-fn examined<'a>(subject: &Subject<'a>, online: &Online) -> Option<&'a Examined> {
+pub(crate) fn examined<'a>(subject: &Subject<'a>, online: &Online) -> Option<&'a Examined> {
     subject.examined.iter().find(|(table, _)| *table == online.table).map(|(_, examined)| examined)
 }
 
-fn table_of<'a>(subject: &Subject<'a>, change: &Change) -> Option<&'a Table> {
+pub(crate) fn table_of<'a>(subject: &Subject<'a>, change: &Change) -> Option<&'a Table> {
     change.action.tables().first().and_then(|table| subject.facts.table(table))
 }
 
 /// Large, or busy and not small.
-fn worth_it(table: &Table, examined: Option<&Examined>) -> bool {
+pub(crate) fn worth_it(table: &Table, examined: Option<&Examined>) -> bool {
     let bytes = table.total_bytes().max(examined.map_or(0, |e| e.bytes));
     let written = examined.map_or(0.0, |e| e.writes_per_second as f64);
     bytes >= LARGE_BYTES || (bytes >= BUSY_BYTES && (table.busy() || written >= BUSY_WRITES_PER_SECOND))
@@ -235,7 +260,7 @@ fn direct_block(subject: &Subject<'_>, change: &Change) -> String {
     if effect.rewrites || effect.scans || effect.builds_index { blocks } else { "reads and writes".into() }
 }
 
-fn size_of(subject: &Subject<'_>, change: &Change, examined: &Examined) -> String {
+pub(crate) fn size_of(subject: &Subject<'_>, change: &Change, examined: &Examined) -> String {
     let written = table_of(subject, change).and_then(|t| t.writes_per_second).unwrap_or(0.0);
     let written = written.max(examined.writes_per_second as f64);
     match written.round() {

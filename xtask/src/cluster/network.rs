@@ -6,6 +6,11 @@ use std::process::Command;
 use super::place::{self, BRIDGE, HOST, PODS};
 use crate::machine::{output, wide_path};
 
+/// The bridge's own hardware address. A bridge that was given none takes that of one of its ports, and another one
+/// when that port goes with its Pod. A Pod that has just asked for the address then sends to nobody, and a `connect`
+/// of its at that moment fails after 131 s.
+const HARDWARE: &str = "02:cf:0a:fa:00:01";
+
 const FORWARDING: &str = "/proc/sys/net/ipv4/ip_forward";
 
 /// Rules in front of the machine's own, `iptables -I`, thus the last of a chain comes first.
@@ -22,7 +27,7 @@ static TABLES: &[[&str; 2]] = &[["ip", "kube-proxy"], ["ip6", "kube-proxy"]];
 /// Makes the bridge.
 pub(super) fn make() -> Result<(), String> {
     refuse_taken_addresses()?;
-    ip(&["link", "add", BRIDGE, "type", "bridge"])?;
+    ip(&adding(BRIDGE))?;
     ip(&["address", "add", &format!("{HOST}/24"), "dev", BRIDGE])?;
     ip(&["link", "set", BRIDGE, "up"])?;
     // Services are reached by way of this machine, which sends the packets on to a Pod.
@@ -30,6 +35,11 @@ pub(super) fn make() -> Result<(), String> {
     place::write("forwarding-before", &before)?;
     fs::write(FORWARDING, "1").map_err(|e| format!("{FORWARDING}: {e}"))?;
     RULES.iter().try_for_each(|(chain, rule)| iptables("-I", chain, rule))
+}
+
+/// Arguments that add a bridge which keeps its hardware address, whatever hangs on it.
+fn adding(bridge: &str) -> [&str; 7] {
+    ["link", "add", bridge, "address", HARDWARE, "type", "bridge"]
 }
 
 /// Removes the bridge, the rules, and what kube-proxy left. What is not there is no error.
@@ -84,4 +94,29 @@ fn tool(name: &str) -> Command {
     let mut command = Command::new("env");
     command.arg(name).env("PATH", wide_path());
     command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machine::is_root;
+
+    #[test]
+    fn the_bridge_keeps_its_address_while_pods_come_and_go() {
+        if !is_root() {
+            eprintln!("skipped: only root may make a bridge");
+            return;
+        }
+        // In a network of its own, which is gone with the shell.
+        let script = format!(
+            "ip {} && ip link set b0 up
+             for n in 1 2; do
+                 ip link add v$n address 02:00:00:00:00:0$n type veth peer name p$n && ip link set v$n master b0
+             done
+             ip link delete v1 && ip -oneline link show b0",
+            adding("b0").join(" ")
+        );
+        let shown = output(tool("unshare").args(["--net", "sh", "-e", "-c", &script])).unwrap();
+        assert!(shown.contains(HARDWARE), "{shown}");
+    }
 }

@@ -64,6 +64,28 @@ pub(super) static ATLAS: Peer = Peer {
     },
 };
 
+pub(super) static SPIRIT: Peer = Peer {
+    name: "spirit",
+    version: "v0.12.0",
+    variable: "SPIRIT",
+    with: "",
+    note: "its command",
+    uses: &[Use::Online],
+    needs: &["go"],
+    make: |peer, folder| command(peer, folder, "github.com/block/spirit", "cmd/spirit"),
+};
+
+pub(super) static GH_OST: Peer = Peer {
+    name: "gh-ost",
+    version: "v1.1.8",
+    variable: "GH_OST",
+    with: "",
+    note: "its command",
+    uses: &[Use::Online],
+    needs: &["go"],
+    make: |peer, folder| command(peer, folder, "github.com/github/gh-ost", "go/cmd/gh-ost"),
+};
+
 pub(super) static VERSITYGW: Peer = Peer {
     name: "versitygw",
     version: "v1.8.0",
@@ -109,8 +131,20 @@ fn install(peer: &Peer, folder: &Path, command: &str, tags: &str) -> Result<(), 
 /// Builds a command that is a module's root, pinned in a module of our own, with newer releases of what it needs:
 /// `go install` asks for the list of its versions, which not every mirror has, and a `require` does not.
 fn build(peer: &Peer, folder: &Path, import: &str, newer: &[(&str, &str)]) -> Result<(), String> {
-    let tools = format!("//go:build tools\n\npackage peers\n\nimport _ \"{import}\"\n");
+    let tools = tools(import);
     make(peer, folder, import, newer, ("tools.go", &tools), import)
+}
+
+/// The same of a command that is a folder of its module.
+fn command(peer: &Peer, folder: &Path, module: &str, place: &str) -> Result<(), String> {
+    let import = format!("{module}/{place}");
+    let tools = tools(&import);
+    make(peer, folder, module, &[], ("tools.go", &tools), &import)
+}
+
+/// A file that needs a command, so that what it is made of is in the module.
+fn tools(import: &str) -> String {
+    format!("//go:build tools\n\npackage peers\n\nimport _ \"{import}\"\n")
 }
 
 /// Builds a program in a module of our own that needs this one, and has one file.

@@ -25,6 +25,8 @@ pub(crate) enum Use {
     Measured,
     /// It says in tests/interop whether it agrees with what Cofferdam left.
     Judge,
+    /// It changes tables online, as Cofferdam does.
+    Online,
     /// A server of an object store, to which tests take backups.
     Store,
 }
@@ -56,6 +58,8 @@ pub(crate) static PEERS: &[&Peer] = &[
     &go::MIGRATE,
     &go::DBMATE,
     &go::ATLAS,
+    &go::SPIRIT,
+    &go::GH_OST,
     &flyway::FLYWAY,
     &flyway::COMMAND_LINE,
     &npm::DRIZZLE,

@@ -34,6 +34,9 @@ fn manifest(id: &str, parts: Vec<Part>, encrypted_to: Vec<String>) -> Manifest {
         modifiers: vec![],
         not_null: true,
         generated: false,
+        attributes: Vec::new(),
+        members: Vec::new(),
+        collation: None,
     };
     let shape = Shape {
         table: Name { schema: Some("public".into()), name: "t".into() },

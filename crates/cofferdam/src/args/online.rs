@@ -21,7 +21,7 @@ pub(crate) struct OnlineFlags {
     /// How changed rows are noticed: auto, rows or statements (triggers), logical (a slot)
     #[arg(long, value_name = "HOW", default_value = "auto", value_parser = capture)]
     pub(crate) capture: Capture,
-    /// At most so many connections work side by side [default: cores to spare, at most 4]
+    /// At most so many connections work side by side [default: cores to spare, at most 4; MySQL, MariaDB: 2]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
     pub(crate) workers: Option<u32>,
     /// End the revert window at once: the old table goes as soon as the new one is in its place

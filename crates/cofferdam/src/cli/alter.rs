@@ -128,6 +128,9 @@ async fn alter(context: &Context, flags: &Flags) -> Result<Exit> {
     let mut session =
         if flags.wait { context.open_patiently(&settings).await? } else { context.open(&settings).await? };
     let alteration = look(&mut *session, &wanted, &policy).await?;
+    if let Some(otherwise) = alteration.otherwise() {
+        context.console.note(&format!("note: {otherwise}"));
+    }
     if flags.dry_run {
         let database = DatabaseView::new(&alteration.facts, settings.url.as_deref());
         context.console.show("AlterPlan", &AlterView::new(database, &alteration), AlterView::text);

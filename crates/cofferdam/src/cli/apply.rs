@@ -86,6 +86,7 @@ async fn apply(context: &Context, flags: &Flags) -> Result<Exit> {
         return Ok(if pending { Code::Pending.into() } else { Exit::DONE });
     }
     refuse_blocking(&assessment, &policy)?;
+    assessment.as_planned().for_each(|otherwise| context.console.note(&format!("note: {otherwise}")));
     let database = plan::database_name(&mut *session, &settings, &assessment).await?;
     let (session, assessment) = (&mut *session, &assessment);
     let outcome = carry_out(context, session, (assessment, &policy), &database, gateway.as_ref()).await;

@@ -31,7 +31,7 @@ struct Flags {
     /// Take this table only; may be repeated [default: all tables]
     #[arg(long, value_name = "TABLE", value_parser = name::parse)]
     table: Vec<Name>,
-    /// Take the whole database too, by pg_dump
+    /// Take the whole database too, by pg_dump (PostgreSQL only)
     #[arg(long)]
     whole: bool,
     /// Encrypt to this public key of age; may be repeated
@@ -99,6 +99,9 @@ async fn run(context: &Context, flags: &Flags) -> Result<Exit> {
 
 async fn taken(context: &Context, flags: &Flags, settings: &Settings, place: Place) -> Result<Exit> {
     wiring::able(settings.url.as_deref(), Ability::Copy)?;
+    if flags.whole {
+        wiring::able(settings.url.as_deref(), Ability::Dump)?;
+    }
     let mut session = context.open(settings).await?;
     let keys = if flags.encrypt_to.is_empty() { &settings.backup.encrypt_to } else { &flags.encrypt_to };
     let backups = Backups {
@@ -137,10 +140,15 @@ async fn taken(context: &Context, flags: &Flags, settings: &Settings, place: Pla
     Ok(Exit::DONE)
 }
 
-/// The tables that are named, all of which must be there; else those of every schema of the application.
+/// The tables that are named, all of which must be there; else those of every schema of the application: on MySQL and
+/// MariaDB that is the database.
 async fn wanted(session: &mut dyn Session, tables: &[Name]) -> Result<Wanted> {
     const SCHEMAS: &str = "SELECT nspname FROM pg_catalog.pg_namespace
         WHERE nspname !~ '^(pg_|information_schema$|cofferdam$|cofferdam_new_|cofferdam_old_)'";
+    if tables.is_empty() && session.dialect() != "postgresql" {
+        let database = session.facts(&[]).await?.server.database;
+        return Ok(Wanted { tables: Vec::new(), schemas: vec![database] });
+    }
     if tables.is_empty() {
         let rows = session.rows(SCHEMAS, 100_000).await?.rows;
         return Ok(Wanted { tables: Vec::new(), schemas: rows.into_iter().flatten().flatten().collect() });

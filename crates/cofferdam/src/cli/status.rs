@@ -58,15 +58,15 @@ async fn status(context: &Context, flags: &Flags) -> Result<Exit> {
     }
     let settings = context.settings()?;
     settings.need_database()?;
-    let bundle = match context.bundle(&settings) {
-        Ok(bundle) => Some(bundle),
+    let read = match context.bundle(&settings) {
+        Ok(bundle) => Ok(bundle),
         // Online changes need no directory, so their status does not either.
-        Err(fault) if settings.dir_is_default && absent(&fault) => None,
+        Err(Fault::Refused(why)) if none_needed(&settings, why.code) => Err(why),
         Err(fault) => return Err(fault),
     };
-    let mut session = context.open_keeping(&settings, bundle.as_ref()).await?;
+    let mut session = context.open_keeping(&settings, read.as_ref().ok()).await?;
     loop {
-        let (view, problem) = look(&mut *session, &settings, bundle.as_ref()).await?;
+        let (view, problem) = look(&mut *session, &settings, &read).await?;
         let goes_on = flags.watch && view.online.iter().any(|online| online.at_work);
         if flags.watch && !context.console.wants_document() && std::io::stdout().is_terminal() {
             context.console.result(CLEAR);
@@ -84,27 +84,33 @@ async fn status(context: &Context, flags: &Flags) -> Result<Exit> {
     }
 }
 
-fn absent(fault: &Fault) -> bool {
-    fault.refusal().is_some_and(|refusal| refusal.code == Code::NoSuchDirectory)
+fn none_needed(settings: &Settings, why: Code) -> bool {
+    why == Code::EmptyDirectory || why == Code::NoSuchDirectory && settings.dir_is_default
 }
 
 /// What is there now, and the first thing that does not fit.
 async fn look(
     session: &mut dyn Session,
     settings: &Settings,
-    bundle: Option<&Bundle>,
+    read: &Result<Bundle, Box<Refusal>>,
 ) -> Result<(StatusView, Option<Code>)> {
     let facts = session.facts(&[]).await?;
     let unfinished = session.runs(Runs::Unfinished).await?;
     let history = with_windows(session.history().await?, &unfinished);
     let open = open_changes(session).await?;
     let holder = session.holder().await?;
-    let standing = match bundle {
-        Some(bundle) => standing(&*session, bundle, &history, &Options::default(), &unfinished),
-        None if history.is_empty() && !session.runs(Runs::Last(1)).await?.is_empty() => {
-            Standing { rows: Vec::new(), pending: Vec::new(), problems: Vec::new() }
+    let standing = match read {
+        Ok(bundle) => standing(&*session, bundle, &history, &Options::default(), &unfinished),
+        Err(why)
+            if open.is_empty() && (!history.is_empty() || session.runs(Runs::Last(1)).await?.is_empty()) =>
+        {
+            return Err(Fault::Refused(why.clone()));
         }
-        None => return Err(no_directory(settings).into()),
+        // What is under way is shown. What is applied cannot be held against files.
+        Err(why) => {
+            let problems = if history.is_empty() { Vec::new() } else { vec![(**why).clone()] };
+            Standing { rows: Vec::new(), pending: Vec::new(), problems }
+        }
     };
     let online = open.iter().filter_map(|open| OnlineView::new(open, holder.is_some())).collect();
     let others: Vec<Run> = unfinished.into_iter().filter(|run| change_of(run).is_none()).collect();
@@ -117,10 +123,4 @@ async fn look(
         online,
     );
     Ok((view, standing.problems.first().map(|problem| problem.code)))
-}
-
-fn no_directory(settings: &Settings) -> Refusal {
-    Refusal::new(Code::NoSuchDirectory, format!("there is no directory {}", settings.dir.display()))
-        .cause("it holds the migrations that the database is compared with")
-        .help("name it with --dir, or make one: cofferdam init")
 }

@@ -1,13 +1,22 @@
 //! The runner is killed while it builds an index, and the same command is run again.
 
-use cofferdam_core::Result;
+use std::time::{Duration, Instant};
+
+use cofferdam_core::{Fault, Result};
 use serde::Serialize;
 
-use super::database::Database;
+use super::child::Child;
+use super::database::{Database, LOOK};
+use super::shop;
 use super::stage::Stage;
 use super::story::Story;
-use super::{mysql, postgres, shop};
 use crate::args::duration;
+
+/// How long the next runner waits for the orphaned statement, which may keep the run lock.
+const PATIENCE: [&str; 2] = ["--lock-wait", "10m"];
+
+/// Where the statement is held up: by then the server has noticed that nobody waits for it, or it never will.
+const ORPHAN_LIMIT: Duration = Duration::from_secs(5);
 
 /// Where the build was when its runner was killed.
 #[derive(Debug, Clone, Serialize)]
@@ -36,10 +45,59 @@ pub(super) struct Left {
 /// Applies version 2 with the runner killed half-way, and applies it again. `None`: it was done before it could be
 /// killed.
 pub(super) async fn play(story: &Story<'_>, stage: &Stage) -> Result<Option<(Killed, Left)>> {
-    match &stage.database {
-        Database::Postgres(client) => postgres::half_way::play(story, stage, client).await.map(Some),
-        Database::MySql(shop) => mysql::half_way::play(story, stage, shop).await,
+    let held = stage.database.held_up(&stage.url).await?;
+    let mut runner = Child::start(stage, &["apply"])?;
+    let Some(met) = runner.told_while(story, met(&stage.url)).await else {
+        runner.done(story).await?;
+        story.line("the index was built before the runner could be killed: that takes more rows");
+        story.part(4, "it goes on");
+        return Ok(None);
+    };
+    let (killed, session) = met?;
+    runner.kill(story).await?;
+    story.line(&killed.words());
+    story.part(4, "the same command again");
+    let mut runner = Child::start(stage, &[&["apply"][..], &PATIENCE].concat())?;
+    let limit = held.is_some().then_some(ORPHAN_LIMIT);
+    let seen = match runner.told_while(story, orphan(&stage.url, session, limit)).await {
+        Some(seen) => seen,
+        // It ended between two looks.
+        None => orphan(&stage.url, session, limit).await,
+    };
+    drop(held);
+    let said = runner.done(story).await?;
+    let left = Left::new(seen?, &said);
+    story.line(&left.words());
+    match stage.database.index().await? {
+        "valid" => Ok(Some((killed, left))),
+        now => Err(Fault::Bug(format!("index {} is {now} after the change was applied", shop::INDEX))),
     }
+}
+
+/// Waits until the server is in the middle of the index. With the number of the session that asked for it.
+async fn met(url: &str) -> Result<(Killed, i64)> {
+    let database = Database::open(url).await?;
+    loop {
+        if let Some(met) = database.building().await? {
+            return Ok(met);
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// Waits until the orphaned statement is gone, at most for so long. After how many milliseconds it was, and what it left of
+/// the index.
+async fn orphan(url: &str, session: i64, limit: Option<Duration>) -> Result<(Option<u64>, &'static str)> {
+    let database = Database::open(url).await?;
+    let began = Instant::now();
+    while database.at_work(session).await? {
+        if limit.is_some_and(|limit| began.elapsed() > limit) {
+            return Ok((None, "building"));
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+    let ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    Ok((Some(ms), database.index().await?))
 }
 
 impl Killed {

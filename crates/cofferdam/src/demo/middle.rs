@@ -1,17 +1,10 @@
 //! Where an online change is, as the database tells it: in the middle of a part it can be killed.
 
-use std::time::Duration;
-
 use cofferdam_core::Result;
 use cofferdam_core::online::Part;
 use serde::Serialize;
-use tokio_postgres::Client;
-use tokio_postgres::types::Type;
 
-use super::postgres;
-
-/// How often the database is asked.
-const LOOK: Duration = Duration::from_millis(3);
+use super::database::{Database, LOOK};
 
 /// From so many hundredths on a part is in its middle.
 const MIDDLE: u8 = 30;
@@ -61,7 +54,7 @@ impl Kill {
 }
 
 /// How far a change is with a part.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Far {
     /// It is at an earlier one.
     NotYet,
@@ -83,10 +76,11 @@ impl Far {
     }
 }
 
-/// Waits until the change is in the middle of a part, or that part is over.
-pub(super) async fn reached(client: &Client, part: Part, rows: u32) -> Result<Far> {
+/// Waits until the change is in the middle of a part, or that part is over. May be given up.
+pub(super) async fn reached(url: &str, part: Part, rows: u32) -> Result<Far> {
+    let database = Database::open(url).await?;
     loop {
-        match look(client, part, rows).await? {
+        match look(&database, part, rows).await? {
             Far::Amid(percent) if percent >= MIDDLE => return Ok(Far::Amid(percent)),
             Far::Over => return Ok(Far::Over),
             _ => tokio::time::sleep(LOOK).await,
@@ -95,26 +89,17 @@ pub(super) async fn reached(client: &Client, part: Part, rows: u32) -> Result<Fa
 }
 
 /// How far the change of the one table is that is being changed, which had so many rows at the beginning.
-pub(super) async fn look(client: &Client, part: Part, rows: u32) -> Result<Far> {
-    let list = r"SELECT format('%I.%I', n.nspname, c.relname)
-                 FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
-                 WHERE n.nspname LIKE 'cofferdam\_new\_%' AND c.relname = 'cofferdam chunk'";
-    let Some(list) = postgres::query(client, list, &[]).await?.first().map(|row| row.get::<_, String>(0))
-    else {
-        return Ok(Far::NotYet);
-    };
-    let done = if part == Part::Compare { "compared" } else { "copied" };
-    let sql = format!(
-        "SELECT (SELECT stage FROM cofferdam.online),
-                least(coalesce(sum(greatest(least(coalesce(high[1]::bigint, $1 + 1), $1 + 1)
-                                            - coalesce(low[1]::bigint, 1), 0)) * 100 / $1, 0), 100)::bigint
-         FROM {list} WHERE {done}"
-    );
-    let found = postgres::query(client, &sql, &[(&i64::from(rows), Type::INT8)]).await?;
-    let Some(row) = found.first() else { return Ok(Far::NotYet) };
-    let stage = row.get::<_, Option<String>>(0);
+pub(super) async fn look(database: &Database, part: Part, rows: u32) -> Result<Far> {
+    let Some((stage, percent)) = database.done(part, rows).await? else { return Ok(Far::NotYet) };
     let ended = Part::WAY.iter().copied().find(|part| stage.as_deref() == Some(part.word()));
-    Ok(Far::of(part, ended, u8::try_from(row.get::<_, i64>(1)).unwrap_or(100)))
+    Ok(Far::of(part, ended, u8::try_from(percent).unwrap_or(100)))
+}
+
+/// In SQL, how many hundredths of the orders of the beginning lie in chunks with these bounds. Either may be NULL.
+pub(super) fn share(low: &str, high: &str, rows: u32) -> String {
+    let end = u64::from(rows) + 1;
+    let length = format!("GREATEST(LEAST(COALESCE({high}, {end}), {end}) - COALESCE({low}, 1), 0)");
+    format!("LEAST(COALESCE(FLOOR(SUM({length}) * 100 / {rows}), 0), 100)")
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
 //! The demonstration: changes under load on a database of its own, with the runner killed half-way, checked write by
-//! write, and taken back. The first act applies a migration; the second, on PostgreSQL, changes the type of a key online.
+//! write, and taken back. The first act applies a migration; the second changes the type of a key online.
 //!
 //! The writers speak to the server through the driver itself, and what is done to the schema is done by the same
 //! commands that a person would type, run as processes of their own.
@@ -31,7 +31,6 @@ use cofferdam_core::{Code, Fault, Refusal, Result};
 use crate::cli::Exit;
 use crate::context::Context;
 use child::Child;
-use database::Database;
 use ledger::Window;
 use scene::Scene;
 use stage::Stage;
@@ -39,15 +38,18 @@ use story::Story;
 use summary::DemoView;
 use views::PhaseView;
 
+/// How many parts both acts have.
+const PARTS: u32 = 13;
+
 /// What it is shown on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Engine {
-    /// Both acts
+    /// An installed one, or a portable build
     #[value(alias = "postgres")]
     Postgresql,
-    /// The first act, on an installed server
+    /// An installed one
     Mysql,
-    /// The first act, on an installed server
+    /// An installed one
     Mariadb,
 }
 
@@ -88,8 +90,7 @@ pub(crate) async fn run(context: &Context, args: &DemoArgs) -> Result<Exit> {
         .help("leave one of the two out")
         .into());
     }
-    let parts = if args.engine == Engine::Postgresql { 13 } else { 7 };
-    let story = Story::new(context, parts);
+    let story = Story::new(context, PARTS);
     let (stage, view) = tokio::select! {
         told = told(&story, args) => told?,
         () = keeping::interrupted() => {
@@ -111,17 +112,14 @@ pub(crate) async fn run(context: &Context, args: &DemoArgs) -> Result<Exit> {
     }
 }
 
-/// Both acts; the second only where the server has it.
+/// Both acts.
 async fn told(story: &Story<'_>, args: &DemoArgs) -> Result<(Stage, DemoView)> {
     let stage = Stage::set_up(story, args).await?;
     stage.fill(story, args).await?;
     let mut scene = Scene::new(story, &stage, args);
     let whole = Window::open("all");
     let migration = migration::play(&mut scene).await?;
-    let online = match &stage.database {
-        Database::Postgres(client) => Some(online::play(&mut scene, client).await?),
-        Database::MySql(_) => None,
-    };
+    let online = online::play(&mut scene).await?;
     Child::start(&stage, &["verify"])?.done(story).await?;
     let whole = whole.close();
     let total = PhaseView::new(&whole, scene.load.tally(&whole));

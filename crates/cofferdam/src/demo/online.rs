@@ -4,16 +4,11 @@
 use cofferdam_core::online::Part;
 use cofferdam_core::{Fault, Result};
 use serde::Serialize;
-use tokio_postgres::Client;
 
 use super::child::Child;
 use super::middle::{Far, Kill, look, reached};
-use super::postgres;
 use super::scene::{Scene, UNDISTURBED, lasting};
-use super::shop::{KEY_TYPES, WIDER_KEY};
-
-/// What a person would type.
-const ALTER: [&str; 4] = ["alter", "--table", "orders", WIDER_KEY];
+use super::shop::WIDE;
 
 /// What came of it.
 #[derive(Debug, Clone, Serialize)]
@@ -34,8 +29,9 @@ pub(super) struct OnlineView {
 impl OnlineView {
     /// The key was changed and is what it was, and nothing of the change is left.
     pub(super) fn is_clean(&self) -> bool {
-        let [narrow, wide] = KEY_TYPES;
-        self.key_types == [narrow, wide, narrow] && self.left_behind.is_empty() && self.schema_restored
+        let changed = matches!(&self.key_types[..], [before, swapped, after]
+            if before != WIDE && swapped == WIDE && after == before);
+        changed && self.left_behind.is_empty() && self.schema_restored
     }
 
     /// In a sentence.
@@ -55,10 +51,11 @@ impl OnlineView {
 }
 
 /// Parts 8 to 13.
-pub(super) async fn play(scene: &mut Scene<'_>, client: &Client) -> Result<OnlineView> {
+pub(super) async fn play(scene: &mut Scene<'_>) -> Result<OnlineView> {
     let (story, stage) = (scene.story, scene.stage);
-    let original = postgres::schema(client).await?;
-    let before = postgres::key_type(client).await?;
+    let database = &stage.database;
+    let original = database.schema().await?;
+    let before = database.key_type().await?;
     scene.load.start().await?;
     let (alter, ended) = lasting("alter", async {
         let kills = alter(scene).await?;
@@ -69,7 +66,7 @@ pub(super) async fn play(scene: &mut Scene<'_>, client: &Client) -> Result<Onlin
     let kills = ended?;
     scene.load.stop().await?;
     let writes = scene.ended(&alter);
-    let swapped = postgres::key_type(client).await?;
+    let swapped = database.key_type().await?;
     let check = scene.checked("alter").await?;
     story.part(11, &format!("{check}; orders.id was {before} and is {swapped}"));
     story.line(&format!("while it was changed: {writes}"));
@@ -87,14 +84,14 @@ pub(super) async fn play(scene: &mut Scene<'_>, client: &Client) -> Result<Onlin
     scene.load.stop().await?;
     let writes = scene.ended(&back);
     let check = scene.checked("swap-back").await?;
-    let after = postgres::key_type(client).await?;
+    let after = database.key_type().await?;
     let view = OnlineView {
         table: "orders",
-        clauses: WIDER_KEY,
+        clauses: database.wider_key(),
         kills,
         key_types: vec![before, swapped, after],
-        left_behind: postgres::left_behind(client).await?,
-        schema_restored: postgres::schema(client).await? == original,
+        left_behind: database.left_behind().await?,
+        schema_restored: database.schema().await? == original,
     };
     story.part(13, &format!("{check}; orders.id is {}, {}", view.key_types[2], view.end()));
     story.line(&format!("while it was taken back: {writes}"));
@@ -104,19 +101,22 @@ pub(super) async fn play(scene: &mut Scene<'_>, client: &Client) -> Result<Onlin
 /// Parts 8 to 10: changes the key, killed in the middle of each of two parts and started again.
 async fn alter(scene: &Scene<'_>) -> Result<Vec<Kill>> {
     let (story, stage, rows) = (scene.story, scene.stage, scene.args.rows);
-    let watch = postgres::connect(&stage.url, "cofferdam demo").await?;
-    story.part(8, &format!("cofferdam alter --table orders '{WIDER_KEY}' under the same load"));
-    let mut runner = Child::start(stage, &ALTER)?;
+    let clauses = stage.database.wider_key();
+    // What a person would type.
+    let alter = ["alter", "--table", "orders", clauses];
+    story.part(8, &format!("cofferdam alter --table orders '{clauses}' under the same load"));
+    let mut runner = Child::start(stage, &alter)?;
     let mut kills = Vec::new();
     for (number, part) in (9..).zip([Part::Copy, Part::Compare]) {
         // None: the command has ended. Whether well, is seen below.
-        let far = runner.told_while(story, reached(&watch, part, rows)).await.transpose()?;
+        let far = runner.told_while(story, reached(&stage.url, part, rows)).await.transpose()?;
         let kill = match far {
-            Some(Far::Amid(_)) => {
+            Some(far @ Far::Amid(_)) => {
                 runner.kill(story).await?;
-                let kill = Kill::new(part, look(&watch, part, rows).await?);
-                runner = Child::start(stage, &ALTER)?;
-                kill
+                // What is not written down can be seen no more.
+                let far = far.max(look(&stage.database, part, rows).await?);
+                runner = Child::start(stage, &alter)?;
+                Kill::new(part, far)
             }
             _ => Kill::new(part, Far::Over),
         };
@@ -135,7 +135,7 @@ mod tests {
     fn view() -> OnlineView {
         OnlineView {
             table: "orders",
-            clauses: WIDER_KEY,
+            clauses: "ALTER COLUMN id TYPE bigint",
             kills: vec![Kill::new(Part::Copy, Far::Amid(33)), Kill::new(Part::Compare, Far::Over)],
             key_types: ["integer", "bigint", "integer"].map(str::to_owned).into(),
             left_behind: Vec::new(),

@@ -9,11 +9,8 @@ pub(super) const SHARED: i64 = 8;
 /// What an order's status can be.
 pub(super) const STATUSES: [&str; 4] = ["new", "paid", "sent", "closed"];
 
-/// What the key of the orders is, as the catalog says it, and what it becomes online.
-pub(super) const KEY_TYPES: [&str; 2] = ["integer", "bigint"];
-
-/// The change of the second act, as it stands behind `ALTER TABLE orders`.
-pub(super) const WIDER_KEY: &str = "ALTER COLUMN id TYPE bigint";
+/// What the key of the orders becomes online, as every catalog says it.
+pub(super) const WIDE: &str = "bigint";
 
 /// The index in whose building the runner is killed.
 pub(super) const INDEX: &str = "orders_status_idx";

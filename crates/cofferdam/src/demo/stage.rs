@@ -50,11 +50,11 @@ impl Stage {
             1,
             &format!("{product} {version} with a data directory and a socket of its own ({origin})"),
         );
-        let files = match args.engine {
-            Engine::Postgresql => postgres::scripts::files(args.rows),
-            Engine::Mysql | Engine::Mariadb => mysql::scripts::files(args.rows),
+        let (shop, notes) = match args.engine {
+            Engine::Postgresql => (postgres::scripts::shop(args.rows), postgres::scripts::ORDER_NOTES),
+            Engine::Mysql | Engine::Mariadb => (mysql::scripts::shop(args.rows), mysql::scripts::ORDER_NOTES),
         };
-        for (name, text) in files {
+        for (name, text) in [("V1__shop.sql", shop.as_str()), ("V2__order_notes.sql", notes)] {
             std::fs::write(stage.directory().join(name), text).map_err(system)?;
         }
         Ok(stage)
@@ -64,7 +64,7 @@ impl Stage {
         let (binaries, origin) = postgres::binaries::binaries(story, args.pg.clone()).await?;
         let version = binaries.version_text.split(' ').next().unwrap_or_default().to_owned();
         let (server, url) = postgres::binaries::start(binaries, DATABASE).await?;
-        let database = Database::Postgres(postgres::connect(&url, "cofferdam demo").await?);
+        let database = Database::open(&url).await?;
         let server = Server::Postgres(server);
         Ok(Self { database, url, product: "PostgreSQL", version, origin, folder: folder()?, server })
     }
@@ -73,7 +73,7 @@ impl Stage {
         let (programs, server, url) = mysql::server::start(kind, DATABASE).await?;
         let version = programs.version_text.split('-').next().unwrap_or_default().to_owned();
         let origin = format!("found as {}", programs.program.display());
-        let database = Database::MySql(mysql::Shop { url: url.clone() });
+        let database = Database::open(&url).await?;
         let server = Server::MySql(server);
         Ok(Self { database, url, product: kind.name(), version, origin, folder: folder()?, server })
     }

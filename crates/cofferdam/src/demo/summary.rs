@@ -31,8 +31,8 @@ pub(super) struct DemoView {
     pub(super) checks: Vec<CheckView>,
     /// After the migration's way back every column, constraint and index is as before it.
     pub(super) schema_restored: bool,
-    /// The second act, where there is one.
-    pub(super) online: Option<OnlineView>,
+    /// The second act.
+    pub(super) online: OnlineView,
 }
 
 /// The server that it ran on.
@@ -46,14 +46,9 @@ pub(super) struct ServerView {
 
 impl DemoView {
     /// The result of one demonstration.
-    pub(super) fn new(
-        scene: Scene<'_>,
-        total: PhaseView,
-        migrated: Migrated,
-        online: Option<OnlineView>,
-    ) -> Self {
+    pub(super) fn new(scene: Scene<'_>, total: PhaseView, migrated: Migrated, online: OnlineView) -> Self {
         let Scene { stage, args, phases, checks, .. } = scene;
-        let restored = migrated.restored && online.as_ref().is_none_or(OnlineView::is_clean);
+        let restored = migrated.restored && online.is_clean();
         Self {
             clean: restored && checks.iter().all(CheckView::is_clean) && total.failures() == 0,
             server: ServerView {
@@ -90,8 +85,7 @@ impl DemoView {
                 stall(phase.longest_stall_ms),
             ]);
         }
-        let online = self.online.as_ref().map(|online| format!("{}\n", online.words())).unwrap_or_default();
-        format!("{}\n{}\n{online}", table.text(), self.closing())
+        format!("{}\n{}\n{}\n", table.text(), self.closing(), self.online.words())
     }
 
     fn closing(&self) -> String {
@@ -114,8 +108,7 @@ impl DemoView {
             None | Some(0) => String::new(),
             Some(writes) => format!("; {} that nobody made", grouped(writes)),
         };
-        let online = self.online.as_ref().map(|online| format!("; {}", online.words())).unwrap_or_default();
-        let closing = self.closing();
-        (!self.clean).then(|| format!("the demonstration failed: {closing}{online}{foreign}{failure}"))
+        let (closing, online) = (self.closing(), self.online.words());
+        (!self.clean).then(|| format!("the demonstration failed: {closing}; {online}{foreign}{failure}"))
     }
 }

@@ -123,6 +123,7 @@ mod tests {
             path: String::new(),
             at: Span::default(),
             limits: Limits::default(),
+            server: None,
         };
         let examined = Examined { rows, bytes: rows * 100, rewrites: true, ..Examined::default() };
         Arc::new(online_plan(&change, &examined, about).unwrap())

@@ -219,6 +219,7 @@ mod tests {
             path: String::new(),
             at: Span::default(),
             limits: Limits::default(),
+            server: None,
         };
         let run = Run {
             id: Uuid::nil(),

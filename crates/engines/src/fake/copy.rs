@@ -63,6 +63,9 @@ impl Copier for FakeCopier {
                 modifiers: vec![],
                 not_null: column.not_null,
                 generated: false,
+                attributes: Vec::new(),
+                members: Vec::new(),
+                collation: None,
             };
             let columns = table.columns.iter().map(column).collect();
             let shape = Shape { table: name.clone(), columns, key: vec![], encoding: Encoding::Text };

@@ -92,6 +92,34 @@ impl Ledger {
         Ok((self.book.codec.read)(rows, &known)?)
     }
 
+    /// What they say of the migration that has this rank, and this key. While the tool's mark stands at it, it is not
+    /// among what is applied, and is all the same until it is taken back.
+    pub(crate) fn in_force(
+        &self,
+        rows: &[Cells],
+        own: &[Applied],
+        rank: i64,
+        key: &str,
+    ) -> Result<Option<Applied>> {
+        let said = self.said(rows, own)?;
+        let marked = said.unfinished.into_iter().find(|what| what.key == key);
+        let mut applied = said.applied.into_iter();
+        Ok(applied.find(|row| row.rank == rank && row.in_force()).or(marked.map(|what| Applied {
+            rank,
+            version: Some(what.key.clone()),
+            key: what.key,
+            description: what.description,
+            kind: AppliedKind::Versioned,
+            checksum: None,
+            at: what.at,
+            by: what.by,
+            ms: 0,
+            run: None,
+            bundle: RollbackBundle::default(),
+            undone_at: None,
+        })))
+    }
+
     /// What they say beside our own history.
     pub(crate) fn beside(&self, rows: &[Cells], own: &[Applied]) -> Result<Beside> {
         let codec = self.book.codec;
@@ -254,9 +282,14 @@ impl Ledger {
             Record::Nothing => return Ok(Vec::new()),
             Record::Applied(row) => (row.as_ref(), Way::Up),
             Record::Undone { rank } => {
-                theirs = self.said(rows, own)?.applied;
-                let found = if self.kept == Kept::Tool { &theirs } else { own };
-                match found.iter().find(|row| row.rank == *rank) {
+                let found = match self.kept {
+                    Kept::Tool => {
+                        theirs = self.in_force(rows, own, *rank, &batch.run.plan.key)?;
+                        theirs.as_ref()
+                    }
+                    Kept::Own | Kept::Both => own.iter().find(|row| row.rank == *rank),
+                };
+                match found {
                     Some(row) => (row, Way::Down),
                     None => return Ok(Vec::new()),
                 }

@@ -40,8 +40,7 @@ fn refuse_what_commits(session: &MySqlSession, batch: &Batch<'_>) -> Result<()> 
         let commits = match act {
             Act::Sql { sql, .. } => perform::commits_by_itself(sql.as_ref()),
             Act::Check { .. } => false,
-            Act::BuildIndex { .. } => true,
-            Act::Online { .. } => return Err(Ability::Alter.missing(session.link.flavour.name()).into()),
+            Act::BuildIndex { .. } | Act::Online { .. } => true,
             Act::Park { .. } => return Err(Ability::Park.missing(session.link.flavour.name()).into()),
         };
         if commits {
@@ -208,23 +207,23 @@ async fn history_writes(
         }
         Record::Undone { rank } => {
             let own = reading::history(link, tables, true).await?;
-            let undone = |rows: &[Applied]| {
-                let row = rows.iter().find(|a| a.rank == *rank && a.in_force());
-                let row = row.map(|row| Applied { undone_at: Some(now.to_string()), ..row.clone() });
+            let undone = |row: Option<Applied>| {
+                let row = row.map(|row| Applied { undone_at: Some(now.to_string()), ..row });
                 row.ok_or_else(record::fenced)
             };
+            let of_own = || own.iter().find(|a| a.rank == *rank && a.in_force()).cloned();
             if let Some(ledger) = ledger {
                 let of = |ledger: &Ledger, rows: Vec<Cells>| {
                     let row = match keeps_own {
-                        true => undone(&own)?,
-                        false => undone(&ledger.said(&rows, &own)?.applied)?,
+                        true => undone(of_own())?,
+                        false => undone(ledger.in_force(&rows, &own, *rank, &batch.run.plan.key)?)?,
                     };
                     ledger.when_undone(&rows, &row, &own)
                 };
                 writes.tool = ledger::writes(link, ledger, of).await?;
             }
             if keeps_own {
-                writes.own = (own::CODEC.undone)(&undone(&own)?, &Context::nothing())?;
+                writes.own = (own::CODEC.undone)(&undone(of_own())?, &Context::nothing())?;
             }
         }
     }

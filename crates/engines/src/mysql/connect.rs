@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, Opts, OptsBuilder};
+use mysql_async::{Conn, Opts, OptsBuilder, Row};
 
 use cofferdam_core::{Code, Fault, Refusal};
 
-use super::link::Link;
+use super::link::{self, Link};
 use super::options::{ConnectOptions, SslMode};
 use super::{Flavour, errors, names, tls};
 use crate::secret::Secret;
@@ -81,9 +81,9 @@ fn opts(options: &ConnectOptions, password: Option<&Secret>, most: Option<usize>
 
 async fn attempt(opts: Opts, doing: &str) -> Result<Connected, Fault> {
     let mut conn = Conn::new(opts).await.map_err(|e| at_login(errors::fault(e, doing), doing))?;
-    let said: Option<String> =
+    let said: Option<Row> =
         conn.query_first("SELECT VERSION()").await.map_err(|e| errors::fault(e, doing))?;
-    let version_text = said.unwrap_or_default();
+    let version_text = said.and_then(|row| link::text(&row, 0)).unwrap_or_default();
     let flavour = match version_text.to_ascii_lowercase().contains("mariadb") {
         true => Flavour::MariaDb,
         false => Flavour::MySql,

@@ -33,30 +33,30 @@ const LOCKED: &str = "FOR UPDATE";
 pub(super) async fn tables(session: &mut MySqlSession, named: Option<&Name>) -> Result<Vec<Table>> {
     let mut names = known::names();
     names.extend(named.map(|name| name.name.as_str()));
+    let database = session.database.as_str();
+    let other = named.and_then(|name| name.schema.as_deref()).filter(|other| *other != database);
     let places = vec!["?"; names.len()].join(", ");
     let sql = format!(
-        "SELECT t.TABLE_SCHEMA, IF(@@lower_case_table_names = 0, t.TABLE_NAME, LOWER(t.TABLE_NAME)),
-                LOWER(c.COLUMN_NAME)
-         FROM information_schema.TABLES t JOIN information_schema.COLUMNS c
-           ON c.TABLE_SCHEMA = t.TABLE_SCHEMA AND c.TABLE_NAME = t.TABLE_NAME
-         WHERE t.TABLE_SCHEMA IN (?, ?) AND t.TABLE_NAME IN ({places}) AND t.TABLE_TYPE = 'BASE TABLE'
-         ORDER BY 1, 2, c.ORDINAL_POSITION"
+        "SELECT TABLE_SCHEMA, TABLE_NAME, IF(@@lower_case_table_names = 0, TABLE_NAME, LOWER(TABLE_NAME))
+         FROM information_schema.TABLES
+         WHERE TABLE_SCHEMA = ? AND TABLE_NAME IN ({places}) AND TABLE_TYPE = 'BASE TABLE' ORDER BY 3"
     );
-    let database = session.database.as_str();
-    let other = named.and_then(|name| name.schema.as_deref()).unwrap_or(database);
-    let mut values: Vec<Value> = vec![database.into(), other.into()];
-    values.extend(names.into_iter().map(Value::from));
-    let rows = session.link.rows(&sql, values).await.map_err(|e| errors::fault(e, DOING))?;
+    let columns = "SELECT LOWER(COLUMN_NAME) FROM information_schema.COLUMNS
+                   WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ? ORDER BY ORDINAL_POSITION";
     let mut found: Vec<Table> = Vec::new();
-    for row in &rows {
-        let (Some(schema), Some(name), Some(column)) =
-            (link::text(row, 0), link::text(row, 1), link::text(row, 2))
-        else {
-            continue;
-        };
-        match found.last_mut().filter(|table| table.name == name && table.schema == schema) {
-            Some(table) => table.columns.push(column),
-            None => found.push(Table { schema, name, columns: vec![column] }),
+    // One database and one table at a time: else MariaDB opens every table of every database.
+    for schema in [Some(database), other].into_iter().flatten() {
+        let mut values: Vec<Value> = vec![schema.into()];
+        values.extend(names.iter().map(|name| Value::from(*name)));
+        for row in session.link.rows(&sql, values).await.map_err(|e| errors::fault(e, DOING))? {
+            let cell = |at| link::text(&row, at).unwrap_or_default();
+            let place = vec![cell(0).into(), cell(1).into()];
+            let columns = session.link.rows(columns, place).await.map_err(|e| errors::fault(e, DOING))?;
+            let columns: Vec<String> = columns.iter().filter_map(|row| link::text(row, 0)).collect();
+            // Gone meanwhile.
+            if !columns.is_empty() {
+                found.push(Table { schema: cell(0), name: cell(2), columns });
+            }
         }
     }
     Ok(found)

@@ -3,8 +3,10 @@
 //! The driver goes on with a connection of which a query was given up half way, and would take the rest of that
 //! answer for the next one's. So what was given up is noticed here, and the connection counts as lost.
 
+use bytes::Bytes;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, DriverError, Error, Params, Row, Value};
+use tokio::sync::mpsc::Sender;
 
 use super::Flavour;
 
@@ -69,6 +71,20 @@ impl Link {
         result
     }
 
+    /// Runs a query as text and sends on what `piece` makes of its rows. Where nobody takes it any more, the rest is not
+    /// read, and the connection is lost.
+    pub(super) async fn each(
+        &mut self,
+        sql: &str,
+        piece: impl FnMut(Row) -> Option<Bytes> + Send,
+        to: &Sender<Bytes>,
+    ) -> Result<(), Error> {
+        self.enter()?;
+        let result = each(&mut self.conn, sql, piece, to).await;
+        self.busy = matches!(&result, Ok(false));
+        result.map(drop)
+    }
+
     /// Everything of the session as it was after the login: settings, variables, temporary tables, and locks.
     pub(super) async fn reset(&mut self) -> Result<bool, Error> {
         self.enter()?;
@@ -81,6 +97,25 @@ impl Link {
 async fn run(conn: &mut Conn, sql: &str) -> Result<u16, Error> {
     conn.query_iter(sql).await?.drop_result().await?;
     Ok(conn.get_warnings())
+}
+
+/// Whether everything was read.
+async fn each(
+    conn: &mut Conn,
+    sql: &str,
+    mut piece: impl FnMut(Row) -> Option<Bytes> + Send,
+    to: &Sender<Bytes>,
+) -> Result<bool, Error> {
+    let mut result = conn.query_iter(sql).await?;
+    while let Some(row) = result.next().await? {
+        if let Some(piece) = piece(row)
+            && to.send(piece).await.is_err()
+        {
+            return Ok(false);
+        }
+    }
+    result.drop_result().await?;
+    Ok(true)
 }
 
 async fn some(conn: &mut Conn, sql: &str, most: usize) -> Result<(Vec<String>, Vec<Row>), Error> {

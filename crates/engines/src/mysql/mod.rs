@@ -12,12 +12,14 @@ mod answers;
 mod claim;
 mod commit;
 mod connect;
+mod copy;
 mod errors;
 mod facts;
 mod history;
 mod ledger;
 mod link;
 mod names;
+#[cfg_attr(test, allow(clippy::disallowed_methods, reason = "a test that cannot go on has failed"))]
 pub mod online;
 pub mod options;
 mod outbox;
@@ -55,7 +57,7 @@ impl Engine for MySql {
     }
 
     fn abilities(&self) -> Abilities {
-        Abilities::NONE
+        Abilities { alters: true, copies: true, ..Abilities::NONE }
     }
 
     async fn open(&self, target: &Target) -> Result<Box<dyn Session>> {

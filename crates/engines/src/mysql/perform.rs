@@ -101,7 +101,7 @@ pub(super) async fn watched(
         }
         // No script of these servers has such rows.
         Act::Sql { copy_rows: Some(_), .. } => Err(Fault::Bug("COPY of PostgreSQL stands in a plan".into())),
-        Act::Online { .. } => Err(Ability::Alter.missing(session.link.flavour.name()).into()),
+        Act::Online { change, part } => super::online::perform(session, change, *part).await,
         Act::Park { .. } => Err(Ability::Park.missing(session.link.flavour.name()).into()),
         Act::Sql { sql, .. } | Act::BuildIndex { sql, .. } => {
             let sql = sql.to_string();

@@ -3,6 +3,7 @@
 //! A server knows who reads its log, and nothing of how far they have applied it: each replica is asked itself, at the
 //! address that it reports, as the same user. What cannot be asked is not known.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use mysql_async::Row;
@@ -10,7 +11,7 @@ use mysql_async::Row;
 use cofferdam_core::fault::Result;
 
 use super::link::{self, Link};
-use super::session::MySqlSession;
+use super::options::ConnectOptions;
 use super::{Flavour, connect, errors};
 use crate::vitals::Told;
 
@@ -25,14 +26,22 @@ struct Replica {
     port: u16,
 }
 
+/// Connections to replicas by their address, each with the version of its server. They are kept for the next time.
+pub(super) type Open = BTreeMap<String, (Link, u32)>;
+
 /// The delay of the one that is farthest behind, and its name. None at all: zero, and no name. Replicas of replicas are
 /// not looked for.
-pub(super) async fn lag(session: &mut MySqlSession) -> Result<Told<(Duration, String)>> {
-    let replicas = match listed(&mut session.link, session.version).await? {
+pub(super) async fn lag(
+    link: &mut Link,
+    version: u32,
+    options: &ConnectOptions,
+    connections: &mut Open,
+) -> Result<Told<(Duration, String)>> {
+    let replicas = match listed(link, version).await? {
         Ok(replicas) => replicas,
         Err(why) => return Ok(Err(why)),
     };
-    let rows = session.link.rows("SELECT @@server_id", vec![]).await;
+    let rows = link.rows("SELECT @@server_id", vec![]).await;
     let rows = rows.map_err(|e| errors::fault(e, "asking for the server's number"))?;
     let own = rows.first().and_then(|row| link::text(row, 0)).unwrap_or_default();
     let mut worst = (Duration::ZERO, String::new());
@@ -42,11 +51,11 @@ pub(super) async fn lag(session: &mut MySqlSession) -> Result<Told<(Duration, St
             return Ok(Err(format!("replica with server_id {id} tells no address; set report_host there")));
         }
         let name = format!("{host}:{port}");
-        match behind(session, &replica, &name, &own).await {
+        match behind(options, connections, &replica, &name, &own).await {
             Ok(lag) if lag >= worst.0 => worst = (lag, name),
             Ok(_) => {}
             Err(why) => {
-                session.replicas.remove(&name);
+                connections.remove(&name);
                 return Ok(Err(format!("replica {name} cannot be asked: {why}")));
             }
         }
@@ -77,21 +86,22 @@ async fn listed(link: &mut Link, version: u32) -> Result<Told<Vec<Replica>>> {
     Ok(Ok(rows.iter().map(replica).filter(|replica| replica.port > 0).collect()))
 }
 
-/// How far a replica is behind us; else why that is not known. The connection is kept for the next time.
+/// How far a replica is behind us; else why that is not known.
 async fn behind(
-    session: &mut MySqlSession,
+    options: &ConnectOptions,
+    connections: &mut Open,
     replica: &Replica,
     name: &str,
     own: &str,
 ) -> std::result::Result<Duration, String> {
-    if !session.replicas.contains_key(name) {
-        let mut options = session.options.clone();
+    if !connections.contains_key(name) {
+        let mut options = options.clone();
         (options.host, options.port, options.socket) = (replica.host.clone(), replica.port, None);
         options.application_name = format!("{} (replicas)", options.application_name);
         let connected = connect::connect(&options).await.map_err(|fault| fault.to_string())?;
-        session.replicas.insert(name.to_owned(), (connected.link, connected.version));
+        connections.insert(name.to_owned(), (connected.link, connected.version));
     }
-    let Some((link, version)) = session.replicas.get_mut(name) else { return Err("it is gone".into()) };
+    let Some((link, version)) = connections.get_mut(name) else { return Err("it is gone".into()) };
     let sql = match link.flavour {
         Flavour::MariaDb => "SHOW ALL SLAVES STATUS",
         Flavour::MySql if *version < RENAMED => "SHOW SLAVE STATUS",

@@ -24,8 +24,8 @@ use super::link::{self, Link};
 use super::options::ConnectOptions;
 use super::tables::Tables;
 use super::{
-    MySql, claim, commit, connect, errors, facts, ledger, names, options, outbox, perform, probe, reading,
-    recall, rights, room, touch, vitals,
+    MySql, claim, commit, connect, copy, errors, facts, ledger, names, online, options, outbox, perform,
+    probe, reading, recall, replicas, rights, room, touch, vitals,
 };
 use crate::answers;
 use crate::ledger::Ledger;
@@ -50,8 +50,7 @@ pub(super) struct MySqlSession {
     pub(super) guard: String,
     /// The connection of the look-out.
     pub(super) watch: Option<Link>,
-    /// Connections to replicas by their address, each with the version of its server.
-    pub(super) replicas: BTreeMap<String, (Link, u32)>,
+    pub(super) replicas: replicas::Open,
     pub(super) claim: Option<Claim>,
     pub(super) application: String,
     pub(super) who: String,
@@ -104,7 +103,7 @@ impl MySqlSession {
             lock,
             guard,
             watch: None,
-            replicas: BTreeMap::new(),
+            replicas: replicas::Open::new(),
             claim: None,
             application: target.application.clone(),
             who: target.who.clone(),
@@ -303,7 +302,10 @@ impl Session for MySqlSession {
     }
 
     async fn probe(&mut self, asked: &Probe) -> Result<Seen> {
-        probe::probe(&mut self.link, &self.database, asked).await
+        match asked {
+            Probe::OnlineDone { change, part } => online::probe(self, change, *part).await,
+            asked => probe::probe(&mut self.link, &self.database, asked).await,
+        }
     }
 
     async fn rows(&mut self, query: &str, most: usize) -> Result<Rows> {
@@ -343,20 +345,20 @@ impl Session for MySqlSession {
         room::rooms(&mut self.link, &self.options).await
     }
 
-    async fn examine(&mut self, _: &Online) -> Result<Examined> {
-        Err(Ability::Alter.missing(self.link.flavour.name()).into())
+    async fn examine(&mut self, change: &Online) -> Result<Examined> {
+        online::examine(self, change).await
     }
 
-    async fn copier(&mut self, _: &str) -> Result<Box<dyn Copier>> {
-        Err(Ability::Copy.missing(self.link.flavour.name()).into())
+    async fn copier(&mut self, purpose: &str) -> Result<Box<dyn Copier>> {
+        Ok(Box::new(copy::MySqlCopier::open(self, purpose).await?))
     }
 
     async fn online(&mut self) -> Result<Vec<OnlineState>> {
-        Ok(Vec::new())
+        online::states(&mut self.link, &self.database).await
     }
 
-    async fn control(&mut self, _: &str, _: &Asked) -> Result<()> {
-        Err(Ability::Alter.missing(self.link.flavour.name()).into())
+    async fn control(&mut self, id: &str, asked: &Asked) -> Result<()> {
+        online::control(&mut self.link, &self.database, id, asked, &self.who).await
     }
 
     async fn journal_after(&mut self, seq: i64, most: u32) -> Result<Vec<Entry>> {

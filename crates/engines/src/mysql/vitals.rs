@@ -17,7 +17,12 @@ const MOST: usize = 500;
 const IN_A_MILLISECOND: f64 = 1e9;
 
 pub(super) async fn vitals(session: &mut MySqlSession, asked: &VitalsAsked) -> Result<Vitals> {
-    let lag = if asked.lag { Some(replicas::lag(session).await?) } else { None };
+    let lag = if asked.lag {
+        let MySqlSession { link, version, options, replicas, .. } = &mut *session;
+        Some(replicas::lag(link, *version, options, replicas).await?)
+    } else {
+        None
+    };
     let statements = match asked.statements_of.as_slice() {
         [] => None,
         tables => Some(statements(&mut session.link, &session.database, tables).await?),

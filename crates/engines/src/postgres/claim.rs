@@ -8,6 +8,7 @@ use tokio_postgres::types::Type;
 use cofferdam_core::fault::Result;
 use cofferdam_core::{Code, Fault, Name, Refusal, failpoint};
 
+use super::cells::{AnswerCells, RowCells};
 use super::session::PostgresSession;
 use super::{connect, errors, ledger, schema};
 use crate::{Holder, Tick, held_by_other};
@@ -78,9 +79,9 @@ pub(super) async fn claim(session: &mut PostgresSession, wait: Duration) -> Resu
         return Err(Fault::Bug("the head of the journal came back empty".into()));
     };
     session.claim = Some(Claim {
-        epoch: head.get::<_, i64>(0) + 1,
-        seq: head.get::<_, Option<i64>>(1).unwrap_or(0),
-        hash: head.get::<_, Option<String>>(2).unwrap_or_default(),
+        epoch: head.cell::<i64>(0)? + 1,
+        seq: head.cell::<Option<i64>>(1)?.unwrap_or(0),
+        hash: head.cell::<Option<String>>(2)?.unwrap_or_default(),
     });
     // The tool's lock after ours: whoever waits for it holds back no other runner that could not go on either.
     let left = wait.saturating_sub(began.elapsed());
@@ -108,7 +109,7 @@ pub(super) async fn try_lock(client: &Client, key: i64) -> Result<bool> {
         .query_typed("SELECT pg_catalog.pg_try_advisory_lock($1)", &[(&key, Type::INT8)])
         .await
         .map_err(|e| errors::fault(e, "taking an advisory lock"))?;
-    Ok(rows.first().is_some_and(|r| r.get(0)))
+    Ok(rows.first_cell()?.unwrap_or(false))
 }
 
 /// Who holds the run lock. After a crash this is the orphaned backend that still runs its last statement.
@@ -133,7 +134,7 @@ pub(super) async fn holder(client: &Client, key: i64) -> Result<Option<Holder>> 
         )
         .await
         .map_err(|e| errors::fault(e, "looking for the holder of a lock"))?;
-    Ok(rows.first().map(super::watch::holder_of))
+    rows.first().map(super::watch::holder_of).transpose()
 }
 
 /// Who holds a lock on a table that keeps others from reading it.
@@ -154,7 +155,7 @@ pub(super) async fn table_holder(client: &Client, table: &Name) -> Result<Option
         )
         .await
         .map_err(|e| errors::fault(e, "looking for the holder of a lock"))?;
-    Ok(rows.first().map(super::watch::holder_of))
+    rows.first().map(super::watch::holder_of).transpose()
 }
 
 /// Refuses a pooler in transaction or statement mode, through which a session lock excludes nobody. The second
@@ -211,5 +212,5 @@ async fn backend(client: &Client) -> Result<i32> {
         .query_typed("SELECT pg_catalog.pg_backend_pid()", &[])
         .await
         .map_err(|e| errors::fault(e, "asking for the backend's number"))?;
-    Ok(rows.first().map_or(0, |r| r.get(0)))
+    Ok(rows.first_cell()?.unwrap_or(0))
 }

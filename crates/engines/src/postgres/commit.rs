@@ -170,11 +170,14 @@ async fn begin(session: &mut PostgresSession, batch: &Batch<'_>, claim: &Claim) 
         _ => None,
     });
     let Some(row) = row else { return Err(Fault::Bug("the fence returned no row".into())) };
-    let number = |column| row.get(column).and_then(|text| text.parse::<i64>().ok());
-    let (Some(transaction), Some(newest), Some(next_rank)) = (number(0), number(1), number(3)) else {
+    let number = |column: usize| {
+        let text = row.try_get(column).map_err(|e| errors::fault(e, "opening a transaction"))?;
+        Ok::<_, Fault>(text.and_then(|text| text.parse::<i64>().ok()))
+    };
+    let (Some(transaction), Some(newest), Some(next_rank)) = (number(0)?, number(1)?, number(3)?) else {
         return Err(Fault::Bug(format!("the fence returned {row:?}")));
     };
-    let ours = match number(2) {
+    let ours = match number(2)? {
         None => batch.open,
         Some(epoch) => !batch.open && (epoch == claim.epoch || (batch.adopt && epoch < claim.epoch)),
     };
@@ -240,15 +243,14 @@ async fn history_writes(
         Record::Undone { rank } => {
             settle(session).await.map_err(record::fault)?;
             let own = history::read(&session.client).await?;
-            let of_tool = match ledger {
-                Some(ledger) if !keeps_own => Some(ledger.theirs(session, &own).await?.applied),
-                _ => None,
+            let row = match ledger {
+                Some(ledger) if !keeps_own => {
+                    ledger.theirs(session, &own, *rank, &batch.run.plan.key).await?
+                }
+                _ => own.iter().find(|a| a.rank == *rank && a.in_force()).cloned(),
             };
-            let rows = of_tool.as_ref().unwrap_or(&own);
-            let Some(row) = rows.iter().find(|a| a.rank == *rank && a.in_force()) else {
-                return Err(record::fenced());
-            };
-            let row = Applied { undone_at: Some(now.to_string()), ..row.clone() };
+            let row = row.ok_or_else(record::fenced)?;
+            let row = Applied { undone_at: Some(now.to_string()), ..row };
             if let Some(ledger) = ledger {
                 writes.tool = ledger.undone(session, &row, &own).await?;
             }

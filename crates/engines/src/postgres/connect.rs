@@ -11,6 +11,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use cofferdam_core::{Code, Fault, Refusal};
 
+use super::cells::AnswerCells;
 use super::options::{
     ChannelBinding, ConnectOptions, Described, HostPort, Secret, SslMode, TargetSessionAttrs,
 };
@@ -270,7 +271,7 @@ async fn refuse_read_only(client: &Client, doing: &str) -> Result<(), Fault> {
         .query_typed("SELECT pg_catalog.current_setting('transaction_read_only')", &[])
         .await
         .map_err(|e| errors::fault(e, doing))?;
-    if row.first().is_some_and(|r| r.get::<_, &str>(0) == "on") {
+    if row.first_cell()?.is_some_and(|is: &str| is == "on") {
         return Err(Refusal::new(Code::ReadOnlyServer, format!("{doing}: the server takes no writes"))
             .cause("it is a standby, or default_transaction_read_only is on; target_session_attrs=read-write asks for more")
             .help("name the primary, or all hosts: host=one,two")

@@ -10,6 +10,7 @@ use cofferdam_core::facts::{Facts, Table};
 use cofferdam_core::fault::Result;
 use cofferdam_core::{Fault, Name, QuotedIdent};
 
+use super::cells::{AnswerCells, RowCells};
 use super::errors;
 
 mod answers;
@@ -64,10 +65,10 @@ async fn read_catalog(client: &Client, of: &[Name]) -> Result<Catalog> {
             return Err(fault(e));
         }
     };
-    let is_one_there = named.first().is_some_and(|row| row.get(0));
+    let is_one_there = named.first_cell()?.unwrap_or(false);
     let path = path.first().ok_or_else(|| Fault::Bug("search_path gave no row".into()))?;
     let (setting, in_path, may_identify): (String, Vec<String>, bool) =
-        (path.get(0), path.get(1), path.get(2));
+        (path.cell(0)?, path.cell(1)?, path.cell(2)?);
     // The server's own first, so that nothing of anybody else is run by us; the rest stays, so that types are printed
     // as the user writes them.
     let safe_path =
@@ -93,14 +94,14 @@ async fn read_catalog(client: &Client, of: &[Name]) -> Result<Catalog> {
     set.map_err(fault)?;
     let server = server.map_err(fault)?;
     let server = server.first().ok_or_else(|| Fault::Bug("the server gave no row of itself".into()))?;
-    let objects = objects.map_err(fault)?.iter().map(|row| row.get(0)).collect();
-    let open = open.map_err(fault)?.first().and_then(|row| row.get(0));
+    let objects = objects.map_err(fault)?.first_cells()?;
+    let open = open.map_err(fault)?.first_cell()?.flatten();
     let tables = tables.map_err(fault)?;
     ended.map_err(fault)?;
     let found = tables
         .iter()
         .map(|row| {
-            let place = usize::try_from(row.get::<_, i64>(0)).unwrap_or(0).saturating_sub(1);
+            let place = usize::try_from(row.cell::<i64>(0)?).unwrap_or(0).saturating_sub(1);
             Ok((place, decoded(row, 1)?))
         })
         .collect::<Result<_>>()?;
@@ -108,7 +109,7 @@ async fn read_catalog(client: &Client, of: &[Name]) -> Result<Catalog> {
 }
 
 fn decoded<T: DeserializeOwned>(row: &Row, column: usize) -> Result<T> {
-    let json: serde_json::Value = row.get(column);
+    let json: serde_json::Value = row.cell(column)?;
     serde_json::from_value(json).map_err(|e| Fault::Bug(format!("{DOING}: a row is not as expected: {e}")))
 }
 
@@ -133,7 +134,7 @@ async fn have_rows(client: &Client, found: &Found) -> Result<Vec<Option<bool>>> 
             }
         }
         for row in answers.unwrap_or_default() {
-            let (i, there): (i32, bool) = (row.get(0), row.get(1));
+            let (i, there): (i32, bool) = (row.cell(0)?, row.cell(1)?);
             let Some(i) = usize::try_from(i).ok().filter(|i| *i < looks.len()) else { continue };
             looks[i] = Some(there);
         }
@@ -146,7 +147,7 @@ async fn have_rows(client: &Client, found: &Found) -> Result<Vec<Option<bool>>> 
 pub async fn has_nulls(client: &Client, table: &Name, column: &str) -> Result<Option<bool>> {
     let (table, column) = (table.to_sql()?, QuotedIdent::new(column)?);
     let query = format!("SELECT EXISTS (SELECT FROM {table} WHERE {column} IS NULL)");
-    Ok(looked(client, &query).await?.and_then(|rows| rows.first().map(|row| row.get(0))))
+    looked(client, &query).await?.unwrap_or_default().first_cell()
 }
 
 /// Runs a query that may fail: then there is no answer, and only a lost connection is a fault.

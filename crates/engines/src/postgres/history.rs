@@ -8,6 +8,7 @@ use cofferdam_core::history::Applied;
 use cofferdam_core::{Bundle, Fault, Name};
 use cofferdam_formats::history::{Cells, Column, Write, own};
 
+use super::cells::RowCells;
 use super::reading;
 use crate::ledger::Book;
 
@@ -52,7 +53,8 @@ async fn read_columns(client: &Client, text: impl Fn(&Column) -> String) -> Resu
     let book = Book::own();
     let columns: Vec<String> = book.codec.columns.iter().map(text).collect();
     let sql = format!("SELECT {} FROM {}", columns.join(", "), book.table.to_sql()?);
-    let cells: Vec<Cells> = reading::read(client, &sql, &[]).await?.iter().map(cells_of).collect();
+    let cells: Vec<Cells> =
+        reading::read(client, &sql, &[]).await?.iter().map(cells_of).collect::<Result<_>>()?;
     // Only tools that store no more than how far they got need the directory to say what that means.
     let nothing = Bundle { format: book.codec.id, migrations: Vec::new(), skipped: Vec::new() };
     (book.codec.read)(&cells, &nothing).map(|history| history.applied).map_err(Fault::Refused)
@@ -62,7 +64,7 @@ async fn read_columns(client: &Client, text: impl Fn(&Column) -> String) -> Resu
 pub(super) async fn rows(client: &Client, book: &Book) -> Result<Vec<Cells>> {
     let columns: Vec<String> = book.codec.columns.iter().map(text).collect();
     let sql = format!("SELECT {} FROM {}", columns.join(", "), book.table.to_sql()?);
-    Ok(reading::read(client, &sql, &[]).await?.iter().map(cells_of).collect())
+    reading::read(client, &sql, &[]).await?.iter().map(cells_of).collect()
 }
 
 /// The same outside of a transaction, where nothing else bounds the waiting for a table that is locked: sent together, so
@@ -85,11 +87,11 @@ pub(super) async fn last_row(client: &Client, book: &Book) -> Result<Vec<Cells>>
     let order: Vec<String> = book.codec.key.iter().map(|key| format!("{key} DESC")).collect();
     let (columns, order, table) = (columns.join(", "), order.join(", "), book.table.to_sql()?);
     let sql = format!("SELECT {columns} FROM {table} ORDER BY {order} LIMIT 1");
-    Ok(reading::read(client, &sql, &[]).await?.iter().map(cells_of).collect())
+    reading::read(client, &sql, &[]).await?.iter().map(cells_of).collect()
 }
 
-fn cells_of(row: &Row) -> Cells {
-    (0..row.len()).map(|i| row.get(i)).collect()
+fn cells_of(row: &Row) -> Result<Cells> {
+    (0..row.len()).map(|i| row.cell(i)).collect()
 }
 
 /// The statement that does a write, and its parameters, which are numbered on from those `before` them.

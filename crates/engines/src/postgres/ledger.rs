@@ -10,7 +10,7 @@ use cofferdam_core::fault::Result;
 use cofferdam_core::history::Applied;
 use cofferdam_core::{Code, Fault, Name, QuotedIdent, Refusal};
 use cofferdam_formats::beside::{self, Choice, Wanted};
-use cofferdam_formats::history::{Cells, Held, History, Lock, Server, Write};
+use cofferdam_formats::history::{Cells, Held, Lock, Server, Write};
 use cofferdam_formats::tables::{self as known, Table};
 use cofferdam_formats::writes;
 
@@ -18,6 +18,7 @@ mod settle;
 
 pub(super) use settle::{missing_rights, tell};
 
+use super::cells::{AnswerCells, RowCells};
 use super::record::{self, Writing};
 use super::session::PostgresSession;
 use super::{claim, errors, history, reading};
@@ -55,14 +56,13 @@ pub(super) async fn tables(client: &Client, named: Option<&Name>) -> Result<Tabl
         .await
         .map_err(|e| errors::fault(e, DOING))?;
     let Some(first) = rows.first() else { return Err(Fault::Bug("the catalog answered nothing".into())) };
-    let tables = rows.iter().filter_map(|row| {
-        Some(Table {
-            schema: row.get::<_, Option<String>>(2)?,
-            name: row.get(3),
-            columns: row.get::<_, Option<Vec<String>>>(4).unwrap_or_default(),
-        })
-    });
-    Ok(Tables { database: first.get(0), schema: first.get(1), tables: tables.collect() })
+    let mut tables = Vec::new();
+    for row in &rows {
+        let Some(schema) = row.cell(2)? else { continue };
+        let columns: Option<Vec<String>> = row.cell(4)?;
+        tables.push(Table { schema, name: row.cell(3)?, columns: columns.unwrap_or_default() });
+    }
+    Ok(Tables { database: first.cell(0)?, schema: first.cell(1)?, tables })
 }
 
 /// See [`crate::Session::keep`].
@@ -109,7 +109,8 @@ async fn of_own(client: &Client, ask_tools: bool) -> Result<(bool, Vec<String>)>
                  WHERE undone_at IS NULL";
     let any = "SELECT NULL::pg_catalog.text FROM cofferdam.history WHERE undone_at IS NULL LIMIT 1";
     let rows = reading::read(client, if ask_tools { tools } else { any }, &[]).await?;
-    Ok((!rows.is_empty(), rows.iter().filter_map(|row| row.get::<_, Option<String>>(0)).collect()))
+    let kept_in: Vec<Option<String>> = rows.first_cells()?;
+    Ok((!rows.is_empty(), kept_in.into_iter().flatten().collect()))
 }
 
 /// The rows of the tool's table, read outside of a transaction; none where no table of a tool is kept. Sent when it is
@@ -150,16 +151,28 @@ async fn bundles_of_runs(client: &Client) -> Result<BTreeMap<String, String>> {
     let sql = "SELECT DISTINCT ON (key) key, (record #> '{applied,bundle}')::pg_catalog.text
                FROM cofferdam.run WHERE intent = 'apply' AND phase = 'Done' ORDER BY key, id DESC";
     let rows = reading::read(client, sql, &[]).await?;
-    Ok(rows.iter().filter_map(|run| Some((run.get(0), run.get::<_, Option<String>>(1)?))).collect())
+    let mut bundles = BTreeMap::new();
+    for run in rows {
+        if let Some(bundle) = run.cell(1)? {
+            bundles.insert(run.cell(0)?, bundle);
+        }
+    }
+    Ok(bundles)
 }
 
 impl Ledger {
-    /// What the table says, read in a transaction.
-    pub(super) async fn theirs(&self, session: &PostgresSession, own: &[Applied]) -> Result<History> {
+    /// What the table says of the migration that has this rank, and this key; read in a transaction.
+    pub(super) async fn theirs(
+        &self,
+        session: &PostgresSession,
+        own: &[Applied],
+        rank: i64,
+        key: &str,
+    ) -> Result<Option<Applied>> {
         if !self.there {
-            return Ok(History::default());
+            return Ok(None);
         }
-        self.said(&self.rows(session).await?, own)
+        self.in_force(&self.rows(session).await?, own, rank, key)
     }
 
     async fn rows(&self, session: &PostgresSession) -> Result<Vec<Cells>> {
@@ -320,7 +333,7 @@ async fn create(session: &mut PostgresSession) -> Result<()> {
         .query_typed("SELECT pg_catalog.to_regclass($1) IS NOT NULL", &[(&sql, Type::TEXT)])
         .await
         .map_err(|e| errors::fault(e, &doing))?;
-    if !there.first().is_some_and(|row| row.get(0)) {
+    if !there.first_cell()?.unwrap_or(false) {
         let mut statements = Vec::new();
         if let (Some(schema), Some(_)) = (&book.table.schema, book.codec.schema) {
             statements.push(format!("CREATE SCHEMA IF NOT EXISTS {}", QuotedIdent::new(schema)?));

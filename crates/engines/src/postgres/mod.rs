@@ -6,6 +6,7 @@ use cofferdam_core::fault::Result;
 
 use crate::{Engine, Session, Stage, Target};
 
+pub mod cells;
 mod claim;
 mod commit;
 pub mod connect;

@@ -16,6 +16,7 @@ use tokio_postgres::types::Type;
 use cofferdam_core::Fault;
 use cofferdam_core::fault::Result;
 
+use super::cells::{AnswerCells, RowCells};
 use super::{errors, reading};
 use crate::{Mark, Sent};
 
@@ -37,7 +38,7 @@ CREATE TABLE IF NOT EXISTS cofferdam.outbox (
 /// See [`crate::Session::marks`].
 pub(super) async fn marks(client: &Client) -> Result<Vec<Mark>> {
     let rows = reading::read(client, &format!("{} ORDER BY sink", select()), &[]).await?;
-    Ok(rows.iter().map(mark).collect())
+    rows.iter().map(mark).collect()
 }
 
 fn select() -> String {
@@ -48,15 +49,15 @@ fn select() -> String {
     )
 }
 
-fn mark(row: &tokio_postgres::Row) -> Mark {
-    Mark {
-        sink: row.get(0),
-        sent: row.get(1),
-        attempts: u32::try_from(row.get::<_, i32>(2)).unwrap_or(0),
-        error: row.get(3),
-        failed_at: row.get(4),
-        sent_at: row.get(5),
-    }
+fn mark(row: &tokio_postgres::Row) -> Result<Mark> {
+    Ok(Mark {
+        sink: row.cell(0)?,
+        sent: row.cell(1)?,
+        attempts: u32::try_from(row.cell::<i32>(2)?).unwrap_or(0),
+        error: row.cell(3)?,
+        failed_at: row.cell(4)?,
+        sent_at: row.cell(5)?,
+    })
 }
 
 /// See [`crate::Session::take_mark`].
@@ -67,7 +68,7 @@ pub(super) async fn take(client: &Client, sink: &str, since: &str) -> Result<Opt
         .query_typed(sql, &[(&LOCKS, Type::INT4), (&key(sink), Type::INT4)])
         .await
         .map_err(|e| errors::fault(e, doing))?;
-    if !locked.first().is_some_and(|row| row.get(0)) {
+    if !locked.first_cell()?.unwrap_or(false) {
         return Ok(None);
     }
     let since = super::record::parse_time(since)?;
@@ -86,7 +87,7 @@ pub(super) async fn take(client: &Client, sink: &str, since: &str) -> Result<Opt
     }
     let rows =
         reading::read(client, &format!("{} WHERE sink = $1", select()), &[(&sink, Type::TEXT)]).await?;
-    Ok(rows.first().map(mark))
+    rows.first().map(mark).transpose()
 }
 
 /// Two that make it at the same time: the second is told that it is there already.

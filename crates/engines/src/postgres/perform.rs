@@ -12,6 +12,7 @@ use cofferdam_core::fault::{Place, Question, Result};
 use cofferdam_core::plan::{Act, Step};
 use cofferdam_core::{Code, Fault, Limits, Name, Refusal, Span, failpoint};
 
+use super::cells::{RowCells, texts};
 use super::errors;
 use super::parked::{self, Asked};
 use super::rehearsal;
@@ -223,7 +224,8 @@ pub(super) async fn index_state(client: &Client, index: &Name) -> Result<Option<
         )
         .await
         .map_err(|e| errors::fault(e, "looking for the index"))?;
-    Ok(rows.first().map(|row| match (row.get::<_, bool>(0), row.get::<_, Option<i32>>(1)) {
+    let Some(row) = rows.first() else { return Ok(None) };
+    Ok(Some(match (row.cell(0)?, row.cell(1)?) {
         (true, _) => IndexState::Valid,
         (false, Some(pid)) => IndexState::Building(pid),
         (false, None) => IndexState::Invalid,
@@ -264,7 +266,7 @@ pub(super) async fn collect(
                 found.columns = columns.iter().map(|c| c.name().to_owned()).collect();
             }
             SimpleQueryMessage::Row(row) if found.rows.len() < most => {
-                found.rows.push((0..row.len()).map(|i| row.get(i).map(str::to_owned)).collect());
+                found.rows.push(texts(&row)?);
             }
             _ => {}
         }

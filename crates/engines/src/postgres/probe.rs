@@ -6,6 +6,7 @@ use tokio_postgres::types::{ToSql, Type};
 use cofferdam_core::fault::{Question, Result};
 use cofferdam_core::plan::{Probe, Seen};
 
+use super::cells::AnswerCells;
 use super::errors;
 use super::perform::{IndexState, index_state};
 
@@ -109,7 +110,7 @@ fn done(yes: bool) -> Seen {
 async fn ask(client: &Client, sql: &str, parameters: &[(&(dyn ToSql + Sync), Type)]) -> Result<Seen> {
     let rows =
         client.query_typed(sql, parameters).await.map_err(|e| errors::fault(e, "asking the catalog"))?;
-    Ok(done(rows.first().is_some_and(|r| r.get(0))))
+    Ok(done(rows.first_cell()?.unwrap_or(false)))
 }
 
 /// The column's type as the server prints it.
@@ -122,5 +123,5 @@ async fn column_type(client: &Client, table: &str, column: &str) -> Result<Optio
         )
         .await
         .map_err(|e| errors::fault(e, "asking the catalog"))?;
-    Ok(rows.first().map(|r| r.get(0)))
+    rows.first_cell()
 }

@@ -9,6 +9,7 @@ use cofferdam_core::fault::Result;
 use cofferdam_core::journal::{Entry, What};
 use cofferdam_core::{Fault, Phase};
 
+use super::cells::RowCells;
 use super::errors;
 use crate::{Run, Runs};
 
@@ -53,20 +54,20 @@ pub(super) async fn runs(client: &Client, which: Runs) -> Result<Vec<Run>> {
 }
 
 fn run_of(row: &Row) -> Result<Run> {
-    let phase: String = row.get(1);
+    let (id, phase): (Uuid, String) = (row.cell(0)?, row.cell(1)?);
     let unreadable = |e: &dyn std::fmt::Display| {
-        Fault::Bug(format!("run {} was written by another version of Cofferdam: {e}", row.get::<_, Uuid>(0)))
+        Fault::Bug(format!("run {id} was written by another version of Cofferdam: {e}"))
     };
     Ok(Run {
-        id: row.get(0),
+        id,
         phase: serde_json::from_value::<Phase>(phase.into()).map_err(|e| unreadable(&e))?,
-        epoch: row.get(2),
-        digest: row.get(3),
+        epoch: row.cell(2)?,
+        digest: row.cell(3)?,
         plan: row.try_get::<_, Json<_>>(4).map_err(|e| unreadable(&e))?.0,
         record: row.try_get::<_, Json<_>>(5).map_err(|e| unreadable(&e))?.0,
-        started_at: row.get(6),
-        ended_at: row.get(7),
-        by: row.get(8),
+        started_at: row.cell(6)?,
+        ended_at: row.cell(7)?,
+        by: row.cell(8)?,
     })
 }
 
@@ -91,24 +92,25 @@ pub(super) async fn journal_after(client: &Client, seq: i64, most: u32) -> Resul
 /// See [`crate::Session::journal_head`].
 pub(super) async fn journal_head(client: &Client) -> Result<Option<(i64, String)>> {
     let sql = "SELECT seq, hash FROM cofferdam.journal ORDER BY seq DESC LIMIT 1";
-    Ok(read(client, sql, &[]).await?.first().map(|row| (row.get(0), row.get(1))))
+    read(client, sql, &[]).await?.first().map(|row| Ok((row.cell(0)?, row.cell(1)?))).transpose()
 }
 
 fn entries(rows: &[Row]) -> Result<Vec<Entry>> {
     rows.iter()
         .map(|row| {
-            let what = row.try_get::<_, Json<What>>(5).map_err(|e| {
-                Fault::Bug(format!("journal row {} cannot be read: {e}", row.get::<_, i64>(0)))
-            })?;
+            let seq = row.cell(0)?;
+            let what = row
+                .try_get::<_, Json<What>>(5)
+                .map_err(|e| Fault::Bug(format!("journal row {seq} cannot be read: {e}")))?;
             Ok(Entry {
-                seq: row.get(0),
-                run: row.get(1),
-                epoch: row.get(2),
-                at: row.get::<_, jiff::Timestamp>(3).to_string(),
-                who: row.get(4),
+                seq,
+                run: row.cell(1)?,
+                epoch: row.cell(2)?,
+                at: row.cell::<jiff::Timestamp>(3)?.to_string(),
+                who: row.cell(4)?,
                 what: what.0,
-                previous: row.get(6),
-                hash: row.get(7),
+                previous: row.cell(6)?,
+                hash: row.cell(7)?,
             })
         })
         .collect()

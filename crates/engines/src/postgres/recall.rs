@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use cofferdam_core::fault::Result;
 
+use super::cells::{AnswerCells, RowCells};
 use super::errors;
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS cofferdam.recall (
@@ -41,7 +42,7 @@ pub(super) async fn asked(client: &Client, run: Uuid) -> Result<Option<(String, 
         .query_typed("SELECT why, at FROM cofferdam.recall WHERE run = $1", &[(&run, Type::UUID)])
         .await
         .map_err(|e| errors::fault(e, "reading cofferdam.recall"))?;
-    Ok(rows.first().map(|row| (row.get(0), row.get::<_, jiff::Timestamp>(1).to_string())))
+    rows.first().map(|row| Ok((row.cell(0)?, row.cell::<jiff::Timestamp>(1)?.to_string()))).transpose()
 }
 
 pub(super) async fn answer(client: &Client, run: Uuid) -> Result<()> {
@@ -60,5 +61,5 @@ async fn is_there(client: &Client) -> Result<bool> {
         .query_typed("SELECT pg_catalog.to_regclass('cofferdam.recall') IS NOT NULL", &[])
         .await
         .map_err(|e| errors::fault(e, "looking for cofferdam.recall"))?;
-    Ok(rows.first().is_some_and(|row| row.get(0)))
+    Ok(rows.first_cell()?.unwrap_or(false))
 }

@@ -8,6 +8,7 @@ use tokio_postgres::{Client, Row};
 use cofferdam_core::fault::Result;
 use cofferdam_core::{Fault, Plan, QuotedIdent};
 
+use super::cells::{AnswerCells, RowCells};
 use super::errors;
 use crate::Missing;
 
@@ -51,7 +52,7 @@ async fn whoami(client: &Client) -> Result<Me> {
                FROM pg_catalog.pg_roles r WHERE r.rolname OPERATOR(pg_catalog.=) current_user";
     let rows = client.query_typed(sql, &[]).await.map_err(|e| errors::fault(e, DOING))?;
     let row = rows.first().ok_or_else(|| Fault::Bug("our own role is not in pg_roles".into()))?;
-    Ok(Me { superuser: row.get(0), role: QuotedIdent::new(row.get(1))?, database: row.get(2) })
+    Ok(Me { superuser: row.cell(0)?, role: QuotedIdent::new(row.cell(1)?)?, database: row.cell(2)? })
 }
 
 struct Asker<'a> {
@@ -77,7 +78,7 @@ impl Asker<'_> {
             let what = format!("create schema cofferdam in database {}", self.me.database);
             return Ok(missing.into_iter().map(|m| Missing { what: what.clone(), ..m }).collect());
         };
-        let (usage, create, incomplete): (bool, bool, bool) = (row.get(0), row.get(1), row.get(2));
+        let (usage, create, incomplete): (bool, bool, bool) = (row.cell(0)?, row.cell(1)?, row.cell(2)?);
         let role = &self.me.role;
         let mut missing = Vec::new();
         if !usage {
@@ -102,7 +103,7 @@ impl Asker<'_> {
                      AND NOT pg_catalog.has_table_privilege(c.oid, w.wanted)
                    ORDER BY 1, 2";
         for row in self.ask(sql, &[]).await? {
-            let (table, right): (String, String) = (row.get(0), row.get(1));
+            let (table, right): (String, String) = (row.cell(0)?, row.cell(1)?);
             missing.push(Missing {
                 what: format!("{right} on cofferdam.{table}"),
                 grant: format!("GRANT {right} ON cofferdam.{} TO {role};", QuotedIdent::new(&table)?),
@@ -146,7 +147,7 @@ impl Asker<'_> {
             }
             Need::CreateSchema => {
                 let sql = "SELECT pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE')";
-                let may = self.ask(sql, &[]).await?.first().is_some_and(|r| r.get(0));
+                let may = self.ask(sql, &[]).await?.first_cell()?.unwrap_or(false);
                 let database = QuotedIdent::new(&self.me.database)?;
                 Ok((!may).then(|| Missing {
                     what: format!("create schemas in database {}", self.me.database),
@@ -156,7 +157,7 @@ impl Asker<'_> {
             Need::CreateDatabase => {
                 let sql = "SELECT r.rolcreatedb FROM pg_catalog.pg_roles r
                            WHERE r.rolname OPERATOR(pg_catalog.=) current_user";
-                let may = self.ask(sql, &[]).await?.first().is_some_and(|r| r.get(0));
+                let may = self.ask(sql, &[]).await?.first_cell()?.unwrap_or(false);
                 Ok((!may).then(|| Missing {
                     what: "create databases".to_owned(),
                     grant: format!("ALTER ROLE {role} CREATEDB;"),
@@ -201,7 +202,7 @@ impl Asker<'_> {
         );
         let rows = self.ask(&sql, &[(&name, Type::TEXT), (&or_schema, Type::BOOL)]).await?;
         let Some(row) = rows.first() else { return Ok(None) };
-        let owner: String = row.get(0);
+        let owner: String = row.cell(0)?;
         Ok(Some(Missing {
             what: format!("{what}, which belongs to {owner}"),
             grant: format!("GRANT {} TO {};", QuotedIdent::new(&owner)?, self.me.role),
@@ -215,7 +216,7 @@ impl Asker<'_> {
     ) -> Result<Option<Missing>> {
         let rows = self.ask(sql, parameters).await?;
         let Some(row) = rows.first() else { return Ok(None) };
-        let schema: String = row.get(0);
+        let schema: String = row.cell(0)?;
         Ok(Some(Missing {
             what: format!("create in schema {schema}"),
             grant: format!("GRANT CREATE ON SCHEMA {} TO {};", QuotedIdent::new(&schema)?, self.me.role),

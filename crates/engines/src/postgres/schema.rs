@@ -4,6 +4,7 @@ use tokio_postgres::Client;
 
 use cofferdam_core::fault::Result;
 
+use super::cells::AnswerCells;
 use super::{errors, outbox, parked};
 
 /// Everything is `IF NOT EXISTS`, so that it may run again at any time; it runs under the run lock.
@@ -73,5 +74,5 @@ pub(super) async fn exists(client: &Client) -> Result<bool> {
         .query_typed("SELECT pg_catalog.to_regclass('cofferdam.history') IS NOT NULL", &[])
         .await
         .map_err(|e| errors::fault(e, "looking for schema cofferdam"))?;
-    Ok(row.first().is_some_and(|r| r.get(0)))
+    Ok(row.first_cell()?.unwrap_or(false))
 }

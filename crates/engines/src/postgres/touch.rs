@@ -9,6 +9,7 @@ use tokio_postgres::types::Type;
 use cofferdam_core::Name;
 use cofferdam_core::fault::Result;
 
+use super::cells::{AnswerCells, RowCells};
 use super::session::PostgresSession;
 use super::watch::{HOLDER_COLUMNS, holder_of};
 use super::{connect, errors};
@@ -38,7 +39,7 @@ pub(super) async fn touch(
     if session.backend == 0 {
         let own = session.client.query_typed("SELECT pg_catalog.pg_backend_pid()", &[]).await;
         let own = own.map_err(|e| errors::fault(e, "asking for the session's number"))?;
-        session.backend = own.first().map_or(0, |row| row.get(0));
+        session.backend = own.first_cell()?.unwrap_or(0);
     }
     let mut touches = Vec::new();
     for table in tables {
@@ -121,8 +122,9 @@ async fn look(watch: &Client, backend: i32) -> Option<Held> {
     if rows.is_empty() {
         return None;
     }
-    let ours = rows.iter().any(|row| row.get::<_, Option<bool>>(7).unwrap_or(true));
-    Some(Held { by: rows.iter().map(holder_of).collect(), ours: Some(ours) })
+    // A row that cannot be read is passed over; that it is ours stays possible.
+    let ours = rows.iter().any(|row| row.cell::<Option<bool>>(7).ok().flatten().unwrap_or(true));
+    Some(Held { by: rows.iter().filter_map(|row| holder_of(row).ok()).collect(), ours: Some(ours) })
 }
 
 #[cfg(test)]

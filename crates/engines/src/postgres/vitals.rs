@@ -9,6 +9,7 @@ use tokio_postgres::{Client, Error};
 use cofferdam_core::fault::Result;
 use cofferdam_core::{Name, QuotedIdent};
 
+use super::cells::RowCells;
 use super::errors;
 use crate::vitals::{HostUse, StatementCount, Told, is_about};
 use crate::{Vitals, VitalsAsked};
@@ -32,12 +33,14 @@ async fn lag(client: &Client) -> Result<Told<(Duration, String)>> {
                       coalesce(extract(epoch FROM replay_lag)::float8, 0::float8)
                FROM pg_catalog.pg_stat_replication ORDER BY 3 DESC";
     let rows = client.query_typed(sql, &[]).await.map_err(|e| errors::fault(e, "asking for standbys"))?;
-    if rows.iter().any(|row| row.get::<_, Option<String>>(1).is_none()) {
-        return Ok(Err("the role may not see how far standbys are; GRANT pg_monitor to it".into()));
+    for row in &rows {
+        if row.cell::<Option<String>>(1)?.is_none() {
+            return Ok(Err("the role may not see how far standbys are; GRANT pg_monitor to it".into()));
+        }
     }
     let Some(worst) = rows.first() else { return Ok(Ok((Duration::ZERO, String::new()))) };
-    let seconds = worst.get::<_, f64>(2).max(0.0);
-    Ok(Ok((Duration::from_secs_f64(seconds), worst.get(0))))
+    let seconds = worst.cell::<f64>(2)?.max(0.0);
+    Ok(Ok((Duration::from_secs_f64(seconds), worst.cell(0)?)))
 }
 
 /// Statements whose text names one of the tables.
@@ -54,8 +57,8 @@ async fn statements(client: &Client, tables: &[Name]) -> Result<Told<Vec<Stateme
             "the extension pg_stat_statements is not there; CREATE EXTENSION pg_stat_statements".into()
         ));
     };
-    let schema = QuotedIdent::new(&row.get::<_, String>(0))?;
-    let time = if row.get(1) { "total_exec_time" } else { "total_time" };
+    let schema = QuotedIdent::new(&row.cell::<String>(0)?)?;
+    let time = if row.cell(1)? { "total_exec_time" } else { "total_time" };
     let names: Vec<String> = tables.iter().map(|table| table.name.to_lowercase()).collect();
     let sql = format!(
         "SELECT s.query, sum(s.calls)::float8, sum(s.{time})::float8, bool_or(s.hidden)
@@ -71,16 +74,19 @@ async fn statements(client: &Client, tables: &[Name]) -> Result<Told<Vec<Stateme
         Err(error) if error.as_db_error().is_some() => return Ok(Err(words(&error))),
         Err(error) => return Err(errors::fault(error, "reading pg_stat_statements")),
     };
-    if rows.iter().any(|row| row.get::<_, Option<bool>>(3) == Some(true)) {
-        return Ok(
-            Err("the role may not see the statements of others; GRANT pg_read_all_stats to it".into()),
-        );
+    let mut statements = Vec::new();
+    for row in &rows {
+        if row.cell::<Option<bool>>(3)? == Some(true) {
+            return Ok(Err(
+                "the role may not see the statements of others; GRANT pg_read_all_stats to it".into()
+            ));
+        }
+        let Some(text) = row.cell::<Option<String>>(0)? else { continue };
+        if is_about(&text, &names) {
+            statements.push(StatementCount { calls: row.cell(1)?, ms: row.cell(2)?, text });
+        }
     }
-    let statements = rows.iter().filter_map(|row| {
-        let text: String = row.get::<_, Option<String>>(0)?;
-        is_about(&text, &names).then(|| StatementCount { calls: row.get(1), ms: row.get(2), text })
-    });
-    Ok(Ok(statements.collect()))
+    Ok(Ok(statements))
 }
 
 /// What the kernel of the server's machine tells, where the server may read it: the limits of its container, where it
@@ -108,10 +114,10 @@ async fn host(client: &Client) -> Result<Told<HostUse>> {
         Err(error) => return Err(errors::fault(error, "asking how busy the server is")),
     };
     let Some(row) = rows.first() else { return Ok(Err("the server told nothing".into())) };
-    let file = |n: usize| row.get::<_, Option<String>>(n + 1).unwrap_or_default();
-    let texts: Vec<String> = (0..FILES.len()).map(file).collect();
+    let file = |n: usize| Ok(row.cell::<Option<String>>(n + 1)?.unwrap_or_default());
+    let texts: Vec<String> = (0..FILES.len()).map(file).collect::<Result<_>>()?;
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-    Ok(host_use(row.get(0), &texts).ok_or_else(|| "the server's kernel tells nothing of it".to_owned()))
+    Ok(host_use(row.cell(0)?, &texts).ok_or_else(|| "the server's kernel tells nothing of it".to_owned()))
 }
 
 /// Reads the files in their order, at a time in seconds.

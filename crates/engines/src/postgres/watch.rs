@@ -9,7 +9,9 @@ use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row};
 
 use cofferdam_core::Limits;
+use cofferdam_core::fault::Result;
 
+use super::cells::RowCells;
 use crate::{Holder, StopAsked, Stopping, Tick, Ticker};
 
 /// First look, and every look after it. Most statements end before the first one.
@@ -24,16 +26,16 @@ pub(super) const HOLDER_COLUMNS: &str = "a.pid, coalesce(a.usename::text, ''),
     pg_catalog.left(pg_catalog.regexp_replace(coalesce(a.query, ''), '\\s+', ' ', 'g'), 120)";
 
 /// Reads [`HOLDER_COLUMNS`].
-pub(super) fn holder_of(row: &Row) -> Holder {
-    Holder {
-        pid: row.get(0),
-        user: row.get(1),
-        application: row.get(2),
-        client: row.get(3),
-        state: row.get(4),
-        seconds: u64::try_from(row.get::<_, i64>(5)).unwrap_or(0),
-        statement: row.get(6),
-    }
+pub(super) fn holder_of(row: &Row) -> Result<Holder> {
+    Ok(Holder {
+        pid: row.cell(0)?,
+        user: row.cell(1)?,
+        application: row.cell(2)?,
+        client: row.cell(3)?,
+        state: row.cell(4)?,
+        seconds: u64::try_from(row.cell::<i64>(5)?).unwrap_or(0),
+        statement: row.cell(6)?,
+    })
 }
 
 /// What the look-out saw.
@@ -99,12 +101,14 @@ impl Lookout<'_> {
         let mut waiting_for = Vec::new();
         let mut longest = Duration::ZERO;
         for row in &rows {
-            if row.get(7) {
-                blocking.push(holder_of(row));
-                let waited = Duration::from_millis(u64::try_from(row.get::<_, i64>(8)).unwrap_or(0));
-                longest = longest.max(waited.min(self.since.elapsed()));
-            } else {
-                waiting_for.push(holder_of(row));
+            // What cannot be read is passed over, as a look that fails is.
+            let Ok((session, waited)) = session_of(row) else { continue };
+            match waited {
+                Some(waited) => {
+                    blocking.push(session);
+                    longest = longest.max(waited.min(self.since.elapsed()));
+                }
+                None => waiting_for.push(session),
             }
         }
         if !waiting_for.is_empty() {
@@ -143,28 +147,58 @@ impl Lookout<'_> {
             )
             .await;
         if let Some(row) = asked.ok().as_ref().and_then(|rows| rows.first()) {
-            (self.ticker)(Tick::Progress {
-                doing: row.get(0),
-                done: u64::try_from(row.get::<_, i64>(1)).unwrap_or(0),
-                total: u64::try_from(row.get::<_, i64>(2)).unwrap_or(0),
-            });
+            let count = |at| row.cell::<i64>(at).map(|count| u64::try_from(count).unwrap_or(0));
+            // It ended between, or its figures are not for us to see.
+            if let (Ok(doing), Ok(done), Ok(total)) = (row.cell(0), count(1), count(2)) {
+                (self.ticker)(Tick::Progress { doing, done, total });
+            }
         }
     }
 }
+
+/// Reads a row of [`look_query`]: a session, and how long it has waited for us, where it is not we who wait for it.
+pub(super) fn session_of(row: &Row) -> Result<(Holder, Option<Duration>)> {
+    let waited = Duration::from_millis(u64::try_from(row.cell::<i64>(8)?).unwrap_or(0));
+    Ok((holder_of(row)?, row.cell::<bool>(7)?.then_some(waited)))
+}
+
+/// The sessions that wait for a lock: the columns of `pg_stat_activity`, and `wanted_since`. Of sessions of others, a role
+/// without `pg_read_all_stats` sees only that they are there (their `backend_type` is NULL then), but every role sees the
+/// locks that are waited for. Those are looked at only where it is needed: to list them takes all locks of the lock manager.
+pub(super) const WAITING: &str =
+    "SELECT s.*, NULL::timestamptz AS wanted_since FROM pg_catalog.pg_stat_activity s
+      WHERE s.wait_event_type = 'Lock'
+    UNION ALL
+    SELECT s.*, l.since FROM pg_catalog.pg_stat_activity s JOIN (
+        SELECT w.pid, pg_catalog.min((pg_catalog.to_jsonb(w) ->> 'waitstart'::text)::timestamptz) AS since
+        FROM pg_catalog.pg_locks w WHERE NOT w.granted
+          AND (SELECT pg_catalog.bool_or(h.backend_type IS NULL) FROM pg_catalog.pg_stat_activity h)
+        GROUP BY w.pid) l ON l.pid = s.pid
+    WHERE s.backend_type IS NULL";
+
+/// How long the session `a` of [`WAITING`] has waited at most, in milliseconds. One that never sent a statement has no start
+/// of one: a worker of a subscription has waited no longer than it has been at work, and of one that is just starting
+/// nothing is known yet. Of sessions that are not for us to see, servers before PostgreSQL 14 do not tell it: then it is a
+/// day, which means since we can have kept it waiting.
+pub(super) const WAITED: &str = "coalesce((extract(epoch FROM pg_catalog.clock_timestamp()
+        - coalesce(a.query_start, a.state_change, a.wanted_since))::float8 * 1000::float8)::bigint,
+    CASE WHEN a.backend_type IS NULL AND pg_catalog.current_setting('server_version_num')::int < 140000
+         THEN 86400000::bigint ELSE 0::bigint END)";
 
 /// Operands have the types of the operator that is meant, to the letter: a less exact match could be outdone by an
 /// operator that a tenant planted in a schema of the search path.
 ///
 /// `pg_blocking_pids` takes the lock manager's locks, so it is asked only of sessions that wait for a lock.
-fn look_query() -> String {
+pub(super) fn look_query() -> String {
     format!(
         "SELECT {HOLDER_COLUMNS}, false, 0::bigint FROM pg_catalog.pg_stat_activity a
          WHERE a.pid = ANY (pg_catalog.pg_blocking_pids($1))
          UNION ALL
-         SELECT {HOLDER_COLUMNS}, true,
-                (extract(epoch FROM pg_catalog.clock_timestamp() - a.query_start)::float8 * 1000::float8)::bigint
-         FROM (SELECT * FROM pg_catalog.pg_stat_activity
-               WHERE wait_event_type = 'Lock' AND pid <> $1 OFFSET 0) a
+         SELECT {HOLDER_COLUMNS}, true, {WAITED}
+         FROM (SELECT * FROM ({WAITING}) waiting WHERE pid <> $1 OFFSET 0) a
          WHERE $1 = ANY (pg_catalog.pg_blocking_pids(a.pid))"
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,12 @@
 //! The PostgreSQL engine's way to a server, against real servers: options, logins, TLS, errors, facts, rights.
 
 #![cfg(feature = "postgres")]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests are tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "helpers of tests are tests"
+)]
 
 mod facts;
 mod logins;

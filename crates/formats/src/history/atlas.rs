@@ -152,7 +152,7 @@ fn applied(applied: &Applied, context: &Context<'_>) -> Writes {
     let total =
         if is_baseline { 0 } else { migration.map_or(0, |migration| statements::count(&migration.up)) };
     let total = Some(total.to_string());
-    Ok(vec![Write::Insert(vec![
+    let cells = vec![
         Some(version.clone()),
         Some(applied.description.clone()),
         Some(if is_baseline { BASELINE } else { EXECUTED }.to_string()),
@@ -166,7 +166,19 @@ fn applied(applied: &Applied, context: &Context<'_>) -> Writes {
         Some("null".to_owned()),
         // Who carried it out; Atlas shows it and goes by nothing in it.
         Some("Cofferdam".to_owned()),
-    ])])
+    ];
+    // Atlas began it while our run was cut off, and failed at what that had done already.
+    if context.rows.iter().any(|row| is_partial(Row::new(&CODEC, row), version)) {
+        let names = COLUMNS.iter().map(|column| column.name);
+        let set = names.zip(cells).filter(|(name, _)| *name != "version").collect();
+        return Ok(vec![Write::Update { key: vec![Some(version.clone())], set }]);
+    }
+    Ok(vec![Write::Insert(cells)])
+}
+
+fn is_partial(row: Row<'_>, version: &str) -> bool {
+    let count = |name| row.text(name).and_then(|text| text.parse::<u64>().ok());
+    row.text("version") == Some(version) && count("applied") < count("total")
 }
 
 /// Atlas compares nothing with the sum; it is kept true all the same.

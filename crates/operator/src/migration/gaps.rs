@@ -25,14 +25,9 @@ pub fn refused(spec: &DatabaseMigrationSpec) -> Vec<Problem> {
             spec.migration.container.is_some() && !postgresql,
             "spec.migration.container: containers of your own on MySQL and MariaDB",
         ),
-        (spec.backup.is_some() && !postgresql, "spec.backup: backups of MySQL and MariaDB"),
         (
             spec.migration.drop == DropPolicy::Park && !postgresql,
             "spec.migration.drop: parking on MySQL and MariaDB",
-        ),
-        (
-            spec.migration.strategy == Strategy::ShadowTable && !postgresql,
-            "spec.migration.strategy: online changes of MySQL and MariaDB",
         ),
         (spec.migration.strategy == Strategy::Rolling, "spec.migration.strategy: rolling changes"),
         (spec.migration.strategy == Strategy::BlueGreen, "spec.migration.strategy: blue-green changes"),

@@ -6,7 +6,7 @@
 //! table by table, with `cofferdam restore`.
 
 use cofferdam_adapters::backup::{Credentials, Found, Keys, Place};
-use cofferdam_core::backup::{TableCopy, Taken};
+use cofferdam_core::backup::{ColumnShape, TableCopy, Taken};
 use cofferdam_core::change::Action;
 use cofferdam_core::fault::Result;
 use cofferdam_core::history::Applied;
@@ -228,7 +228,10 @@ async fn there(session: &mut dyn Session, copy: &TableCopy) -> Result<bool> {
     let shapes = copier.shapes(&wanted).await?;
     let found = match shapes.iter().find(|shape| shape.table == *table) {
         None => Ok(false),
-        Some(shape) if shape.columns == copy.shape.columns && copier.sum(shape).await? == copy.sum => {
+        Some(shape)
+            if stored(&shape.columns) == stored(&copy.shape.columns)
+                && copier.sum(shape).await? == copy.sum =>
+        {
             Ok(true)
         }
         Some(_) => {
@@ -242,6 +245,11 @@ async fn there(session: &mut dyn Session, copy: &TableCopy) -> Result<bool> {
     };
     copier.end().await?;
     found
+}
+
+/// Columns as a restore makes them: what was computed is a value like any other there.
+fn stored(columns: &[ColumnShape]) -> Vec<ColumnShape> {
+    columns.iter().map(|column| ColumnShape { generated: false, ..column.clone() }).collect()
 }
 
 /// What the policy says of a migration that has no way back: the plan that restores, or the refusal.

@@ -92,6 +92,9 @@ pub(crate) async fn refuse_what_cannot_be_saved(
         return Ok(());
     }
     Ability::Copy.needed(abilities, dialect)?;
+    if policy.backups.whole {
+        Ability::Dump.needed(abilities, dialect)?;
+    }
     policy.backups.place()?.probe().await
 }
 

@@ -33,7 +33,10 @@ pub(super) fn need(plan: &Plan, state: &State, backups: &Backups, dialect: &str)
             "step {} of {} may change any table, and the policy wants a backup first",
             step.id, plan.key
         ))
-        .help("name the tables: --backup-table NAME; or save everything: --backup whole")
+        .help(match dialect {
+            "postgresql" => "name the tables: --backup-table NAME; or save everything: --backup whole",
+            _ => "name the tables: --backup-table NAME",
+        })
         .into());
     }
     let nothing = found.wanted == Wanted::default() && found.blind.is_none();
@@ -57,6 +60,10 @@ pub fn destroyed(plan: &Plan, dialect: &str) -> Result<Vec<String>> {
     let tables = found.wanted.tables.iter().map(|(name, _)| name.to_string());
     Ok(tables.chain(found.wanted.schemas.iter().map(|schema| format!("{schema}.*"))).collect())
 }
+
+/// Statements that destroy rows, of which no more is read than their kind.
+const BLIND: &[&str] =
+    &["DELETE FROM SEVERAL TABLES", "UPDATE OF SEVERAL TABLES", "DELETE HISTORY", "BINLOG", "CLONE"];
 
 struct Found<'a> {
     dialect: &'a str,
@@ -135,6 +142,10 @@ impl<'a> Found<'a> {
             | Action::Do
             | Action::Call
             | Action::Unparsed { .. } => self.blind = self.blind.or(Some(step)),
+            // Which tables that are is not read (MySQL and MariaDB).
+            Action::Other { kind } if BLIND.contains(&kind.as_str()) => {
+                self.blind = self.blind.or(Some(step));
+            }
             // A function that changes something.
             Action::Select if lost => self.blind = self.blind.or(Some(step)),
             _ => {}
@@ -217,8 +228,12 @@ mod tests {
     }
 
     fn named(statement: &str) -> String {
+        named_in("postgresql", statement)
+    }
+
+    fn named_in(dialect: &str, statement: &str) -> String {
         let backups = Backups { when: When::Destructive, ..Backups::default() };
-        match need(&plan(&[statement]), &State::default(), &backups, "postgresql") {
+        match need(&plan(&[statement]), &State::default(), &backups, dialect) {
             Ok(None) => "nothing".into(),
             Ok(Some(wanted)) => {
                 let tables = wanted.tables.iter().map(|(name, reach)| format!("{name} {reach:?}"));
@@ -252,6 +267,39 @@ mod tests {
         ] {
             assert_eq!(named(statement), expected, "{statement}");
         }
+    }
+
+    #[test]
+    fn what_a_statement_of_mysql_and_mariadb_destroys_is_named() {
+        for (statement, expected) in [
+            ("DROP TABLE a, s.b", "a Itself, s.b Itself"),
+            ("DROP TEMPORARY TABLE a", "nothing"),
+            ("ALTER TABLE a DROP COLUMN c, ADD COLUMN d int", "a Itself"),
+            ("ALTER TABLE a MODIFY COLUMN c int", "a Itself"),
+            ("ALTER TABLE a CONVERT TO CHARACTER SET latin1", "a Itself"),
+            ("ALTER TABLE a DROP PARTITION p", "a Itself"),
+            ("ALTER TABLE a TRUNCATE PARTITION p", "a Itself"),
+            ("ALTER TABLE a ADD COLUMN d int", "nothing"),
+            ("TRUNCATE TABLE a", "a Itself"),
+            ("DELETE FROM a WHERE x", "a Actions"),
+            ("UPDATE a SET x = 1", "a Actions"),
+            ("REPLACE INTO a VALUES (1)", "a Actions"),
+            ("INSERT INTO a VALUES (1)", "nothing"),
+            ("INSERT INTO a VALUES (1) ON DUPLICATE KEY UPDATE x = 1", "a Actions"),
+            ("CREATE INDEX i ON a (b)", "nothing"),
+            ("DELETE a, b FROM a JOIN b ON a.i = b.i", "CF3209"),
+            ("DELETE FROM a USING a JOIN b ON a.i = b.i", "CF3209"),
+            ("UPDATE a JOIN b ON a.i = b.i SET a.x = 1", "CF3209"),
+            ("DROP DATABASE s", "s.*"),
+            ("CALL p()", "CF3209"),
+            ("EXECUTE s", "CF3209"),
+        ] {
+            for dialect in ["mysql", "mariadb"] {
+                assert_eq!(named_in(dialect, statement), expected, "{dialect}: {statement}");
+            }
+        }
+        assert_eq!(named_in("mariadb", "CREATE OR REPLACE TABLE a (i int)"), "CF3209");
+        assert_eq!(named_in("mariadb", "DELETE HISTORY FROM a"), "CF3209");
     }
 
     #[test]

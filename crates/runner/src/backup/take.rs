@@ -197,7 +197,7 @@ impl Taking<'_> {
             (Some(why), None) => {
                 return Err(Refusal::new(Code::BackupNotVerified, "the backup was taken and could not be verified")
                     .cause(why)
-                    .help("give the role the right TEMPORARY on the database, or go on without: --allow unverified-backup=\"reason\"")
+                    .help("give the role the right to make temporary tables (TEMPORARY; CREATE TEMPORARY TABLES on MySQL and MariaDB), or go on without: --allow unverified-backup=\"reason\"")
                     .into());
             }
         }

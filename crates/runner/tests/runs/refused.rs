@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use cofferdam_core::journal::{StepState, What};
 use cofferdam_core::{Code, Event, Fault, Phase};
-use cofferdam_engines::fake::{FakeFault, FakePlace};
-use cofferdam_runner::Stop;
+use cofferdam_engines::fake::{FakeDatabase, FakeFault, FakePlace};
+use cofferdam_runner::{News, Reporter, Silent, Stop};
 
 use crate::disturbed::{PLACES, everywhere, go_on};
 use crate::shapes::{SHAPES, statements, undos};
@@ -68,6 +68,44 @@ fn a_statement_that_fails_is_taken_back_with_all_before_it() {
     }
 }
 
+/// What somebody else makes.
+const THEIRS: &[&str] = &["create table n x", "insert n 3"];
+
+/// Makes it when the second step has begun and its statement was not sent.
+struct IsFirst(FakeDatabase);
+
+impl Reporter for IsFirst {
+    fn tell(&self, news: &News<'_>) {
+        if let News::StepBegan { step: "2", .. } = news {
+            THEIRS.iter().for_each(|statement| self.0.by_hand(statement).expect("a statement of the fake"));
+        }
+    }
+}
+
+#[test]
+fn what_somebody_else_made_is_not_dropped_to_take_ours_back() {
+    for is_there in [true, false] {
+        timeless(async {
+            let world = World::new(&["alone: create index t.i", "alone: create table n x"]);
+            let reporter: Arc<dyn Reporter> = match is_there {
+                true => {
+                    THEIRS.iter().for_each(|statement| world.database.by_hand(statement).unwrap());
+                    Arc::new(Silent)
+                }
+                false => Arc::new(IsFirst(world.database.clone())),
+            };
+            let fault = world.apply_with(&Stop::new(), reporter).await.unwrap_err();
+            assert_eq!(code(&fault).exit(), 6, "{is_there}: {fault}");
+            assert!(fault.to_string().contains("there already"), "{is_there}: {fault}");
+            assert_eq!(world.performed(), ["create index t.i", "drop index t.i"], "{is_there}");
+            world.assert_ended("theirs", &[]).await;
+            let expected = World::new(&[]);
+            THEIRS.iter().for_each(|statement| expected.database.by_hand(statement).unwrap());
+            assert_eq!(world.content().await, expected.content().await, "{is_there}");
+        });
+    }
+}
+
 #[test]
 fn a_refusal_anywhere_ends_clean_and_can_be_applied_again() {
     for (_, units) in SHAPES {
@@ -77,9 +115,10 @@ fn a_refusal_anywhere_ends_clean_and_can_be_applied_again() {
                 let fault = outcome.expect_err(&case);
                 world.assert_sound(&case).await;
                 match &fault {
-                    // A row of the journal was refused: that does not fail a statement that was performed.
+                    // A row of the journal was refused, or a look at the catalog: that fails no statement.
                     Fault::Again { .. } => {
-                        assert!(case.contains("at Begin") || case.contains("at Commit"), "{case}")
+                        let other = ["at Begin", "at Commit", "at Read"].iter().any(|p| case.contains(p));
+                        assert!(other, "{case}");
                     }
                     other if code(other) == Code::RolledBack => {
                         assert_eq!(world.run().await.phase, Phase::RolledBack, "{case}");

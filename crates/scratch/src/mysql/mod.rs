@@ -10,4 +10,4 @@ mod template;
 mod wire;
 
 pub use programs::{Kind, Programs, find, unpacked};
-pub use server::{Options, Server};
+pub use server::{Connection, Options, Server};

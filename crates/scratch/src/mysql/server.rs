@@ -41,6 +41,17 @@ pub struct Server {
     programs: Programs,
 }
 
+/// See [`Server::connect`]. What the session holds goes with it.
+#[derive(Debug)]
+pub struct Connection(Wire);
+
+impl Connection {
+    /// Runs statements and gives the rows of all of them.
+    pub fn query(&mut self, sql: &str) -> Result<Vec<Row>> {
+        Ok(self.0.query(sql)?)
+    }
+}
+
 impl Server {
     /// Starts a server and waits until it takes connections.
     pub fn start(programs: &Programs, options: &Options) -> Result<Self> {
@@ -134,6 +145,13 @@ impl Server {
     /// Runs statements as `root`, over the socket, and gives the rows of all of them.
     pub fn query(&self, database: Option<&str>, sql: &str) -> Result<Vec<Row>> {
         Ok(Wire::connect(&self.socket(), database)?.query(sql)?)
+    }
+
+    /// A connection as `root`, over the socket, which waits so long for an answer.
+    pub fn connect(&self, database: Option<&str>, longest: Duration) -> Result<Connection> {
+        let wire = Wire::connect(&self.socket(), database)?;
+        wire.wait_for(longest)?;
+        Ok(Connection(wire))
     }
 
     /// Ends it as a crash would. [`Server::start_again`] then recovers.

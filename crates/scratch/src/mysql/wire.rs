@@ -22,6 +22,7 @@ const CHARSET: u8 = 45;
 const MORE: u16 = 0x8;
 
 /// A connection.
+#[derive(Debug)]
 pub(super) struct Wire {
     stream: UnixStream,
     sequence: u8,
@@ -62,6 +63,11 @@ impl Wire {
             }
             _ => Err(WireError::Unsupported("a login of its own".into())),
         }
+    }
+
+    /// For so long an answer is waited for.
+    pub(super) fn wait_for(&self, longest: Duration) -> Result<(), WireError> {
+        Ok(self.stream.set_read_timeout(Some(longest))?)
     }
 
     /// Runs statements and gives the rows of all of them. An error ends the rest of the text.

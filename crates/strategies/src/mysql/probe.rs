@@ -61,7 +61,23 @@ fn altered(table: &Name, changes: &[TableChange]) -> Probe {
     }
     let asks = |p: &&Probe| !matches!(p, Probe::Nothing | Probe::Repeatable);
     let once = |p: &&Probe| all.iter().filter(|other| about(other) == about(p)).count() == 1;
-    all.iter().filter(asks).find(once).cloned().unwrap_or(Probe::Nothing)
+    // A name that is also left behind was there before.
+    let new = |p: &&Probe| {
+        let left = |name: &str| changes.iter().filter_map(left).any(|from| from.eq_ignore_ascii_case(name));
+        !about(p).is_some_and(|(_, name)| left(name))
+    };
+    all.iter().filter(asks).filter(once).find(new).cloned().unwrap_or(Probe::Nothing)
+}
+
+/// The name that a clause gives up for another.
+fn left(change: &TableChange) -> Option<&str> {
+    match change {
+        TableChange::RenameColumn { from, .. }
+        | TableChange::MySql(
+            MySqlClause::ChangeColumn { from, .. } | MySqlClause::RenameIndex { from, .. },
+        ) => Some(from),
+        _ => None,
+    }
 }
 
 /// What a probe looks at: a column, an index or a constraint. Those of one name may be one and the same.

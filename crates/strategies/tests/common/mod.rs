@@ -8,6 +8,7 @@ use cofferdam_core::bundle::Version;
 use cofferdam_core::facts::{ColumnFacts, ConstraintFacts, IndexFacts, Server, Table};
 use cofferdam_core::online::{Examined, Gate};
 use cofferdam_core::{Checksum, Facts, Limits, Migration, MigrationKind, Name, Plan, Refusal, Script};
+use cofferdam_dialects::mysql::{self, Flavour};
 use cofferdam_dialects::{Parsed, postgres};
 use cofferdam_strategies::{Subject, Wishes};
 
@@ -50,11 +51,19 @@ impl Case {
         }
     }
 
-    /// What stands in a case's first lines: `as written`, `check SQL`, `created NAME`, `repeatable`,
+    /// What stands in a case's first lines: `engine mysql` or `engine mariadb` (before all others), `as written`, `check SQL`, `created NAME`, `repeatable`,
     /// `settings without transaction`, `strategy ID`, `manual`, `agreed TEXT`, and of what was found of
     /// public.orders: `rewrites`, `no rewrite`, `obstacle TEXT`, `loss TEXT`, `note TEXT`.
     pub(crate) fn with(mut self, option: &str) -> Self {
         match option.split_once(' ').unwrap_or((option, "")) {
+            ("engine", id) => {
+                let flavour = Flavour::of(id).unwrap_or_else(|| panic!("no such engine: {id}"));
+                let read = if flavour == Flavour::MySql { mysql::read_mysql } else { mysql::read_mariadb };
+                self.parsed = read(&self.migration.up).unwrap_or_else(|refusal| panic!("{refusal}"));
+                self.facts = facts_for(&self.parsed);
+                self.facts.server.engine = id.into();
+                self.facts.server.version = if flavour == Flavour::MySql { 90_704 } else { 101_119 };
+            }
             ("as", "written") => self.as_written = true,
             ("repeatable", "") => {
                 self.migration.version = None;

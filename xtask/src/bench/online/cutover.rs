@@ -34,7 +34,7 @@ const GOAL_P99: f64 = 100.0;
 const GOAL_MOST: f64 = 1_000.0;
 
 /// What is seen of one cutover, in milliseconds.
-struct Seen {
+pub(super) struct Seen {
     /// By its own account; `None`: it did not say.
     locked: Option<f64>,
     /// From when to when it was at it.
@@ -70,51 +70,71 @@ pub(super) fn run(asked: &Asked, product: &Product) -> Result<Value, String> {
     for _ in 0..asked.cutovers.unwrap_or(CUTOVERS) {
         seen.push(cutover(&ground)?);
     }
-    let (probes, load) = (prober.end()?, load.end()?);
+    let seen = Cutovers { seen, quiet, probes: prober.end()?, load: load.end()? };
 
     println!(
         "{}, {rows} rows, {CLIENTS} clients TPC-B-like at {rate:.0} transactions a second (half of what the server can \
          do), {} cutovers",
         ground.title(),
-        seen.len()
+        seen.seen.len()
     );
-    let lines = [
-        ("locked, as the program says", sorted(seen.iter().filter_map(|s| s.locked))),
-        ("longest stall of the client while swapping", stalls(&probes, seen.iter().map(|s| s.swap))),
-        ("longest stall of the client in the whole change", stalls(&probes, seen.iter().map(|s| s.whole))),
-        ("longest stall in each second without a change", stalls(&probes, each_second(quiet))),
-    ];
-    let cell =
-        |values: &[f64], percent| percentile(values, percent).map_or("-".into(), |ms| format!("{ms:.0}"));
-    let row = |(name, values): &(&str, Vec<f64>)| {
-        let mut row = vec![(*name).to_owned()];
-        row.extend([50.0, 99.0, 100.0].map(|percent| cell(values, percent)));
-        row
-    };
-    println!("{}", table(&["milliseconds", "p50", "p99", "max"], &lines.iter().map(row).collect::<Vec<_>>()));
-    let errors: Vec<String> = [&probes, &load].iter().flat_map(|t| t.errors.clone()).collect();
-    let repeatable = probes.repeatable + load.repeatable;
-    let tries: usize = seen.iter().map(|s| s.tries).sum();
-    println!(
-        "{tries} further tries; {repeatable} transactions ended by 40001 or 40P01, {} by other errors",
-        errors.len()
-    );
-    errors.iter().take(5).for_each(|error| println!("  {error}"));
-    for (name, values) in &lines[..2] {
-        let (p99, most) = (percentile(values, 99.0), percentile(values, 100.0));
-        goal(&format!("{name}: p99 under {GOAL_P99:.0} ms"), p99.is_some_and(|ms| ms < GOAL_P99));
-        goal(&format!("{name}: max under {GOAL_MOST:.0} ms"), most.is_some_and(|ms| ms < GOAL_MOST));
+    let mut told = seen.tell(GOAL_P99, GOAL_MOST);
+    told["server"] = json!(ground.binaries.version_text);
+    told["rows"] = json!(rows);
+    told["rate"] = json!(rate);
+    Ok(told)
+}
+
+/// What was seen of several cutovers, and of a time without any.
+pub(super) struct Cutovers {
+    pub(super) seen: Vec<Seen>,
+    pub(super) quiet: (f64, f64),
+    pub(super) probes: Transactions,
+    pub(super) load: Transactions,
+}
+
+impl Cutovers {
+    /// Prints it beside goals in milliseconds, and gives it as JSON.
+    pub(super) fn tell(&self, goal_p99: f64, goal_most: f64) -> Value {
+        let (seen, probes, load) = (&self.seen, &self.probes, &self.load);
+        let lines = [
+            ("locked, as the program says", sorted(seen.iter().filter_map(|s| s.locked))),
+            ("longest stall of the client while swapping", stalls(probes, seen.iter().map(|s| s.swap))),
+            ("longest stall of the client in the whole change", stalls(probes, seen.iter().map(|s| s.whole))),
+            ("longest stall in each second without a change", stalls(probes, each_second(self.quiet))),
+        ];
+        let cell =
+            |values: &[f64], percent| percentile(values, percent).map_or("-".into(), |ms| format!("{ms:.0}"));
+        let row = |(name, values): &(&str, Vec<f64>)| {
+            let mut row = vec![(*name).to_owned()];
+            row.extend([50.0, 99.0, 100.0].map(|percent| cell(values, percent)));
+            row
+        };
+        let rows: Vec<_> = lines.iter().map(row).collect();
+        println!("{}", table(&["milliseconds", "p50", "p99", "max"], &rows));
+        let errors: Vec<String> = [probes, load].iter().flat_map(|t| t.errors.clone()).collect();
+        let repeatable = probes.repeatable + load.repeatable;
+        let tries: usize = seen.iter().map(|s| s.tries).sum();
+        println!(
+            "{tries} further tries; {repeatable} transactions ended as they may have to be repeated, {} by other errors",
+            errors.len()
+        );
+        errors.iter().take(5).for_each(|error| println!("  {error}"));
+        for (name, values) in &lines[..2] {
+            let (p99, most) = (percentile(values, 99.0), percentile(values, 100.0));
+            goal(&format!("{name}: p99 under {goal_p99:.0} ms"), p99.is_some_and(|ms| ms < goal_p99));
+            goal(&format!("{name}: max under {goal_most:.0} ms"), most.is_some_and(|ms| ms < goal_most));
+        }
+        goal("no error but those of transactions to be repeated", errors.is_empty());
+        let values: Vec<Value> = lines
+            .iter()
+            .map(|(name, values)| {
+                json!({ "what": name, "count": values.len(), "p50_ms": percentile(values, 50.0),
+                        "p99_ms": percentile(values, 99.0), "max_ms": percentile(values, 100.0) })
+            })
+            .collect();
+        json!({ "cutovers": seen.len(), "tries": tries, "repeatable": repeatable, "errors": errors, "values": values })
     }
-    goal("no error but 40001 and 40P01", errors.is_empty());
-    let values: Vec<Value> = lines
-        .iter()
-        .map(|(name, values)| {
-            json!({ "what": name, "count": values.len(), "p50_ms": percentile(values, 50.0),
-                    "p99_ms": percentile(values, 99.0), "max_ms": percentile(values, 100.0) })
-        })
-        .collect();
-    Ok(json!({ "server": ground.binaries.version_text, "rows": rows, "cutovers": seen.len(), "rate": rate,
-               "tries": tries, "repeatable": repeatable, "errors": errors, "values": values }))
 }
 
 /// Transactions a second that the server can do.
@@ -127,19 +147,25 @@ pub(in crate::bench) fn saturated(ground: &Ground<'_>, seconds: u64) -> Result<f
 /// One change, up to the old table's end. The clauses are the same each time: after the first they change nothing
 /// more, and the table is written anew and swapped all the same.
 fn cutover(ground: &Ground<'_>) -> Result<Seen, String> {
-    let began = now();
-    let done = Change::begin(ground, ACCOUNTS, WIDER_ACCOUNTS, &["--finalize"])?.wait()?;
-    let swap = done.stretch(Part::Swap).ok_or("it did not swap")?;
-    let tries = done
-        .events
-        .iter()
-        .filter(|event| event.value["event"] == "waitingFor" && event.at >= swap.from && event.at <= swap.to);
-    Ok(Seen {
-        locked: done.locked(),
-        swap: (swap.from, swap.to + AFTER),
-        whole: (began, now()),
-        tries: tries.count(),
-    })
+    Seen::of(Change::begin(ground, ACCOUNTS, WIDER_ACCOUNTS, &["--finalize"])?)
+}
+
+impl Seen {
+    /// Waits for the end of a change that was begun just now.
+    pub(super) fn of(change: Change) -> Result<Self, String> {
+        let began = now();
+        let done = change.wait()?;
+        let swap = done.stretch(Part::Swap).ok_or("it did not swap")?;
+        let tries = done.events.iter().filter(|event| {
+            event.value["event"] == "waitingFor" && event.at >= swap.from && event.at <= swap.to
+        });
+        Ok(Self {
+            locked: done.locked(),
+            swap: (swap.from, swap.to + AFTER),
+            whole: (began, now()),
+            tries: tries.count(),
+        })
+    }
 }
 
 /// The longest in each of these times.

@@ -7,7 +7,9 @@ pub(super) mod change;
 pub(super) mod cutover;
 pub(super) mod ground;
 pub(super) mod load;
+mod mariadb;
 mod memory;
+mod mysql;
 mod repack;
 mod restart;
 pub(super) mod tables;
@@ -25,6 +27,12 @@ pub(super) static MEASURES: &[Measure] = &[
     Measure { name: "cutover", about: "how long the table was locked, under load", run: cutover::run },
     Measure { name: "application", about: "what the application notices", run: application::run },
     Measure { name: "memory", about: "the most memory that the program had", run: memory::run },
+    Measure {
+        name: "mysql",
+        about: "the same on MySQL: whole time beside the peers, memory, cutover under load",
+        run: mysql::run,
+    },
+    Measure { name: "mariadb", about: "the same on MariaDB", run: mariadb::run },
     Measure { name: "restart", about: "what is done twice after a kill", run: restart::run },
 ];
 

@@ -14,7 +14,7 @@ use super::super::Asked;
 use super::super::measure::{Times, timed};
 use super::super::product::Product;
 use super::super::report::{goal, seconds, table};
-use super::change::Change;
+use super::change::{Change, Done};
 use super::ground::{DATABASE, Ground};
 use super::repack::Repack;
 use super::tables::{ORDERS, TEMPLATE, WIDER, orders, size};
@@ -39,7 +39,7 @@ struct Contender<'g> {
 type Way<'g> = Box<dyn Fn(&mut Parts) -> Result<Duration, String> + 'g>;
 
 /// How long each part of a change took, and the lock of the swap.
-type Parts = Vec<(&'static str, Times)>;
+pub(super) type Parts = Vec<(&'static str, Times)>;
 
 const OURS: &str = "cofferdam alter";
 const PLAIN: &str = "plain ALTER";
@@ -51,17 +51,14 @@ pub(super) fn run(asked: &Asked, product: &Product) -> Result<Value, String> {
     let size = size(&ground, ORDERS)?;
     let mut contenders = contenders(&ground);
     let mut parts = Parts::new();
-    for round in 0..=asked.runs {
-        let count = contenders.len();
-        for turn in 0..count {
-            let contender = &mut contenders[(round + turn) % count];
-            let took = measure(&ground, contender, if round > 0 { Some(&mut parts) } else { None })
-                .map_err(|why| format!("{}: {why}", contender.name))?;
-            if round > 0 {
-                contender.times.add(took);
-            }
+    rounds(asked.runs, &mut contenders, |contender, counts| {
+        let took = measure(&ground, contender, if counts { Some(&mut parts) } else { None })
+            .map_err(|why| format!("{}: {why}", contender.name))?;
+        if counts {
+            contender.times.add(took);
         }
-    }
+        Ok(())
+    })?;
 
     println!(
         "{}, {rows} rows ({size}), a key and one index, median of {} rounds",
@@ -70,20 +67,43 @@ pub(super) fn run(asked: &Asked, product: &Product) -> Result<Value, String> {
     );
     let row = |c: &Contender<'_>| vec![c.name.to_owned(), seconds(c.times.summary())];
     println!("{}", table(&["who", "seconds"], &contenders.iter().map(row).collect::<Vec<_>>()));
+    tell_parts(&parts);
+    goals(&contenders);
+    let who: Vec<Value> =
+        contenders.iter().map(|c| json!({ "who": c.name, "took": spread(&c.times) })).collect();
+    Ok(json!({ "server": ground.binaries.version_text, "rows": rows, "size": size, "rounds": asked.runs,
+               "whole": who, "parts": parts_as_json(&parts) }))
+}
+
+/// They take turns within each round, in another order each time. The first round does not count.
+pub(super) fn rounds<C>(
+    runs: usize,
+    contenders: &mut [C],
+    mut turn: impl FnMut(&mut C, bool) -> Result<(), String>,
+) -> Result<(), String> {
+    let count = contenders.len();
+    for round in 0..=runs {
+        for at in 0..count {
+            turn(&mut contenders[(round + at) % count], round > 0)?;
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn tell_parts(parts: &Parts) {
     let row = |(name, times): &(&'static str, Times)| vec![(*name).to_owned(), seconds(times.summary())];
     println!(
         "{}",
         table(&["part of cofferdam alter", "seconds"], &parts.iter().map(row).collect::<Vec<_>>())
     );
-    goals(&contenders);
-    let of = |times: &Times| {
-        times.summary().map(|s| json!({ "median_ms": s.median, "least_ms": s.least, "most_ms": s.most }))
-    };
-    let who: Vec<Value> = contenders.iter().map(|c| json!({ "who": c.name, "took": of(&c.times) })).collect();
-    let parts: Vec<Value> =
-        parts.iter().map(|(name, times)| json!({ "part": name, "took": of(times) })).collect();
-    Ok(json!({ "server": ground.binaries.version_text, "rows": rows, "size": size, "rounds": asked.runs,
-               "whole": who, "parts": parts }))
+}
+
+pub(super) fn parts_as_json(parts: &Parts) -> Vec<Value> {
+    parts.iter().map(|(name, times)| json!({ "part": name, "took": spread(times) })).collect()
+}
+
+pub(super) fn spread(times: &Times) -> Option<Value> {
+    times.summary().map(|s| json!({ "median_ms": s.median, "least_ms": s.least, "most_ms": s.most }))
 }
 
 fn contenders<'g>(ground: &'g Ground<'g>) -> Vec<Contender<'g>> {
@@ -120,6 +140,12 @@ fn contenders<'g>(ground: &'g Ground<'g>) -> Vec<Contender<'g>> {
 
 fn ours(ground: &Ground<'_>, parts: &mut Parts) -> Result<Duration, String> {
     let done = Change::begin(ground, ORDERS, WIDER, &[])?.wait()?;
+    account(&done, parts)?;
+    Ok(done.took)
+}
+
+/// Adds how long each part of a change took.
+pub(super) fn account(done: &Done, parts: &mut Parts) -> Result<(), String> {
     let mut add =
         |name: &'static str, time: Duration| match parts.iter_mut().find(|(known, _)| *known == name) {
             Some((_, times)) => times.add(time),
@@ -138,7 +164,7 @@ fn ours(ground: &Ground<'_>, parts: &mut Parts) -> Result<Duration, String> {
     if stretches.iter().all(|stretch| stretch.part != Part::Compare) {
         return Err("it did not compare".to_owned());
     }
-    Ok(done.took)
+    Ok(())
 }
 
 /// One turn, on a fresh copy.

@@ -6,12 +6,8 @@ use crate::demo::shop::CUSTOMERS;
 pub(in crate::demo) const FILL: &str = "n % 5000 + 1, ELT(n % 4 + 1, 'new', 'paid', 'sent', 'closed'), \
                                         n * 7919 % 100000, 0, NULL";
 
-/// The files of the directory: name and text.
-pub(in crate::demo) fn files(rows: u32) -> [(&'static str, String); 2] {
-    [("V1__shop.sql", shop(rows)), ("V2__order_notes.sql", ORDER_NOTES.to_owned())]
-}
-
-fn shop(rows: u32) -> String {
+/// The first migration: the tables, with so many orders.
+pub(in crate::demo) fn shop(rows: u32) -> String {
     format!(
         "CREATE TABLE customers (
     id bigint PRIMARY KEY,
@@ -49,8 +45,11 @@ fn numbers(most: u64) -> String {
     )
 }
 
-/// Written as anybody would write it. Reading the table for the index takes the time.
-const ORDER_NOTES: &str = "ALTER TABLE orders ADD COLUMN note varchar(200);
+/// The change of the second act, as it stands behind `ALTER TABLE orders`.
+pub(in crate::demo) const WIDER_KEY: &str = "MODIFY COLUMN id bigint NOT NULL";
+
+/// The second one, written as anybody would write it. Reading the table for the index takes the time.
+pub(in crate::demo) const ORDER_NOTES: &str = "ALTER TABLE orders ADD COLUMN note varchar(200);
 CREATE INDEX orders_status_idx ON orders (status);
 ALTER TABLE orders ADD COLUMN priority int NOT NULL DEFAULT 0;
 CREATE TABLE refunds (

@@ -2,25 +2,23 @@
 
 pub(super) mod binaries;
 pub(super) mod half_way;
+pub(super) mod online;
 pub(super) mod scripts;
 pub(super) mod session;
 
-use cofferdam_core::{Code, Fault, Refusal, Result};
+use cofferdam_core::{Fault, Result};
+use cofferdam_engines::postgres::cells::{AnswerCells, RowCells};
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, NoTls, Row};
 
 use self::scripts::FILL;
 use super::checker::Found;
+use super::database::{failed, unreachable};
 use super::shop::Order;
 
 /// A connection under this name.
 pub(in crate::demo) async fn connect(url: &str, name: &str) -> Result<Client> {
-    let refused = |e: tokio_postgres::Error| {
-        Fault::from(
-            Refusal::new(Code::ConnectFailed, "the demonstration's own server cannot be reached")
-                .cause(words(&e)),
-        )
-    };
+    let refused = |e: tokio_postgres::Error| unreachable(words(&e));
     let mut config: tokio_postgres::Config = url.parse().map_err(refused)?;
     let (client, connection) = config.application_name(name).connect(NoTls).await.map_err(refused)?;
     // Its error reaches whoever waits for an answer.
@@ -41,10 +39,7 @@ pub(in crate::demo) fn words(error: &tokio_postgres::Error) -> String {
 
 /// A statement of the demonstration itself failed.
 pub(in crate::demo) fn fault(error: &tokio_postgres::Error, sql: &str) -> Fault {
-    Refusal::new(Code::StatementFailed, "a statement of the demonstration itself failed")
-        .cause(words(error))
-        .note(format!("statement: {}", sql.split_whitespace().collect::<Vec<_>>().join(" ")))
-        .into()
+    failed(words(error), sql)
 }
 
 /// Runs statements without rows.
@@ -61,13 +56,12 @@ pub(in crate::demo) async fn query(
     client.query_typed(sql, parameters).await.map_err(|e| fault(&e, sql))
 }
 
-/// What is in the table, of which the beginning had so many rows. Nobody may write meanwhile.
+/// See [`super::database::Database::found`].
 pub(in crate::demo) async fn found(client: &Client, rows: u32) -> Result<Found> {
     let filled = i64::from(rows);
     let missing = "SELECT n FROM generate_series(1::bigint, $1) AS n
                    LEFT JOIN orders AS o ON o.id = n WHERE o.id IS NULL";
-    let missing =
-        query(client, missing, &[(&filled, Type::INT8)]).await?.iter().map(|row| row.get(0)).collect();
+    let missing = query(client, missing, &[(&filled, Type::INT8)]).await?.first_cells()?;
     // Through no index that the change made: an index that is wrong must not hide a row.
     let changed = format!(
         "SELECT n, customer_id, coalesce(status, ''), amount, version, last_op
@@ -75,46 +69,21 @@ pub(in crate::demo) async fn found(client: &Client, rows: u32) -> Result<Found> 
          WHERE n > $1 OR (customer_id, status, amount, version, last_op) IS DISTINCT FROM ({FILL}) ORDER BY n"
     );
     let changed = query(client, &changed, &[(&filled, Type::INT8)]).await?;
-    Ok(Found { filled, missing, changed: changed.iter().map(order).collect() })
+    Ok(Found { filled, missing, changed: changed.iter().map(order).collect::<Result<_>>()? })
 }
 
-fn order(row: &Row) -> (i64, Order) {
+fn order(row: &Row) -> Result<(i64, Order)> {
     let order = Order {
-        customer: row.get(1),
-        status: row.get(2),
-        amount: row.get(3),
-        version: row.get(4),
-        last_op: row.get(5),
+        customer: row.cell(1)?,
+        status: row.cell(2)?,
+        amount: row.cell(3)?,
+        version: row.cell(4)?,
+        last_op: row.cell(5)?,
     };
-    (row.get(0), order)
+    Ok((row.cell(0)?, order))
 }
 
-/// What the catalog says that the key of the orders is.
-pub(in crate::demo) async fn key_type(client: &Client) -> Result<String> {
-    let sql = "SELECT format_type(atttypid, atttypmod) FROM pg_catalog.pg_attribute
-               WHERE attrelid = 'public.orders'::regclass AND attname = 'id'";
-    let rows = query(client, sql, &[]).await?;
-    rows.first().map(|row| row.get(0)).ok_or_else(|| Fault::Bug("table orders has no column id".to_owned()))
-}
-
-/// Everything in the database that an online change makes for itself and that must go with it, a line each.
-pub(in crate::demo) async fn left_behind(client: &Client) -> Result<Vec<String>> {
-    let sql = r"
-        SELECT format('schema %s', nspname) FROM pg_catalog.pg_namespace WHERE nspname LIKE 'cofferdam\_%'
-        UNION ALL
-        SELECT format('trigger %s on %s', tgname, tgrelid::regclass)
-        FROM pg_catalog.pg_trigger WHERE NOT tgisinternal AND tgname LIKE 'cofferdam%'
-        UNION ALL
-        SELECT format('function %s', oid::regprocedure) FROM pg_catalog.pg_proc WHERE proname LIKE 'cofferdam%'
-        UNION ALL
-        SELECT format('slot %s', slot_name) FROM pg_catalog.pg_replication_slots
-        UNION ALL
-        SELECT format('change %s', id) FROM cofferdam.online
-        ORDER BY 1";
-    Ok(query(client, sql, &[]).await?.iter().map(|row| row.get(0)).collect())
-}
-
-/// Every column, constraint and index of the application's tables, a line each. Equal texts: equal schemas.
+/// See [`super::database::Database::schema`]. A line each.
 pub(in crate::demo) async fn schema(client: &Client) -> Result<Vec<String>> {
     let sql = "
         WITH t AS (SELECT oid, relname FROM pg_catalog.pg_class
@@ -136,5 +105,5 @@ pub(in crate::demo) async fn schema(client: &Client) -> Result<Vec<String>> {
         SELECT format('trigger %s', pg_get_triggerdef(g.oid))
         FROM t JOIN pg_catalog.pg_trigger AS g ON g.tgrelid = t.oid AND NOT g.tgisinternal
         ORDER BY 1";
-    Ok(query(client, sql, &[]).await?.iter().map(|row| row.get(0)).collect())
+    query(client, sql, &[]).await?.first_cells()
 }

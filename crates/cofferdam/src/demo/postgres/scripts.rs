@@ -6,12 +6,8 @@ use crate::demo::shop::CUSTOMERS;
 pub(in crate::demo) const FILL: &str = "n % 5000 + 1, (ARRAY['new', 'paid', 'sent', 'closed'])[n % 4 + 1], \
                                n * 7919 % 100000, 0, NULL::bigint";
 
-/// The files of the directory: name and text.
-pub(in crate::demo) fn files(rows: u32) -> [(&'static str, String); 2] {
-    [("V1__shop.sql", shop(rows)), ("V2__order_notes.sql", ORDER_NOTES.to_owned())]
-}
-
-fn shop(rows: u32) -> String {
+/// The first migration: the tables, with so many orders.
+pub(in crate::demo) fn shop(rows: u32) -> String {
     format!(
         "CREATE TABLE customers (
     id bigint PRIMARY KEY,
@@ -32,8 +28,11 @@ CREATE INDEX orders_customer_idx ON orders (customer_id);
     )
 }
 
-/// Written as anybody would write it; each of these but the first would hold the table up while it is read.
-const ORDER_NOTES: &str = "ALTER TABLE orders ADD COLUMN note text;
+/// The change of the second act, as it stands behind `ALTER TABLE orders`.
+pub(in crate::demo) const WIDER_KEY: &str = "ALTER COLUMN id TYPE bigint";
+
+/// The second one, written as anybody would write it; each of these but the first would hold the table up while it is read.
+pub(in crate::demo) const ORDER_NOTES: &str = "ALTER TABLE orders ADD COLUMN note text;
 CREATE INDEX orders_status_idx ON orders (status);
 ALTER TABLE orders ALTER COLUMN status SET NOT NULL;
 ALTER TABLE orders ADD CONSTRAINT orders_customer_fkey FOREIGN KEY (customer_id) REFERENCES customers (id);

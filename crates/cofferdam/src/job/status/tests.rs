@@ -40,6 +40,7 @@ fn online() -> Plan {
         path: String::new(),
         at: Default::default(),
         limits: Limits::default(),
+        server: None,
     };
     online_plan(&change, &Examined::default(), about).unwrap()
 }

@@ -7,19 +7,21 @@
 //! A chunk may leave out of the log of keys what it covers. For that it takes the end of that log, writes a mark (the low
 //! one) and waits for its commit: whatever was told up to there can be seen by now. A high mark is not needed, because
 //! what changes meanwhile is read again anyway.
+//!
+//! Where a row has a value of a unique index that was another one's, which was copied before, that one makes room and is
+//! written into the log of keys (see `moved`).
 
 use std::time::{Duration, Instant};
 
-use tokio::sync::{Mutex, RwLock};
+use tokio::sync::Mutex;
 
 use cofferdam_core::fault::Result;
 use cofferdam_core::{Code, Fault, Refusal};
 
 use super::super::link::{self, Link};
-use super::apply::of_rows;
-use super::change::Change;
-use super::follow::Reached;
-use super::state::{begin, fenced, key_column, rollback, rows, run};
+use super::change::{Change, LEADER};
+use super::plant::{self, planted};
+use super::state::{begin, crash_at, fenced, key_column, rollback, rows, run};
 use super::table::Column;
 
 /// So many rows in the first chunks, and at most and at least.
@@ -28,8 +30,6 @@ const ROWS: (f64, f64, f64) = (100.0, 2_000.0, 50_000.0);
 const AIM: Duration = Duration::from_millis(250);
 /// A transaction that met a deadlock or a lock is tried so often.
 const TRIES: u32 = 20;
-/// A chunk that does not fit is tried so often, each time without the rows that have changed since they were copied.
-const MOVED: u32 = 40;
 
 /// Hands out chunks.
 struct Chunks {
@@ -41,11 +41,16 @@ struct Chunks {
     rows: f64,
 }
 
+impl Chunks {
+    fn none_left(&self) -> bool {
+        self.waiting.is_empty() && matches!(self.last, Some((_, true)))
+    }
+}
+
 impl Change {
     /// Copies what is not copied yet, over so many connections; goes on from where an earlier runner stopped. Gives the
-    /// number of rows that were copied now. Without `reached` a unique value that moved meanwhile to a row that is copied
-    /// later counts as a duplicate.
-    pub async fn copy(&self, workers: usize, reached: Option<&Reached>) -> Result<u64> {
+    /// number of rows that were copied now.
+    pub async fn copy(&self, workers: usize) -> Result<u64> {
         let mut link = self.worker("chunks").await?;
         let doing = "reading the chunks";
         let undone = format!("SELECT no FROM {} WHERE copied = 0 ORDER BY no DESC", self.places.chunk);
@@ -58,44 +63,30 @@ impl Change {
             last: last.first().and_then(|row| Some((link::number(row, 0)?, link::number(row, 1)? == 1))),
             rows: ROWS.1,
         });
-        let alone = RwLock::new(());
-        let all = (0..workers.max(1)).map(|_| self.copy_chunks(&chunks, &alone, reached.cloned()));
+        let all = (0..workers.max(1)).map(|n| self.copy_chunks(n, &chunks));
         Ok(futures::future::try_join_all(all).await?.into_iter().sum())
     }
 
-    async fn copy_chunks(
-        &self,
-        chunks: &Mutex<Chunks>,
-        alone: &RwLock<()>,
-        mut reached: Option<Reached>,
-    ) -> Result<u64> {
+    async fn copy_chunks(&self, number: usize, chunks: &Mutex<Chunks>) -> Result<u64> {
         let mut link = self.worker("copy").await?;
         let mut copied = 0;
-        loop {
+        let none_left = || chunks.try_lock().is_ok_and(|chunks| chunks.none_left());
+        while self.valve.may_go_on(number, none_left).await? {
             let next = self.next_chunk(&mut *chunks.lock().await).await?;
-            let Some(no) = next else { return Ok(copied) };
-            let began = Instant::now();
-            let mut done = {
-                let _beside_others = alone.read().await;
-                passing(async || self.copy_chunk(&mut link, no, false).await).await
-            };
-            let mut tries = 0;
-            while let (Err(fault), Some(reached)) = (&done, &mut reached)
-                && of_rows(fault)
-                && tries < MOVED
-            {
-                tries += 1;
-                let mark = self.mark(&mut link).await?;
-                reached.wait(mark).await?;
-                // What another one copies now would be taken for what was copied before.
-                let _alone = alone.write().await;
-                done = passing(async || self.copy_chunk(&mut link, no, true).await).await;
+            let Some(no) = next else { break };
+            crash_at("online.copy.cut")?;
+            if planted("skipped-chunk") && no == 2 {
+                continue;
             }
-            copied += done?;
+            let began = Instant::now();
+            let rows = passing(async || self.copy_chunk(&mut link, no).await).await?;
+            copied += rows;
+            self.valve.copied(rows);
             let factor = (AIM.as_secs_f64() / began.elapsed().as_secs_f64().max(0.001)).clamp(0.5, 1.5);
             let mut chunks = chunks.lock().await;
             chunks.rows = (chunks.rows * factor).clamp(ROWS.0, ROWS.2);
         }
+        Ok(copied)
     }
 
     async fn next_chunk(&self, chunks: &mut Chunks) -> Result<Option<i64>> {
@@ -127,35 +118,45 @@ impl Change {
         let doing = "cutting a chunk";
         let columns = |prefix: &str, side: &str| {
             let column = |at| format!("{side}{}", key_column(prefix, at));
-            (0..self.shape.key.len()).map(column).collect::<Vec<_>>().join(", ")
+            (0..self.shape.key.len()).map(column).collect::<Vec<_>>()
         };
         let (chunk, before) = (&self.places.chunk, no - 1);
         let key = self.of_key("t")?;
         let (low, from, behind) = match before {
-            0 => (vec!["NULL"; key.len()].join(", "), String::new(), "TRUE".to_owned()),
+            0 => (vec!["NULL".to_owned(); key.len()], String::new(), "TRUE".to_owned()),
             _ => {
-                let from = format!("{chunk} c ON c.no = {before}");
+                let from = format!("JOIN {chunk} c ON c.no = {before}");
                 (columns("high", "c."), from, self.range(&key, "high", true))
             }
         };
-        let key = key.join(", ");
-        let join = if from.is_empty() { String::new() } else { format!("JOIN {from}") };
+        let (lows, highs) = (columns("low", ""), columns("high", ""));
+        let both: Vec<String> = low
+            .iter()
+            .chain(&key)
+            .zip(lows.iter().chain(&highs))
+            .map(|(value, name)| format!("{value} AS {name}"))
+            .collect();
+        // In a table of its own: MariaDB would put the whole rest of the table aside, because what is read is written.
         let bounded = format!(
-            "INSERT INTO {chunk} (no, ended, {}, {}) SELECT {no}, 0, {low}, {key} FROM {} t {join} WHERE {behind} \
-             ORDER BY {key} LIMIT 1 OFFSET {most}",
-            columns("low", ""),
-            columns("high", ""),
-            self.source,
+            "INSERT INTO {chunk} (no, ended, held, {}, {}) SELECT {no}, 0, {most}, x.* FROM (SELECT {} FROM {} {from} WHERE {behind} \
+             ORDER BY {} LIMIT 1 OFFSET {most}) x",
+            lows.join(", "),
+            highs.join(", "),
+            both.join(", "),
+            self.by_key("t")?,
+            key.join(", "),
         );
         run(link, &bounded, doing).await?;
         let ended = affected(link).await? == 0;
         if ended {
+            // Fewer than the others: for people alone.
+            let rest = format!("SELECT COUNT(*) FROM {} {from} WHERE {behind}", self.by_key("t")?);
+            let rest = number(&rows(link, &rest, doing).await?);
             let from =
                 if before == 0 { String::new() } else { format!("FROM {chunk} c WHERE c.no = {before}") };
-            let open = format!(
-                "INSERT INTO {chunk} (no, ended, {}) SELECT {no}, 1, {low} {from}",
-                columns("low", "")
-            );
+            let (lows, low) = (lows.join(", "), low.join(", "));
+            let open =
+                format!("INSERT INTO {chunk} (no, ended, held, {lows}) SELECT {no}, 1, {rest}, {low} {from}");
             run(link, &open, doing).await?;
         }
         run(link, "COMMIT", doing).await?;
@@ -189,14 +190,16 @@ impl Change {
         format!("({})", ways.join(" OR "))
     }
 
-    async fn copy_chunk(&self, link: &mut Link, no: i64, clear: bool) -> Result<u64> {
+    async fn copy_chunk(&self, link: &mut Link, no: i64) -> Result<u64> {
+        plant::before_copy(link).await?;
         // Keys that were logged up to here are of rows that can be seen once the mark's commit was answered.
         let logged = self.logged(link).await?;
         if logged > 0 {
             self.mark(link).await?;
         }
         begin(link, &self.places, self.epoch).await?;
-        let copied = self.copy_open(link, no, logged, clear).await;
+        crash_at("online.copy.begun")?;
+        let copied = self.copy_open(link, no, logged).await;
         if copied.is_err() {
             rollback(link).await;
         }
@@ -219,53 +222,68 @@ impl Change {
         Ok(range.join(" AND "))
     }
 
-    /// `clear`: rows that were copied before and have changed since go, since values of theirs may stand in the way. Their
-    /// keys stay in the log, so that they come back with it.
-    async fn copy_open(&self, link: &mut Link, no: i64, logged: u64, clear: bool) -> Result<u64> {
+    /// The statement that leaves out of the log what a chunk covers, up to this number of it. Rows of other chunks
+    /// that made room may be written there at the same time, but none of this one's.
+    pub(super) async fn covered(&self, link: &mut Link, no: i64, logged: u64) -> Result<String> {
+        let key: Vec<String> =
+            (0..self.shape.key.len()).map(|at| format!("l.{}", key_column("k", at))).collect();
+        let range = match planted("missing-chunk-filter") {
+            true => format!("c.no = {no}"),
+            false => self.in_chunk(link, &key, no).await?,
+        };
+        let (log, chunk) = (&self.places.log, &self.places.chunk);
+        Ok(format!("DELETE l FROM {log} l JOIN {chunk} c WHERE l.seq <= {logged} AND {range}"))
+    }
+
+    async fn copy_open(&self, link: &mut Link, no: i64, logged: u64) -> Result<u64> {
         let doing = "copying rows";
         let places = &self.places;
         if logged > 0 {
-            let key: Vec<String> =
-                (0..self.shape.key.len()).map(|at| format!("l.{}", key_column("k", at))).collect();
-            let covered = format!(
-                "DELETE l FROM {} l JOIN {} c WHERE l.seq <= {logged} AND {}",
-                places.log,
-                places.chunk,
-                self.in_chunk(link, &key, no).await?
-            );
+            let covered = self.covered(link, no, logged).await?;
             run(link, &covered, doing).await?;
         }
-        if clear {
-            let columns: Vec<String> = (0..self.shape.key.len()).map(|at| key_column("k", at)).collect();
-            let stale = format!(
-                "DELETE s FROM {} s JOIN (SELECT DISTINCT {} FROM {}) l ON {}",
-                places.new,
-                columns.join(", "),
-                places.log,
-                self.same_key("s", "l")?
-            );
-            run(link, &stale, doing).await?;
-        }
-        let key = self.of_key("t")?;
+        let key = self.of_key(LEADER)?;
         let range = self.in_chunk(link, &key, no).await?;
-        let insert = format!("{} JOIN {} c WHERE {range}", self.insert(), places.chunk);
-        let warnings = run(link, &insert, doing).await.map_err(|fault| misfit(self, fault))?;
-        refuse_warnings(self, link, warnings).await?;
-        let copied = affected(link).await?;
+        let of_chunk = format!("{} JOIN {} c WHERE {range}", self.by_key(LEADER)?, places.chunk);
+        let copied = self.bring_before_others(link, &of_chunk, doing).await?;
+        plant::after_copy(self, link, no).await?;
         let done = format!("UPDATE {} SET copied = 1 WHERE no = {no} AND copied = 0", places.chunk);
         run(link, &done, doing).await?;
         if affected(link).await? != 1 {
             return Err(fenced());
         }
+        crash_at("online.copy.before-commit")?;
         run(link, "COMMIT", doing).await?;
+        crash_at("online.copy.committed")?;
         Ok(copied)
+    }
+
+    /// Cuts the whole table into chunks, as it is now, without copying anything.
+    pub(super) async fn cut_all(&self) -> Result<()> {
+        let mut link = self.worker("chunks").await?;
+        let doing = "cutting chunks";
+        passing(async || {
+            begin(&mut link, &self.places, self.epoch).await?;
+            run(&mut link, &format!("DELETE FROM {}", self.places.chunk), doing).await?;
+            run(&mut link, "COMMIT", doing).await
+        })
+        .await?;
+        let mut chunks = Chunks { link, waiting: Vec::new(), last: None, rows: ROWS.1 };
+        while self.next_chunk(&mut chunks).await?.is_some() {
+            self.valve.check()?;
+        }
+        Ok(())
     }
 }
 
 /// How many rows the last statement changed.
-async fn affected(link: &mut Link) -> Result<u64> {
-    let found = rows(link, "SELECT ROW_COUNT()", "copying rows").await?;
-    Ok(found.first().and_then(|row| link::number(row, 0)).unwrap_or(0).unsigned_abs())
+pub(super) async fn affected(link: &mut Link) -> Result<u64> {
+    Ok(number(&rows(link, "SELECT ROW_COUNT()", "copying rows").await?))
+}
+
+/// The one number that was asked for.
+pub(super) fn number(found: &[mysql_async::Row]) -> u64 {
+    found.first().and_then(|row| link::number(row, 0)).unwrap_or(0).unsigned_abs()
 }
 
 /// Does a transaction again that met a deadlock or a lock.
@@ -303,7 +321,7 @@ pub(super) fn misfit(change: &Change, fault: Fault) -> Fault {
     }
 }
 
-fn does_not_fit(change: &Change, why: String) -> Refusal {
+pub(super) fn does_not_fit(change: &Change, why: String) -> Refusal {
     let table = &change.online.table;
     Refusal::new(Code::RowMisfit, format!("rows of {table} do not fit into its new definition"))
         .cause(why)

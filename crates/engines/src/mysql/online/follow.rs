@@ -11,11 +11,11 @@ use cofferdam_core::Fault;
 use cofferdam_core::fault::Result;
 
 use super::super::link::{self, Link};
-use super::binlog::{self, Item, Key, Position, Stream};
+use super::binlog::{self, Item, Key, Position, Stream, Watched};
 use super::change::Change;
 use super::copy::passing;
-use super::state::{begin, definition_changed, key_column, rollback, rows, run};
-use super::table;
+use super::state::{Places, begin, crash_at, definition_changed, rollback, rows, run};
+use super::{table, triggers};
 
 /// So many keys are written at once.
 const MOST: usize = 1_000;
@@ -73,21 +73,13 @@ impl Change {
         if table::definition(&mut link, &self.source).await? != self.definition {
             return Err(definition_changed(&self.online.table));
         }
+        crash_at("online.capture.before-commit")?;
         self.mark(&mut link).await.map(drop)
     }
 
     /// Writes a mark, and comes back when its commit was answered.
     pub(super) async fn mark(&self, link: &mut Link) -> Result<u64> {
-        let doing = "writing a mark";
-        let mark = &self.places.mark;
-        passing(async || {
-            begin(link, &self.places, self.epoch).await?;
-            run(link, &format!("UPDATE {mark} SET n = LAST_INSERT_ID(n + 1)"), doing).await?;
-            let found = rows(link, "SELECT LAST_INSERT_ID()", doing).await?;
-            run(link, "COMMIT", doing).await?;
-            Ok(found.first().and_then(|row| link::number(row, 0)).unwrap_or(0).unsigned_abs())
-        })
-        .await
+        mark(link, &self.places, self.epoch).await
     }
 
     /// The number of the last key that is in the log of keys; 0: there is none.
@@ -104,7 +96,7 @@ impl Change {
         let from = self.places.position(&mut link).await?;
         let from =
             from.ok_or_else(|| Fault::Bug("where the binary log is to be read from is not known".into()))?;
-        let stream = Stream::open(&self.options, self.shape.watched(&self.places.mark_name), from).await?;
+        let stream = Stream::open(&self.options, self.watched(), from).await?;
         let (tell, reached) = watch::channel(0);
         tokio::select! {
             fault = self.follow(&mut link, stream, tell) => Err(fault),
@@ -152,23 +144,53 @@ impl Change {
     }
 
     async fn write_open(&self, link: &mut Link, held: &Held) -> Result<()> {
-        let doing = "writing down keys";
-        if !held.keys.is_empty() {
-            let columns: Vec<String> = (0..self.shape.key.len()).map(|at| key_column("k", at)).collect();
-            let keys: Vec<String> = held.keys.iter().map(|key| format!("({})", key.join(", "))).collect();
-            let sql = format!(
-                "INSERT INTO {} ({}) VALUES {}",
-                self.places.log,
-                columns.join(", "),
-                keys.join(", ")
-            );
-            run(link, &sql, doing).await?;
-        }
+        let keys: Vec<Key> = held.keys.iter().cloned().collect();
+        self.log_keys(link, &keys).await?;
         if let Some(at) = &held.at {
             self.places.reached(link, at).await?;
         }
-        run(link, "COMMIT", doing).await.map(drop)
+        run(link, "COMMIT", "writing down keys").await.map(drop)
     }
+
+    /// Adds keys to the log of keys, within the open transaction.
+    pub(super) async fn log_keys(&self, link: &mut Link, keys: &[Key]) -> Result<()> {
+        self.write_keys(link, &self.places.log, keys, "writing down keys").await
+    }
+
+    /// Writes keys into one of our tables.
+    pub(super) async fn write_keys(
+        &self,
+        link: &mut Link,
+        place: &str,
+        keys: &[Key],
+        doing: &str,
+    ) -> Result<()> {
+        let columns = self.key_list();
+        for some in keys.chunks(MOST) {
+            let keys: Vec<String> = some.iter().map(|key| format!("({})", key.join(", "))).collect();
+            run(link, &format!("INSERT INTO {place} ({columns}) VALUES {}", keys.join(", ")), doing).await?;
+        }
+        Ok(())
+    }
+
+    /// What of the table is followed in the log.
+    pub(super) fn watched(&self) -> Watched {
+        let triggers = triggers::names_of(&self.places);
+        Watched { triggers, ..self.shape.watched(&self.places.mark_name) }
+    }
+}
+
+/// See [`Change::mark`].
+pub(super) async fn mark(link: &mut Link, places: &Places, epoch: i64) -> Result<u64> {
+    let doing = "writing a mark";
+    passing(async || {
+        begin(link, places, epoch).await?;
+        run(link, &format!("UPDATE {} SET n = LAST_INSERT_ID(n + 1)", places.mark), doing).await?;
+        let found = rows(link, "SELECT LAST_INSERT_ID()", doing).await?;
+        run(link, "COMMIT", doing).await?;
+        Ok(found.first().and_then(|row| link::number(row, 0)).unwrap_or(0).unsigned_abs())
+    })
+    .await
 }
 
 /// Which mark the reader of the server's log has reached: every key before it is in the log of keys.

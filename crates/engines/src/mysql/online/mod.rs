@@ -1,8 +1,9 @@
 //! Online change of a table by a shadow table, on MySQL and MariaDB.
 //!
-//! What stands so far is the lower half, which no command calls yet (ADR 25): [`Ground::examine`] says whether a table
-//! on this server can be changed online, [`Ground::follow`] reads from the binary log which of its keys change, and
-//! [`Change`] makes the shadow table, fills it, brings it up to date and compares it. There is no swap yet.
+//! [`Ground::examine`] says whether a table on this server can be changed online, [`Ground::follow`] reads from the binary
+//! log which of its keys change, and [`Change`] makes the shadow table, fills it, brings it up to date, compares it and
+//! swaps it. `trial` looks at what a change would be before it is begun, and `work` is what each part of a change
+//! ([`cofferdam_core::online::Part`]) does with it.
 //!
 //! As on PostgreSQL keys are learned and rows are read again (ADR 8). There a key is logged in the transaction that
 //! changed its row, so whoever sees the one sees the other. Here the log of the server tells of a row before the row can
@@ -10,29 +11,43 @@
 //! `binlog_order_commits` (and always on MariaDB) everything before it in the log can be seen by then.
 
 mod apply;
+mod behind;
 pub mod binlog;
 mod change;
 mod compare;
 mod copy;
 mod follow;
+mod moved;
+mod outside;
+mod plant;
 mod settings;
 mod state;
+mod swap;
 mod table;
 #[cfg(test)]
 mod tests;
+mod trial;
+mod triggers;
+mod valve;
+mod work;
 
 use cofferdam_core::fault::Result;
 use cofferdam_core::{Code, Name, Refusal};
 
 use super::link::{self, Link};
 use super::options::{self, ConnectOptions};
-use super::{connect, errors};
+use super::{Flavour, connect, errors};
 use crate::Target;
 use binlog::{Position, Stream};
 use table::Shape;
 
 pub use change::Change;
 pub use follow::Reached;
+pub(super) use moved::OWN_KEY;
+pub(super) use outside::{control, states};
+pub(super) use table::referring;
+pub(super) use trial::examine;
+pub(super) use work::{perform, probe};
 
 /// What was found of a table and its server.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -85,6 +100,11 @@ impl Ground {
                 findings.notes.extend(fit.notes);
             }
             Err(fault) => findings.obstacles.push(missing(fault)?),
+        }
+        if self.link.flavour == Flavour::MySql && self.version < 80_013 {
+            findings.obstacles.push(
+                "MySQL before 8.0.13 does not rename tables that are locked, which the swap takes: use a newer server".into(),
+            );
         }
         let Some(shape) = found.shape else { return Ok(findings) };
         findings.key = shape.key_columns().map(|column| column.name.clone()).collect();

@@ -31,7 +31,7 @@ pub(super) struct Column {
     /// A number or a time.
     plain: bool,
     /// What it can be in a key.
-    kind: Option<Kind>,
+    pub(super) kind: Option<Kind>,
 }
 
 impl Column {
@@ -54,6 +54,25 @@ impl Column {
     /// Two whole numbers are the same key whatever their widths are.
     pub(super) fn whole_number(&self) -> bool {
         matches!(self.kind, Some(Kind::Whole { .. }))
+    }
+
+    /// It is kept in UTC and read in the time zone of a session.
+    pub(super) fn timestamp(&self) -> bool {
+        self.ty.to_ascii_lowercase().starts_with("timestamp")
+    }
+
+    /// Both are a SET, and members that both have are in another order.
+    pub(super) fn reorders(&self, after: &Column) -> bool {
+        let (Some(before), Some(after)) = (self.members(), after.members()) else { return false };
+        let common = |of: &[&str], other: &[&str]| -> Vec<String> {
+            of.iter().filter(|member| other.contains(member)).map(|member| (*member).to_owned()).collect()
+        };
+        common(&before, &after) != common(&after, &before)
+    }
+
+    /// Those of a SET, in quotes: no member has a comma.
+    fn members(&self) -> Option<Vec<&str>> {
+        Some(self.ty.strip_prefix("set(")?.strip_suffix(')')?.split(',').collect())
     }
 
     /// Its type as it stands in a definition.
@@ -124,6 +143,8 @@ impl Shape {
             columns: self.columns.len()..=self.columns.len() + self.hidden,
             key: self.key.iter().filter_map(kind).collect(),
             marks: marks.to_owned(),
+            turn: String::new(),
+            triggers: Vec::new(),
         }
     }
 }
@@ -142,6 +163,8 @@ struct Index {
     /// The names of its columns; `None`: an expression, or the beginning of a value.
     columns: Option<Vec<String>>,
     nullable: bool,
+    /// Told not to be used: INVISIBLE on MySQL, IGNORED on MariaDB.
+    unused: bool,
 }
 
 /// Looks at a table.
@@ -248,11 +271,14 @@ async fn columns(
 }
 
 async fn indexes(link: &mut Link, place: Vec<Value>) -> Result<Vec<Index>> {
-    let sql = "SELECT INDEX_NAME, NON_UNIQUE, COLUMN_NAME, SUB_PART, NULLABLE, INDEX_TYPE
-               FROM information_schema.STATISTICS
-               WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ? ORDER BY INDEX_NAME, SEQ_IN_INDEX";
+    let unused = if link.flavour == Flavour::MySql { "IS_VISIBLE = 'NO'" } else { "IGNORED = 'YES'" };
+    let sql = format!(
+        "SELECT INDEX_NAME, NON_UNIQUE, COLUMN_NAME, SUB_PART, NULLABLE, INDEX_TYPE, {unused}
+         FROM information_schema.STATISTICS
+         WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ? ORDER BY INDEX_NAME, SEQ_IN_INDEX"
+    );
     let mut all: Vec<Index> = Vec::new();
-    for row in ask(link, sql, place).await? {
+    for row in ask(link, &sql, place).await? {
         let cell = |at| link::text(&row, at).unwrap_or_default();
         // Of an expression the server tells no column. MariaDB's HASH is a unique index over values that are too long.
         let whole = link::text(&row, 3).is_none() && cell(5) == "BTREE";
@@ -261,7 +287,8 @@ async fn indexes(link: &mut Link, place: Vec<Value>) -> Result<Vec<Index>> {
         let name = cell(0);
         if all.last().is_none_or(|index| index.name != name) {
             let unique = link::number(&row, 1) == Some(0);
-            all.push(Index { name, unique, columns: Some(Vec::new()), nullable: false });
+            let unused = link::number(&row, 6) == Some(1);
+            all.push(Index { name, unique, columns: Some(Vec::new()), nullable: false, unused });
         }
         if let Some(index) = all.last_mut() {
             index.nullable |= nullable;
@@ -299,6 +326,10 @@ fn key(
             unfit.push(format!("{} has an expression or only the beginning of a value", index.name));
             continue;
         };
+        if index.unused {
+            unfit.push(format!("{} is not to be used (INVISIBLE, IGNORED)", index.name));
+            continue;
+        }
         if index.nullable {
             unfit.push(format!("{} takes NULL", index.name));
             continue;
@@ -331,42 +362,73 @@ async fn foreign_keys(
     obstacles: &mut Vec<String>,
     notes: &mut Vec<String>,
 ) -> Result<()> {
-    let sql = "SELECT CONSTRAINT_NAME, CONSTRAINT_SCHEMA, TABLE_NAME, REFERENCED_TABLE_NAME
-               FROM information_schema.REFERENTIAL_CONSTRAINTS
-               WHERE CONSTRAINT_SCHEMA = ? AND TABLE_NAME = ?
-                  OR UNIQUE_CONSTRAINT_SCHEMA = ? AND REFERENCED_TABLE_NAME = ?";
-    let values = vec![schema.into(), table.into(), schema.into(), table.into()];
-    for row in ask(link, sql, values).await? {
+    // All in all: tables that this user may not see can refer to it, too. To look past that takes the right PROCESS.
+    let (place, known) = (vec![schema.into(), table.into()], referring(link, schema, table).await);
+    // Without that right MariaDB opens every table of every database.
+    let look = if link.flavour == Flavour::MariaDb && known.is_ok() { OWN } else { ALL };
+    let values = if look == OWN { place } else { [place.clone(), place].concat() };
+    for row in ask(link, look, values).await? {
         let cell = |at| link::text(&row, at).unwrap_or_default();
-        obstacles.push(format!(
-            "the foreign key {} of {}.{} refers to {}: it would go on referring to the old table, or would have to be \
-             added again under a lock; drop it before and add it again afterwards",
-            cell(0),
-            cell(1),
-            cell(2),
-            cell(3)
-        ));
+        obstacles.push(refers(&cell(0), &format!("{}.{}", cell(1), cell(2)), &cell(3)));
     }
-    // Tables that this user may not see can refer to it, too. To look past that takes the right PROCESS.
-    let (of, referred) = match link.flavour {
-        Flavour::MySql => ("INNODB_FOREIGN", "REF_NAME"),
-        Flavour::MariaDb => ("INNODB_SYS_FOREIGN", "REF_NAME"),
-    };
-    let sql = format!("SELECT ID, FOR_NAME FROM information_schema.{of} WHERE {referred} = ?");
-    match link.rows(&sql, vec![format!("{schema}/{table}").into()]).await {
-        Ok(rows) if obstacles.is_empty() => {
+    match known {
+        Ok(rows) => {
             for row in rows {
-                let child = link::text(&row, 1).unwrap_or_default();
-                obstacles.push(format!("the table {child}, which this user may not see, refers to {table}"));
+                let cell = |at| link::text(&row, at).unwrap_or_default();
+                let (name, child) = (cell(0), format!("{}.{}", cell(1), cell(2)));
+                if !obstacles.iter().any(|told| *told == refers(&name, &child, table)) {
+                    obstacles.push(refers(&name, &child, table));
+                }
             }
         }
-        Ok(_) => {}
         Err(_) => notes.push(
             "foreign keys of tables that this user may not see are not known: that takes the right PROCESS"
                 .into(),
         ),
     }
     Ok(())
+}
+
+/// Foreign keys of a table, and those that refer to it.
+const ALL: &str = "SELECT CONSTRAINT_NAME, CONSTRAINT_SCHEMA, TABLE_NAME, REFERENCED_TABLE_NAME
+                   FROM information_schema.REFERENTIAL_CONSTRAINTS
+                   WHERE CONSTRAINT_SCHEMA = ? AND TABLE_NAME = ?
+                      OR UNIQUE_CONSTRAINT_SCHEMA = ? AND REFERENCED_TABLE_NAME = ?";
+/// Foreign keys of a table.
+const OWN: &str = "SELECT CONSTRAINT_NAME, CONSTRAINT_SCHEMA, TABLE_NAME, REFERENCED_TABLE_NAME
+                   FROM information_schema.REFERENTIAL_CONSTRAINTS
+                   WHERE CONSTRAINT_SCHEMA = ? AND TABLE_NAME = ?";
+
+fn refers(key: &str, child: &str, parent: &str) -> String {
+    format!(
+        "the foreign key {key} of {child} refers to {parent}: it would go on referring to the old table, or would have to \
+         be added again under a lock; drop it before and add it again afterwards"
+    )
+}
+
+/// What InnoDB itself knows of foreign keys that refer to a table: their names, databases and tables.
+pub(in crate::mysql) async fn referring(
+    link: &mut Link,
+    schema: &str,
+    table: &str,
+) -> std::result::Result<Vec<mysql_async::Row>, mysql_async::Error> {
+    // On MariaDB they are names of files, in which all but letters and digits is written as @0020.
+    let (of, word) = match link.flavour {
+        Flavour::MySql => ("INNODB_FOREIGN", "SUBSTRING_INDEX(NAME, '/', AT)"),
+        Flavour::MariaDb => (
+            "INNODB_SYS_FOREIGN",
+            "CONVERT(CONVERT(CAST(SUBSTRING_INDEX(NAME, '/', AT) AS BINARY) USING filename) USING utf8mb4)",
+        ),
+    };
+    let part = |name: &str, at: &str| word.replace("NAME", name).replace("AT", at);
+    let sql = format!(
+        "SELECT SUBSTRING_INDEX(ID, '/', -1), {}, {} FROM information_schema.{of} WHERE {} = ? AND {} = ?",
+        part("FOR_NAME", "1"),
+        part("FOR_NAME", "-1"),
+        part("REF_NAME", "1"),
+        part("REF_NAME", "-1"),
+    );
+    link.rows(&sql, vec![schema.into(), table.into()]).await
 }
 
 async fn triggers(
@@ -395,6 +457,17 @@ async fn periods(link: &mut Link, schema: &str, table: &str, obstacles: &mut Vec
         obstacles.push(format!("{table} has a PERIOD, which is not carried over: change it directly"));
     }
     Ok(())
+}
+
+/// The table's definition, and then what the catalog says of it. Where others change it in between, the definition is the
+/// older one: so whoever looks at it again finds it changed, and does not go by columns that are gone or miss new ones.
+pub(super) async fn read_defined(link: &mut Link, database: &str, table: &Name) -> Result<(String, Found)> {
+    let wanted = table.schema.as_deref().unwrap_or(database);
+    let place = Name::qualified(wanted, table.name.as_str()).to_mysql()?;
+    let definition = definition(link, &place).await;
+    // Says it better where there is none.
+    let found = read(link, database, table).await?;
+    Ok((definition?, found))
 }
 
 /// The table's definition as the server prints it, without the number that moves by itself.

@@ -107,7 +107,7 @@ impl Cutter {
 
     /// Reads on; gives where in these bytes the last row ends that does.
     fn feed(&mut self, bytes: &[u8]) -> std::result::Result<Option<usize>, &'static str> {
-        if self.encoding == Encoding::Text {
+        if self.encoding != Encoding::Binary {
             return Ok(bytes.iter().rposition(|byte| *byte == b'\n').map(|at| at + 1));
         }
         let (mut at, mut last) = (0, None);
@@ -196,7 +196,7 @@ impl Cutter {
 
     /// The stream is over. One without a byte is for the server to refuse.
     fn end(&self) -> std::result::Result<(), &'static str> {
-        let whole = self.encoding == Encoding::Text || self.at == At::End || self.head.is_empty();
+        let whole = self.encoding != Encoding::Binary || self.at == At::End || self.head.is_empty();
         if whole { Ok(()) } else { Err("the rows end in the midst") }
     }
 }

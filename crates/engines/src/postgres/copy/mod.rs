@@ -10,10 +10,11 @@ use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt};
 use tokio_postgres::Client;
 
-use cofferdam_core::Name;
 use cofferdam_core::backup::{Encoding, Origin, Shape, Sum};
 use cofferdam_core::fault::Result;
+use cofferdam_core::{Code, Fault, Name, Refusal};
 
+use super::cells::RowCells;
 use super::options::ConnectOptions;
 use super::session::PostgresSession;
 use super::{connect, errors};
@@ -52,8 +53,8 @@ impl PostgresCopier {
             "SELECT pg_catalog.count(*), (coalesce(pg_catalog.sum({hash}), 0))::pg_catalog.text FROM {from} t"
         );
         let row = self.client.query_typed(&sql, &[]).await.map_err(|e| errors::fault(e, &doing))?;
-        let row = row.first().map(|row| (row.get::<_, i64>(0), row.get::<_, String>(1)));
-        let (rows, hash) = row.unwrap_or_default();
+        let row = row.first().map(|row| Ok::<(i64, String), Fault>((row.cell(0)?, row.cell(1)?)));
+        let (rows, hash) = row.transpose()?.unwrap_or_default();
         Ok(Sum { rows: u64::try_from(rows).unwrap_or_default(), hash })
     }
 }
@@ -70,8 +71,9 @@ impl Copier for PostgresCopier {
         );
         let rows = self.client.query_typed(&sql, &[]).await.map_err(|e| errors::fault(e, doing))?;
         let row = rows.first();
-        let cell = |n: usize| row.and_then(|row| row.get::<_, Option<String>>(n)).unwrap_or_default();
-        Ok(Moment { at: cell(0), lsn: cell(1) })
+        let cell = |n: usize| row.map(|row| row.cell::<Option<String>>(n)).transpose();
+        let text = |n: usize| Ok::<_, Fault>(cell(n)?.flatten().unwrap_or_default());
+        Ok(Moment { at: text(0)?, lsn: text(1)? })
     }
 
     async fn shapes(&mut self, wanted: &Wanted) -> Result<Vec<Shape>> {
@@ -97,6 +99,7 @@ impl Copier for PostgresCopier {
     }
 
     async fn rehearse(&mut self, shape: &Shape, rows: Rows) -> Result<Sum> {
+        refuse_other_encoding(shape)?;
         rehearse::rehearse(self, shape, rows).await
     }
 
@@ -108,6 +111,7 @@ impl Copier for PostgresCopier {
         existing: Existing,
         expected: &Sum,
     ) -> Result<()> {
+        refuse_other_encoding(shape)?;
         restore::restore(self, shape, rows, (into, existing), expected).await
     }
 
@@ -126,9 +130,20 @@ impl Copier for PostgresCopier {
     }
 }
 
+/// A backup of another kind of database cannot be read here.
+fn refuse_other_encoding(shape: &Shape) -> Result<()> {
+    if shape.encoding != Encoding::LoadData {
+        return Ok(());
+    }
+    Err(Refusal::new(Code::RestoreRefused, format!("{} cannot be restored here", shape.table))
+        .cause("its rows were saved on MySQL or MariaDB")
+        .help("restore it into a database of these")
+        .into())
+}
+
 fn format(shape: &Shape) -> &'static str {
     match shape.encoding {
         Encoding::Binary => "binary",
-        Encoding::Text => "text",
+        Encoding::Text | Encoding::LoadData => "text",
     }
 }

@@ -13,7 +13,8 @@ use cofferdam_core::fault::Result;
 use cofferdam_core::{Code, Fault, Name, QuotedIdent, Refusal};
 
 use super::{PostgresCopier, errors, format, shape};
-use crate::copy::{Existing, Rows};
+use crate::copy::{Existing, Rows, in_the_way, not_as_saved, other_columns};
+use crate::postgres::cells::{AnswerCells, RowCells};
 
 /// A table of the session's own: no right but TEMPORARY is needed, it writes no log, no standby gets it, and the server
 /// removes it with the session or, after a crash of its own, when it starts.
@@ -32,7 +33,7 @@ pub(super) async fn restore(
     let restored = async {
         let there = exists(copier, into).await?;
         match (there, existing) {
-            (true, Existing::Refuse) => return Err(in_the_way(into).into()),
+            (true, Existing::Refuse) => return Err(in_the_way(into, "SCHEMA").into()),
             (true, Existing::Replace) => replace(copier, shape, rows, into, &doing).await?,
             (false, _) => {
                 let name = into.to_sql()?;
@@ -48,11 +49,7 @@ pub(super) async fn restore(
         }
         let sum = copier.sum_of(&into.to_sql()?, shape).await?;
         if sum != *expected {
-            return Err(Refusal::new(Code::BackupDamaged, format!("{into} did not become what was saved"))
-                .cause(format!(
-                    "{} rows with the sum {} were saved, and {} with {} are there",
-                    expected.rows, expected.hash, sum.rows, sum.hash
-                ))
+            return Err(not_as_saved(into, &sum, expected)
                 .help("nothing was changed; a trigger of the table may change what is inserted: restore into a new table")
                 .into());
         }
@@ -72,14 +69,14 @@ async fn replace(copier: &PostgresCopier, shape: &Shape, rows: Rows, into: &Name
     let columns = stored_columns(copier, into).await?;
     for (column, _) in columns.iter().filter(|(_, generated)| !generated) {
         if !shape.columns.iter().any(|saved| saved.name == *column) {
-            return Err(other_columns(into, &format!("{column} is not in the backup")).into());
+            return Err(other_columns(into, "SCHEMA", &format!("{column} is not in the backup")).into());
         }
     }
     let wanted =
         |column: &ColumnShape| columns.iter().any(|(name, generated)| *name == column.name && !generated);
     let missing = |column: &&ColumnShape| !columns.iter().any(|(name, _)| *name == column.name);
     if let Some(gone) = shape.columns.iter().find(missing) {
-        return Err(other_columns(into, &format!("{into} has no column {}", gone.name)).into());
+        return Err(other_columns(into, "SCHEMA", &format!("{into} has no column {}", gone.name)).into());
     }
     beside(copier, shape, "DROP", doing).await?;
     fill(copier, BESIDE, shape, rows, doing).await?;
@@ -100,7 +97,7 @@ async fn stored_columns(copier: &PostgresCopier, table: &Name) -> Result<Vec<(St
         .query_typed(sql, &[(&name, Type::TEXT)])
         .await
         .map_err(|e| errors::fault(e, &format!("reading the columns of {table}")))?;
-    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+    rows.iter().map(|row| Ok((row.cell(0)?, row.cell(1)?))).collect()
 }
 
 async fn exists(copier: &PostgresCopier, name: &Name) -> Result<bool> {
@@ -110,7 +107,7 @@ async fn exists(copier: &PostgresCopier, name: &Name) -> Result<bool> {
         .query_typed("SELECT pg_catalog.to_regclass($1) IS NOT NULL", &[(&text, Type::TEXT)])
         .await
         .map_err(|e| errors::fault(e, &format!("looking for {name}")))?;
-    Ok(rows.first().is_some_and(|row| row.get(0)))
+    Ok(rows.first_cell()?.unwrap_or(false))
 }
 
 /// A type that the database does not have cannot be made up.
@@ -122,7 +119,7 @@ async fn types_are_there(copier: &PostgresCopier, shape: &Shape) -> Result<()> {
             .query_typed("SELECT pg_catalog.to_regtype($1) IS NOT NULL", &[(&text, Type::TEXT)])
             .await
             .map_err(|e| errors::fault(e, &format!("looking for the type {}", column.ty)))?;
-        if !rows.first().is_some_and(|row| row.get(0)) {
+        if !rows.first_cell()?.unwrap_or(false) {
             return Err(Refusal::new(
                 Code::RestoreRefused,
                 format!("{} cannot be restored here", shape.table),
@@ -199,16 +196,4 @@ pub(super) async fn fill(
 
 pub(super) fn not_in_format(doing: &str) -> Refusal {
     Refusal::new(Code::BackupDamaged, format!("{doing}: the rows are not in the format that they should be"))
-}
-
-fn in_the_way(into: &Name) -> Refusal {
-    Refusal::new(Code::RestoreRefused, format!("{into} is there already"))
-        .cause("rows are restored into a new table, unless it is said that those that are there are to go")
-        .help("--into SCHEMA restores beside; --replace --yes replaces the rows of the table")
-}
-
-fn other_columns(into: &Name, cause: &str) -> Refusal {
-    Refusal::new(Code::RestoreRefused, format!("{into} has other columns than were saved"))
-        .cause(cause)
-        .help("--into SCHEMA restores into a new table beside it")
 }

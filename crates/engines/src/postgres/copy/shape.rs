@@ -8,6 +8,7 @@ use cofferdam_core::fault::Result;
 use cofferdam_core::{Code, Fault, Name, QuotedIdent, Refusal};
 
 use crate::copy::{Reach, Wanted};
+use crate::postgres::cells::{AnswerCells, RowCells};
 use crate::postgres::errors;
 
 /// The tables that are reached, from those that are named. A partition goes with its whole where that is reached too.
@@ -64,8 +65,8 @@ pub(super) async fn wanted(client: &Client, wanted: &Wanted) -> Result<Vec<Shape
     let found = client.query_typed(REACHED, &given).await.map_err(|e| errors::fault(e, doing))?;
     let mut shapes = Vec::new();
     for row in found {
-        let name = Name { schema: Some(row.get(1)), name: row.get(2) };
-        shapes.push(shape(client, row.get(0), name).await?);
+        let name = Name { schema: Some(row.cell(1)?), name: row.cell(2)? };
+        shapes.push(shape(client, row.cell(0)?, name).await?);
     }
     // By bytes, whatever the database sorts by.
     shapes.sort_by(|a, b| a.table.cmp(&b.table));
@@ -80,18 +81,21 @@ async fn shape(client: &Client, oid: u32, table: Name) -> Result<Shape> {
     let mut key: Vec<(i32, String)> = Vec::new();
     let mut binary = true;
     for row in rows {
-        let name: String = row.get(0);
-        let place: i32 = row.get(7);
+        let name: String = row.cell(0)?;
+        let place: i32 = row.cell(7)?;
         if place >= 0 {
             key.push((place, name.clone()));
         }
-        binary &= row.get::<_, bool>(6);
+        binary &= row.cell::<bool>(6)?;
         columns.push(ColumnShape {
             name,
-            ty: Name { schema: Some(row.get(1)), name: row.get(2) },
-            modifiers: row.get::<_, Option<String>>(3).map(|text| modifiers(&text)).unwrap_or_default(),
-            not_null: row.get(4),
-            generated: row.get(5),
+            ty: Name { schema: Some(row.cell(1)?), name: row.cell(2)? },
+            modifiers: row.cell::<Option<String>>(3)?.map(|text| modifiers(&text)).unwrap_or_default(),
+            not_null: row.cell(4)?,
+            generated: row.cell(5)?,
+            attributes: Vec::new(),
+            members: Vec::new(),
+            collation: None,
         });
     }
     key.sort();
@@ -118,7 +122,7 @@ pub(super) async fn source(client: &Client, shape: &Shape) -> Result<String> {
         .query_typed(sql, &[(&name, Type::TEXT)])
         .await
         .map_err(|e| errors::fault(e, &format!("looking for {}", shape.table)))?;
-    match rows.first().map(|row| row.get::<_, bool>(0)) {
+    match rows.first_cell::<bool>()? {
         Some(true) => Ok(name),
         Some(false) => Ok(format!("ONLY {name}")),
         None => Err(Refusal::new(Code::BackupNotTaken, format!("{} is gone", shape.table))

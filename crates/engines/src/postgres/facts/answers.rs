@@ -8,6 +8,7 @@ use cofferdam_core::facts::{DataAnswer, DataQuestion, Facts};
 use cofferdam_core::fault::Result;
 use cofferdam_core::{Name, QuotedIdent};
 
+use super::super::cells::AnswerCells;
 use super::super::errors;
 use super::{DOING, LOOK};
 use crate::answers::Looker;
@@ -144,7 +145,7 @@ async fn look(client: &Client, query: &str) -> Result<DataAnswer> {
     );
     begun.and(ended).map_err(|e| errors::fault(e, DOING))?;
     Ok(match rows {
-        Ok(rows) => match rows.first().map(|row| row.get::<_, bool>(0)) {
+        Ok(rows) => match rows.first_cell::<bool>()? {
             Some(true) => DataAnswer::Yes,
             _ => DataAnswer::No,
         },

@@ -4,7 +4,10 @@ use std::collections::{BTreeSet, HashMap};
 
 use tokio_postgres::Row;
 
+use cofferdam_core::fault::Result;
 use cofferdam_schema::{Body, Key, Kind, Object, Schema};
+
+use super::super::cells::RowCells;
 
 /// Where the server keeps something: the catalog, the number there, and that of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -39,14 +42,14 @@ impl Addresses {
     }
 
     /// Gives each object what it needs.
-    pub(super) fn connect(&self, schema: &mut Schema, rows: &[Row]) {
+    pub(super) fn connect(&self, schema: &mut Schema, rows: &[Row]) -> Result<()> {
         let link = |row: &Row| {
-            let from = Address { class: row.get(0), object: row.get(1), part: row.get(2) };
-            let to = Address { class: row.get(3), object: row.get(4), part: row.get(5) };
-            let how: String = row.get(6);
-            (from, to, how)
+            let from = Address { class: row.cell(0)?, object: row.cell(1)?, part: row.cell(2)? };
+            let to = Address { class: row.cell(3)?, object: row.cell(4)?, part: row.cell(5)? };
+            let how: String = row.cell(6)?;
+            Ok((from, to, how))
         };
-        let links: Vec<(Address, Address, String)> = rows.iter().map(link).collect();
+        let links: Vec<(Address, Address, String)> = rows.iter().map(link).collect::<Result<_>>()?;
         // The parts of which an object is made inside: an array of a type, the index of a constraint, a view's rule;
         // of a partition's foreign key that of the whole table.
         let of = |hows: &[&str]| -> HashMap<Address, Address> {
@@ -92,6 +95,7 @@ impl Addresses {
                 object.needs = needed;
             }
         }
+        Ok(())
     }
 }
 

@@ -7,6 +7,7 @@ use cofferdam_core::fault::Result;
 use cofferdam_formats::tables::{self, Table};
 use cofferdam_schema::{Key, Kind, LeftOut, Object, Schema};
 
+use super::cells::{AnswerCells, RowCells};
 use super::errors;
 
 mod depend;
@@ -52,24 +53,24 @@ async fn between(client: &Client, major: u32, begin: &str, end: &str) -> Result<
 
 async fn read(client: &Client, major: u32) -> Result<Schema> {
     let version = rows(client, "SELECT current_setting('server_version_num')::int4").await?;
-    let version: i32 = version.first().map(|row| row.get(0)).unwrap_or_default();
+    let version: i32 = version.first_cell()?.unwrap_or_default();
     let mut schema = Schema { version: version.unsigned_abs(), ..Schema::default() };
     let mut addresses = Addresses::default();
     for query in queries::all(major) {
         for row in rows(client, &query).await? {
-            let object: serde_json::Value = row.get(3);
+            let object: serde_json::Value = row.cell(3)?;
             let object: Object = serde_json::from_value(object)
                 .map_err(|e| Fault::Bug(format!("a row of the catalog is not as expected: {e}")))?;
-            let address = Address { class: row.get(0), object: row.get(1), part: row.get(2) };
+            let address = Address { class: row.cell(0)?, object: row.cell(1)?, part: row.cell(2)? };
             addresses.insert(address, &object.key);
             schema.objects.insert(object.key.clone(), object);
         }
     }
     for row in rows(client, &queries::left_out()).await? {
-        schema.left_out.push(LeftOut { what: row.get(0), name: row.get(1), why: None });
+        schema.left_out.push(LeftOut { what: row.cell(0)?, name: row.cell(1)?, why: None });
     }
     let found = rows(client, depend::QUERY).await?;
-    addresses.connect(&mut schema, &found);
+    addresses.connect(&mut schema, &found)?;
     leave_out_histories(&mut schema);
     schema.left_out.sort();
     Ok(schema)

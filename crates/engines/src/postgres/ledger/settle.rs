@@ -8,6 +8,7 @@ use cofferdam_core::history::Applied;
 use cofferdam_core::journal::What;
 use cofferdam_core::{Fault, QuotedIdent};
 
+use super::super::cells::RowCells;
 use super::super::claim::Claim;
 use super::super::record::{self, Writing};
 use super::super::session::PostgresSession;
@@ -96,7 +97,7 @@ pub(in super::super) async fn missing_rights(session: &PostgresSession) -> Resul
         .map_err(|e| errors::fault(e, doing))?;
     let mut missing = Vec::new();
     for row in rows {
-        let (right, role): (String, String) = (row.get(0), row.get(1));
+        let (right, role): (String, String) = (row.cell(0)?, row.cell(1)?);
         missing.push(Missing {
             what: format!("{right} on {} of {}", ledger.book.table, ledger.book.codec.id),
             grant: format!("GRANT {right} ON {sql} TO {};", QuotedIdent::new(&role)?),

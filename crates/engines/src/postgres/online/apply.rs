@@ -161,7 +161,7 @@ pub(super) async fn take(client: &Client, flow: &Flow, most: Option<u32>) -> Res
         log = flow.log
     );
     let text = super::plant::in_take(flow, &texts, text);
-    let found = worker::rows(&worker::run(client, &text, "reading the log").await?);
+    let found = worker::rows(&worker::run(client, &text, "reading the log").await?)?;
     let rows = found.len();
     let keys = found.into_iter().filter_map(|row| row.into_iter().collect::<Option<Vec<_>>>()).collect();
     Ok((rows, keys))
@@ -171,7 +171,7 @@ pub(super) async fn take(client: &Client, flow: &Flow, most: Option<u32>) -> Res
 async fn logged(client: &Client, flow: &Flow) -> Result<Keys> {
     let texts: Vec<String> = flow.key_names().iter().map(|k| format!("{k}::text")).collect();
     let query = format!("SELECT {} FROM {}", texts.join(", "), flow.log);
-    let found = worker::rows(&worker::run(client, &query, "reading the log").await?);
+    let found = worker::rows(&worker::run(client, &query, "reading the log").await?)?;
     Ok(found.into_iter().filter_map(|row| row.into_iter().collect::<Option<Vec<_>>>()).collect())
 }
 

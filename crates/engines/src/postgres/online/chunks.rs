@@ -118,7 +118,7 @@ impl<'f> Chunks<'f> {
             flow.source_key(),
             inner.rows as u64,
         );
-        let found = rows(&run(&inner.client, &query, "cutting a chunk").await?);
+        let found = rows(&run(&inner.client, &query, "cutting a chunk").await?)?;
         let Some(key) = found.into_iter().next() else { return Ok(None) };
         key.into_iter()
             .map(|v| v.ok_or_else(|| Fault::Bug("a column of a key is NULL".into())))
@@ -156,7 +156,7 @@ pub(super) async fn read(client: &Client, flow: &Flow, condition: &str) -> Resul
         bound("high"),
         flow.chunk
     );
-    let found = rows(&run(client, &query, "reading the chunks").await?);
+    let found = rows(&run(client, &query, "reading the chunks").await?)?;
     found
         .into_iter()
         .map(|row| {

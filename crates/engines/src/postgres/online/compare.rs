@@ -100,7 +100,7 @@ pub(super) async fn cut(work: &Work<'_>) -> Result<()> {
     let doing = "beginning the comparison anew";
     let client = worker::connect(work.session, "chunks").await?;
     let begin = format!("BEGIN; {}", work.fence());
-    if worker::rows(&worker::run(&client, &begin, doing).await?).is_empty() {
+    if worker::rows(&worker::run(&client, &begin, doing).await?)?.is_empty() {
         rollback(&client).await;
         return Err(worker::fenced());
     }
@@ -164,7 +164,7 @@ async fn compare_open(client: &Client, work: &Work<'_>, chunk: &Chunk, width: f6
     let breath = work.breath(width);
     let sums = |side: &str| format!("SELECT count(*), coalesce(sum(h), 0) FROM ({side} {breath}) side");
     let answer = worker::run(client, &format!("{}; {}", sums(&source), sums(&target)), doing).await?;
-    let found = worker::rows(&answer);
+    let found = worker::rows(&answer)?;
     let [left, right] = &found[..] else {
         return Err(Fault::Bug("a comparison did not give two sums".into()));
     };
@@ -174,7 +174,7 @@ async fn compare_open(client: &Client, work: &Work<'_>, chunk: &Chunk, width: f6
             swap::refuse_quarantined(client, flow).await?;
         }
         if work.kind == Capture::Logical {
-            let differing = worker::rows(&worker::run(client, &differing(&source, &target), doing).await?);
+            let differing = worker::rows(&worker::run(client, &differing(&source, &target), doing).await?)?;
             rollback(client).await;
             return settled(client, work, chunk, differing.into_iter().flatten().flatten().collect()).await;
         }
@@ -214,7 +214,7 @@ async fn settled(client: &Client, work: &Work<'_>, chunk: &Chunk, mut keys: Vec<
         let (source, target) = sides(flow, &work.change.proof, chunk, true, Some(&keys))?;
         let found = worker::run(client, &differing(&source, &target), doing).await;
         rollback(client).await;
-        keys = worker::rows(&found?).into_iter().flatten().flatten().collect();
+        keys = worker::rows(&found?)?.into_iter().flatten().flatten().collect();
     }
     if !keys.is_empty() && !standing_still(client, work, chunk, &keys).await? {
         return Ok(());
@@ -238,12 +238,12 @@ async fn standing_still(client: &Client, work: &Work<'_>, chunk: &Chunk, keys: &
     let (source, target) = sides(flow, &work.change.proof, chunk, true, only)?;
     let found = worker::run(client, &differing(&source, &target), doing).await;
     rollback(client).await;
-    let differing = worker::rows(&found?);
+    let differing = worker::rows(&found?)?;
     logical::catch_up(work).await?;
     let names: Vec<String> = flow.key_names().iter().map(|k| format!("l.{k}")).collect();
     let logged = format!("SELECT DISTINCT ROW({})::text FROM {} l", names.join(", "), flow.log);
     let logged: std::collections::HashSet<_> =
-        worker::rows(&worker::run(client, &logged, doing).await?).into_iter().flatten().flatten().collect();
+        worker::rows(&worker::run(client, &logged, doing).await?)?.into_iter().flatten().flatten().collect();
     if differing.into_iter().flatten().flatten().any(|key| !logged.contains(&key)) {
         if begin(client, flow, work.epoch).await? == Opened::Truncated {
             return Ok(false);
@@ -358,7 +358,7 @@ async fn mismatch(client: &Client, work: &Work<'_>, source: &str, target: &str) 
         other = if back { "old" } else { "new" },
         or = if back { "AND s.b IS DISTINCT FROM t.b" } else { "" },
     );
-    let found = worker::rows(&worker::run(client, &query, doing).await?);
+    let found = worker::rows(&worker::run(client, &query, doing).await?)?;
     if back && found.is_empty() {
         return Ok(None);
     }

@@ -146,7 +146,7 @@ async fn restart(work: &Work<'_>) -> Result<()> {
         flow.source, flow.target, flow.fence, work.epoch, flow.log
     );
     let answer = worker::run(&client, &opening, doing).await?;
-    if worker::rows(&answer).is_empty() {
+    if worker::rows(&answer)?.is_empty() {
         rollback(&client).await;
         return Err(worker::fenced());
     }

@@ -10,6 +10,7 @@ use cofferdam_core::fault::Result;
 
 use super::worker;
 use crate::disk::{Space, space};
+use crate::postgres::cells::AnswerCells;
 use crate::postgres::errors;
 
 /// A new table with its indexes, and what is logged meanwhile, needs so many times what the old one has.
@@ -74,7 +75,7 @@ pub(in crate::postgres) async fn rooms(client: &Client, of: &[Name]) -> Result<V
             .query_typed(query, &[(&sql, tokio_postgres::types::Type::TEXT)])
             .await
             .map_err(|e| errors::fault(e, "looking where a table is"))?;
-        wanted.extend(rows.first().and_then(|row| row.get::<_, Option<u32>>(0)));
+        wanted.extend(rows.first_cell::<Option<u32>>()?.flatten());
     }
     // Where the database itself is: that of its catalog.
     wanted.push(1259);

@@ -62,7 +62,7 @@ pub(super) async fn end(client: &Client, change: &Online) -> Result<()> {
          WHERE tgname = {} AND tgparentid = 0 ORDER BY c.oid",
         literal(&name)?
     );
-    for row in worker::rows(&worker::run(client, &query, doing).await?) {
+    for row in worker::rows(&worker::run(client, &query, doing).await?)? {
         if let Some(Some(drop)) = row.first() {
             clean::alone(client, drop, doing).await?;
         }

@@ -144,7 +144,7 @@ async fn duplicates(work: &Work<'_>, client: &Client, e: &tokio_postgres::Error)
         flow.target_alias
     );
     if let Ok(messages) = client.simple_query(&query).await {
-        for row in worker::rows(&messages) {
+        for row in worker::rows(&messages).unwrap_or_default() {
             refusal = refusal.note(format!("keys {}", row.into_iter().flatten().collect::<String>()));
         }
     }
@@ -156,7 +156,7 @@ async fn constraints(work: &Work<'_>, client: &Client) -> Result<()> {
     let doing = "adding constraints";
     let begin = format!("BEGIN; {}", work.fence());
     let answer = worker::run(client, &begin, doing).await?;
-    if worker::rows(&answer).is_empty() {
+    if worker::rows(&answer)?.is_empty() {
         worker::rollback(client).await;
         return Err(worker::fenced());
     }

@@ -116,7 +116,7 @@ async fn nth(client: &Client, flow: &Flow, range: &Range, nth: u64) -> Result<Op
         flow.source_range(range)?,
         flow.source_key(),
     );
-    let found = worker::rows(&worker::run(client, &query, "looking for a key").await?);
+    let found = worker::rows(&worker::run(client, &query, "looking for a key").await?)?;
     Ok(found.into_iter().next().and_then(|row| row.into_iter().collect()))
 }
 

@@ -26,9 +26,10 @@ use uuid::Uuid;
 
 use cofferdam_core::Fault;
 use cofferdam_core::fault::Result;
-use cofferdam_core::online::{Online, Part};
+use cofferdam_core::online::Online;
 
-use crate::online::{Asked, OnlineState, Progress, no_such_change};
+use crate::online::{Asked, OnlineState, Progress, no_such_change, part_of};
+use crate::postgres::cells::RowCells;
 use crate::postgres::{errors, reading};
 
 /// The tables. Everything is `IF NOT EXISTS`, so that it may run again at any time; it runs under the run lock.
@@ -76,38 +77,33 @@ pub(in crate::postgres) async fn states(client: &Client) -> Result<Vec<OnlineSta
 }
 
 fn state(row: &Row) -> Result<OnlineState> {
-    let id: String = row.get(0);
+    let id: String = row.cell(0)?;
     let unreadable = |e: &dyn std::fmt::Display| {
         Fault::Bug(format!("online change {id} was written by another version of Cofferdam: {e}"))
     };
     let Json(change) = row.try_get::<_, Json<Online>>(2).map_err(|e| unreadable(&e))?;
     let Json(progress) = row.try_get::<_, Json<Progress>>(4).map_err(|e| unreadable(&e))?;
-    let stage = match row.get::<_, Option<String>>(3) {
+    let stage = match row.cell::<Option<String>>(3)? {
         None => None,
-        Some(word) => Some(part(&word).ok_or_else(|| unreadable(&format!("no part is called {word}")))?),
+        Some(word) => Some(part_of(&word).ok_or_else(|| unreadable(&format!("no part is called {word}")))?),
     };
     Ok(OnlineState {
-        run: row.get::<_, Option<Uuid>>(1),
+        run: row.cell::<Option<Uuid>>(1)?,
         change,
         stage,
         progress,
-        poisoned: row.get(5),
-        began_at: row.get(6),
-        updated_at: row.get(7),
-        swapped_at: row.get(8),
-        silent_seconds: u64::try_from(row.get::<_, i64>(9)).unwrap_or(0),
-        paused: row.get(10),
-        cutover: row.get(11),
-        abort: row.get(12),
-        workers_limit: row.get::<_, Option<i32>>(13).and_then(|n| u32::try_from(n).ok()),
-        full_speed: row.get(14),
+        poisoned: row.cell(5)?,
+        began_at: row.cell(6)?,
+        updated_at: row.cell(7)?,
+        swapped_at: row.cell(8)?,
+        silent_seconds: u64::try_from(row.cell::<i64>(9)?).unwrap_or(0),
+        paused: row.cell(10)?,
+        cutover: row.cell(11)?,
+        abort: row.cell(12)?,
+        workers_limit: row.cell::<Option<i32>>(13)?.and_then(|n| u32::try_from(n).ok()),
+        full_speed: row.cell(14)?,
         id,
     })
-}
-
-/// The part of a word.
-pub(super) fn part(word: &str) -> Option<Part> {
-    Part::WAY.iter().copied().find(|part| part.word() == word)
 }
 
 /// See [`crate::Session::control`].

@@ -61,7 +61,7 @@ pub(super) async fn from_before_the_swap(client: &Client) -> Result<()> {
         return Ok(());
     }
     let now = format!("SELECT pg_catalog.txid_current() % 4294967296, {}", at_work());
-    let now = worker::rows(&worker::run(client, &now, DOING).await?).into_iter().next().unwrap_or_default();
+    let now = worker::rows(&worker::run(client, &now, DOING).await?)?.into_iter().next().unwrap_or_default();
     let cell = |n: usize| now.get(n).cloned().flatten().unwrap_or_default();
     let older_than = format!(
         "AND pg_catalog.age(a.backend_xmin) >= pg_catalog.age({}::xid) AND {TRANSACTION} = ANY({}::text[])",
@@ -94,5 +94,5 @@ async fn holders(client: &Client, older_than: &str) -> Result<Vec<Holder>> {
         watch::HOLDER_COLUMNS
     );
     let rows = client.query_typed(&query, &[]).await.map_err(|e| errors::fault(e, DOING))?;
-    Ok(rows.iter().map(watch::holder_of).collect())
+    rows.iter().map(watch::holder_of).collect()
 }

@@ -8,8 +8,8 @@ use cofferdam_core::{Code, Fault, Refusal};
 
 use super::carry::Blueprint;
 use super::flow::literal;
-use super::outside;
 use super::worker;
+use crate::online::part_of;
 
 /// What is stored of a change.
 pub(super) struct Stored {
@@ -32,7 +32,7 @@ pub(super) async fn read(client: &Client, change: &Online) -> Result<Option<Stor
         "SELECT change, blueprint, stage, poisoned FROM cofferdam.online WHERE id = {}",
         literal(&change.id())?
     );
-    let Some(row) = worker::rows(&worker::run(client, &query, doing).await?).into_iter().next() else {
+    let Some(row) = worker::rows(&worker::run(client, &query, doing).await?)?.into_iter().next() else {
         return Ok(None);
     };
     let cell = |n: usize| row.get(n).cloned().flatten();
@@ -42,7 +42,7 @@ pub(super) async fn read(client: &Client, change: &Online) -> Result<Option<Stor
     Ok(Some(Stored {
         change: serde_json::from_str(&cell(0).unwrap_or_default()).map_err(unreadable)?,
         print: serde_json::from_str(&cell(1).unwrap_or_default()).map_err(unreadable)?,
-        stage: cell(2).and_then(|word| outside::part(&word)),
+        stage: cell(2).and_then(|word| part_of(&word)),
         poisoned: cell(3),
     }))
 }

@@ -113,7 +113,7 @@ async fn attempt_open(work: &Work<'_>, client: &Client, most: usize) -> Result<T
     );
     opening += &format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE;", print.lock.join(", "));
     opening += &format!("{}; {}", flow.fenced(work.epoch), flow.unchanged()?);
-    let found = worker::rows(&worker::run(client, &opening, doing).await?);
+    let found = worker::rows(&worker::run(client, &opening, doing).await?)?;
     if worker::checked(flow, &found)? == Opened::Truncated {
         return Ok(Tried::Truncated);
     }
@@ -179,7 +179,7 @@ fn statements(work: &Work<'_>) -> Result<String> {
 
 pub(super) async fn refuse_quarantined(client: &Client, flow: &Flow) -> Result<()> {
     let query = format!("SELECT key, why FROM {} ORDER BY key LIMIT 10", flow.quarantine);
-    let found = worker::rows(&worker::run(client, &query, "reading the quarantine").await?);
+    let found = worker::rows(&worker::run(client, &query, "reading the quarantine").await?)?;
     if found.is_empty() {
         return Ok(());
     }
@@ -214,5 +214,5 @@ async fn holders(client: &Client, flow: &Flow) -> Result<Vec<Holder>> {
         literal(&flow.source)?
     );
     let rows = client.query_typed(&query, &[]).await.map_err(|e| errors::fault(e, "looking for blockers"))?;
-    Ok(rows.iter().map(watch::holder_of).collect())
+    rows.iter().map(watch::holder_of).collect()
 }

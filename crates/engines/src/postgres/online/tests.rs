@@ -361,7 +361,7 @@ async fn a_look_at_the_log_does_not_read_all_of_it() {
     let stored = state::read(client, &rig.change).await.unwrap().unwrap();
     let flow = Flow::new(&rig.change, &stored.print, Direction::Forward).unwrap();
     let query = format!("EXPLAIN {}", flow.unchanged().unwrap());
-    let plan = worker::rows(&worker::run(client, &query, "").await.unwrap());
+    let plan = worker::rows(&worker::run(client, &query, "").await.unwrap()).unwrap();
     let plan: String = plan.into_iter().flatten().flatten().collect::<Vec<_>>().join("\n");
     assert!(plan.contains("cofferdam log") && !plan.contains("Seq Scan on \"cofferdam log\""), "{plan}");
 }

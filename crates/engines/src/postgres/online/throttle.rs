@@ -11,6 +11,7 @@ use cofferdam_core::fault::Result;
 use super::disk::{self, Left};
 use super::worker;
 use super::{Valve, Work};
+use crate::postgres::watch::WAITING;
 
 /// How often.
 const EVERY: Duration = Duration::from_millis(500);
@@ -62,8 +63,8 @@ async fn look(work: &Work<'_>, client: &Client) -> Result<Valve> {
                WHERE state = 'streaming' AND application_name NOT LIKE 'cofferdam %'),
             (SELECT coalesce(max(pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_lsn(), confirmed_flush_lsn)), 0)::bigint
                FROM pg_catalog.pg_replication_slots WHERE slot_type = 'logical' AND active),
-            (SELECT count(*) FROM pg_catalog.pg_stat_activity a WHERE a.wait_event_type = 'Lock'
-               AND a.application_name NOT LIKE 'cofferdam %' AND EXISTS (
+            (SELECT count(*) FROM (SELECT * FROM ({WAITING}) waiting OFFSET 0) a
+               WHERE a.application_name NOT LIKE 'cofferdam %' AND EXISTS (
                  SELECT FROM pg_catalog.pg_stat_activity b WHERE b.application_name LIKE 'cofferdam %'
                    AND b.pid = ANY(pg_catalog.pg_blocking_pids(a.pid)))),
             (SELECT count(*) FROM (SELECT FROM {log} LIMIT 1000000) l),
@@ -73,7 +74,7 @@ async fn look(work: &Work<'_>, client: &Client) -> Result<Valve> {
         quarantine = work.flow.quarantine,
         id = super::flow::literal(&work.change.id())?,
     );
-    let found = worker::rows(&worker::run(client, &query, "reading the server's state").await?);
+    let found = worker::rows(&worker::run(client, &query, "reading the server's state").await?)?;
     let row = found.into_iter().next().unwrap_or_default();
     let yes = |n: usize| row.get(n).cloned().flatten().as_deref() == Some("t");
     let number = |n: usize| row.get(n).cloned().flatten().and_then(|v| v.parse::<i64>().ok());

@@ -97,7 +97,7 @@ impl<'s> Work<'s> {
         if answer.is_err() {
             worker::rollback(client).await;
         }
-        if worker::rows(&answer?).is_empty() {
+        if worker::rows(&answer?)?.is_empty() {
             return Err(worker::fenced());
         }
         let oid = stored.print.table_oid;
@@ -258,7 +258,7 @@ impl<'s> Work<'s> {
         let compared = compare::all(self);
         futures::try_join!(analysed, compared)?;
         for proof in &self.print.proofs {
-            let found = worker::rows(&worker::run(&self.session.client, &proof.query, "proving").await?);
+            let found = worker::rows(&worker::run(&self.session.client, &proof.query, "proving").await?)?;
             if found.is_empty() {
                 continue;
             }

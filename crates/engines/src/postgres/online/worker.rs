@@ -9,7 +9,7 @@ use cofferdam_core::{Code, Fault, Refusal, failpoint};
 use super::Work;
 use super::flow::{Direction, Flow};
 use crate::postgres::session::PostgresSession;
-use crate::postgres::{connect, errors};
+use crate::postgres::{cells, connect, errors};
 
 /// Settings of every connection that reads or writes rows of the change. The path is empty, so that a name means
 /// the same whoever made it; row security must not hide rows, so that it fails where it would.
@@ -59,7 +59,7 @@ pub(super) async fn begin(client: &Client, flow: &Flow, epoch: i64) -> Result<Op
     );
     let answer = client.simple_query(&opening).await;
     let answer = answer.map_err(|e| errors::fault(e, "opening a transaction"));
-    let opened = answer.and_then(|messages| checked(flow, &rows(&messages)));
+    let opened = answer.and_then(|messages| checked(flow, &rows(&messages)?));
     if !matches!(opened, Ok(Opened::Ready)) {
         rollback(client).await;
     }
@@ -93,12 +93,12 @@ pub(super) fn crash_at(name: &'static str) -> Result<()> {
 }
 
 /// The rows of all results of a simple query, one after the other.
-pub(super) fn rows(messages: &[SimpleQueryMessage]) -> Vec<Vec<Option<String>>> {
+pub(super) fn rows(messages: &[SimpleQueryMessage]) -> Result<Vec<Vec<Option<String>>>> {
     messages
         .iter()
         .filter_map(|message| match message {
             SimpleQueryMessage::Row(row) => {
-                Some((0..row.len()).map(|i| row.get(i).map(str::to_owned)).collect())
+                Some(cells::texts(row).map_err(|e| errors::fault(e, "reading an answer")))
             }
             _ => None,
         })
@@ -128,7 +128,7 @@ pub(super) async fn run(client: &Client, sql: &str, doing: &str) -> Result<Vec<S
 
 /// One value of one row, as text.
 pub(super) async fn value(client: &Client, sql: &str, doing: &str) -> Result<Option<String>> {
-    let found = rows(&run(client, sql, doing).await?);
+    let found = rows(&run(client, sql, doing).await?)?;
     Ok(found.into_iter().next().and_then(|row| row.into_iter().next().flatten()))
 }
 

@@ -13,6 +13,7 @@ use cofferdam_core::park::{self, Object, SMALL_BYTES};
 use cofferdam_core::{Code, Fault, Name, QuotedIdent, QuotedLiteral, Refusal, failpoint};
 use tokio_postgres::types::Type;
 
+use super::super::cells::{AnswerCells, RowCells};
 use super::super::errors;
 use super::record::{self, Found, Kept, Relation};
 use super::undrop::{bytes, remove_schemas};
@@ -108,7 +109,7 @@ async fn numbers(work: &Work<'_>, table: u32, columns: &[String]) -> Result<Vec<
                WHERE attrelid OPERATOR(pg_catalog.=) $1 AND NOT attisdropped AND attnum OPERATOR(pg_catalog.>) 0
                  AND attname::pg_catalog.text OPERATOR(pg_catalog.=) ANY ($2) ORDER BY 1";
     let rows = work.ask(sql, &[(&table, Type::OID), (&columns, Type::TEXT_ARRAY)]).await?;
-    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+    rows.iter().map(|row| Ok((row.cell(0)?, row.cell(1)?))).collect()
 }
 
 async fn refuse_kind(work: &Work<'_>, member: &look::Member, object: &Object) -> Result<()> {
@@ -156,7 +157,7 @@ async fn refuse_kind(work: &Work<'_>, member: &look::Member, object: &Object) ->
         Some(row) => refused(
             format!(
                 "{name}.{} is generated, or numbered by a sequence that goes with it",
-                row.get::<_, String>(0)
+                row.cell::<String>(0)?
             ),
             for_good,
         ),
@@ -186,7 +187,7 @@ async fn read(work: &Work<'_>, table: u32, name: &Name, there: &[(i16, String)])
             .into());
     };
     Ok(Columns {
-        key: row.get(0),
+        key: row.cell(0)?,
         columns: columns(work, table, name, &numbers).await?,
         with: with(work, table, name, &numbers).await?,
     })
@@ -205,13 +206,13 @@ async fn columns(work: &Work<'_>, table: u32, name: &Name, numbers: &[i16]) -> R
                WHERE a.attrelid = $1 AND a.attnum = ANY ($2) ORDER BY a.attnum";
     let mut columns = Vec::new();
     for row in work.ask(sql, &[(&table, Type::OID), (&numbers, Type::INT2_ARRAY)]).await? {
-        let (ty, collation): (String, Option<String>) = (row.get(1), row.get(2));
+        let (ty, collation): (String, Option<String>) = (row.cell(1)?, row.cell(2)?);
         columns.push(Column {
-            name: row.get(0),
+            name: row.cell(0)?,
             ty: collation.map_or(ty.clone(), |collation| format!("{ty} COLLATE {collation}")),
-            not_null: row.get(3),
-            default: row.get(4),
-            comment: row.get(5),
+            not_null: row.cell(3)?,
+            default: row.cell(4)?,
+            comment: row.cell(5)?,
             grants: Vec::new(),
         });
     }
@@ -220,12 +221,12 @@ async fn columns(work: &Work<'_>, table: u32, name: &Name, numbers: &[i16]) -> R
                FROM pg_catalog.pg_attribute a, pg_catalog.aclexplode(a.attacl) g
                WHERE a.attrelid = $1 AND a.attnum = ANY ($2) ORDER BY 1, 2, 5";
     for row in work.ask(sql, &[(&table, Type::OID), (&numbers, Type::INT2_ARRAY)]).await? {
-        let (column, right): (String, String) = (row.get(0), row.get(1));
-        let role = match row.get(3) {
+        let (column, right): (String, String) = (row.cell(0)?, row.cell(1)?);
+        let role = match row.cell(3)? {
             true => "PUBLIC".to_owned(),
-            false => QuotedIdent::new(&row.get::<_, String>(4))?.to_string(),
+            false => QuotedIdent::new(&row.cell::<String>(4)?)?.to_string(),
         };
-        let option = if row.get(2) { " WITH GRANT OPTION" } else { "" };
+        let option = if row.cell(2)? { " WITH GRANT OPTION" } else { "" };
         let quoted = QuotedIdent::new(&column)?;
         if let Some(found) = columns.iter_mut().find(|c| c.name == column) {
             found.grants.push(format!("GRANT {right} ({quoted}) ON {} TO {role}{option}", name.to_sql()?));
@@ -246,7 +247,8 @@ async fn with(work: &Work<'_>, table: u32, name: &Name, numbers: &[i16]) -> Resu
     let mut with = Vec::new();
     let quoted = name.to_sql()?;
     for row in work.ask(sql, &parameters).await? {
-        let (kind, constraint, definition): (String, String, String) = (row.get(0), row.get(1), row.get(2));
+        let (kind, constraint, definition): (String, String, String) =
+            (row.cell(0)?, row.cell(1)?, row.cell(2)?);
         with.push(With {
             what: format!("constraint {constraint}"),
             sql: format!(
@@ -265,14 +267,14 @@ async fn with(work: &Work<'_>, table: u32, name: &Name, numbers: &[i16]) -> Resu
                  AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE k.conindid = i.indexrelid
                                  AND k.conrelid = i.indrelid) ORDER BY 1";
     for row in work.ask(sql, &parameters).await? {
-        let (index, definition): (String, String) = (row.get(0), row.get(1));
+        let (index, definition): (String, String) = (row.cell(0)?, row.cell(1)?);
         with.push(With { what: format!("index {index}"), sql: definition, reads: true });
     }
     let sql = "SELECT stxname::pg_catalog.text, pg_catalog.pg_get_statisticsobjdef(oid)
                FROM pg_catalog.pg_statistic_ext
                WHERE stxrelid = $1 AND stxkeys::pg_catalog.int2[] && $2::pg_catalog.int2[] ORDER BY 1";
     for row in work.ask(sql, &parameters).await? {
-        let (statistics, definition): (String, String) = (row.get(0), row.get(1));
+        let (statistics, definition): (String, String) = (row.cell(0)?, row.cell(1)?);
         with.push(With { what: format!("statistics {statistics}"), sql: definition, reads: false });
     }
     Ok(with)
@@ -288,8 +290,7 @@ async fn copy(work: &Work<'_>, kept: &Kept, table: &Name) -> Result<()> {
     let security: String = work
         .ask("SELECT pg_catalog.current_setting('row_security')", &[])
         .await?
-        .first()
-        .map(|row| row.get(0))
+        .first_cell()?
         .unwrap_or_default();
     work.run(&[
         "SET LOCAL row_security = off".into(),
@@ -299,7 +300,10 @@ async fn copy(work: &Work<'_>, kept: &Kept, table: &Name) -> Result<()> {
     .await?;
     let sql = format!("SELECT (SELECT count(*) FROM {side}), (SELECT count(*) FROM {table})");
     let rows = work.ask(&sql, &[]).await?;
-    let (copied, all): (i64, i64) = rows.first().map_or((0, -1), |row| (row.get(0), row.get(1)));
+    let (copied, all): (i64, i64) = match rows.first() {
+        Some(row) => (row.cell(0)?, row.cell(1)?),
+        None => (0, -1),
+    };
     if copied != all {
         return Err(Fault::Bug(format!("{copied} of {all} rows were copied from {table} under its lock")));
     }
@@ -404,7 +408,7 @@ async fn same_row(work: &Work<'_>, table: u32, key: &[String]) -> Result<Option<
                  AND i.indnkeyatts = pg_catalog.cardinality($2::pg_catalog.text[]) AND k.at <= i.indnkeyatts
                GROUP BY i.indexrelid";
     for row in work.ask(sql, &[(&table, Type::OID), (&key, Type::TEXT_ARRAY)]).await? {
-        let (columns, operators): (Vec<String>, Vec<String>) = (row.get(0), row.get(1));
+        let (columns, operators): (Vec<String>, Vec<String>) = (row.cell(0)?, row.cell(1)?);
         if columns.len() != key.len() || !key.iter().all(|column| columns.contains(column)) {
             continue;
         }
@@ -424,8 +428,8 @@ async fn triggers(work: &Work<'_>, table: u32, quoted: &str) -> Result<Vec<(Stri
                WHERE tgrelid = $1 AND NOT tgisinternal AND tgenabled <> 'D' ORDER BY 1";
     let mut found = Vec::new();
     for row in work.ask(sql, &[(&table, Type::OID)]).await? {
-        let name = QuotedIdent::new(&row.get::<_, String>(0))?;
-        let how = match row.get::<_, String>(1).as_str() {
+        let name = QuotedIdent::new(&row.cell::<String>(0)?)?;
+        let how = match row.cell::<String>(1)?.as_str() {
             "A" => "ENABLE ALWAYS",
             "R" => "ENABLE REPLICA",
             _ => "ENABLE",
@@ -450,7 +454,7 @@ async fn fill(work: &Work<'_>, (table, side): (&str, &str), columns: &Columns, s
     let sql = "SELECT pg_catalog.array_agg(pg_catalog.current_setting(s) ORDER BY o)
                FROM pg_catalog.unnest($1::pg_catalog.text[]) WITH ORDINALITY AS u (s, o)";
     let rows = work.ask(sql, &[(&settings.as_slice(), Type::TEXT_ARRAY)]).await?;
-    let before: Vec<String> = rows.first().map(|row| row.get(0)).unwrap_or_default();
+    let before: Vec<String> = rows.first_cell()?.unwrap_or_default();
     let mut statements: Vec<String> = settings.iter().map(|name| format!("SET LOCAL {name} = off")).collect();
     statements.push(format!("UPDATE ONLY {table} AS t SET {} FROM {side} AS p WHERE {same}", set.join(", ")));
     for (name, value) in settings.iter().zip(&before) {

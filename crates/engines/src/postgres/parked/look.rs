@@ -8,6 +8,7 @@ use tokio_postgres::types::Type;
 use cofferdam_core::fault::Result;
 use cofferdam_core::{Name, QuotedLiteral};
 
+use super::super::cells::{AnswerCells, RowCells};
 use super::Work;
 use super::record::{Attached, Key, Published, Relation};
 
@@ -39,19 +40,20 @@ pub(super) async fn members(work: &Work<'_>, oids: &[u32]) -> Result<Vec<Member>
                GROUP BY 1, 2, 3, 5, 6, 7
                ORDER BY 4 DESC, 2, 3";
     let rows = work.ask(sql, &[(&oids, Type::OID_ARRAY)]).await?;
-    Ok(rows
-        .iter()
-        .map(|row| Member {
-            oid: row.get(0),
-            relation: Relation {
-                name: Name::qualified(row.get::<_, String>(1), row.get::<_, String>(2)),
-                top: row.get(3),
-                kind: row.get(4),
-            },
-            temporary: row.get(5),
-            inherits: row.get(6),
+    rows.iter()
+        .map(|row| {
+            Ok(Member {
+                oid: row.cell(0)?,
+                relation: Relation {
+                    name: Name::qualified(row.cell::<String>(1)?, row.cell::<String>(2)?),
+                    top: row.cell(3)?,
+                    kind: row.cell(4)?,
+                },
+                temporary: row.cell(5)?,
+                inherits: row.cell(6)?,
+            })
         })
-        .collect())
+        .collect()
 }
 
 /// Foreign keys of these tables to tables that are not among them.
@@ -67,17 +69,18 @@ pub(super) async fn keys(work: &Work<'_>, oids: &[u32]) -> Result<Vec<Key>> {
                  AND NOT k.confrelid OPERATOR(pg_catalog.=) ANY ($1)
                ORDER BY 1, 2, 3";
     let rows = work.ask(sql, &[(&oids, Type::OID_ARRAY)]).await?;
-    Ok(rows
-        .iter()
-        .map(|row| Key {
-            table: Name::qualified(row.get::<_, String>(0), row.get::<_, String>(1)),
-            name: row.get(2),
-            definition: row.get(3),
-            validated: row.get(4),
-            partitioned: row.get(5),
-            comment: row.get(6),
+    rows.iter()
+        .map(|row| {
+            Ok(Key {
+                table: Name::qualified(row.cell::<String>(0)?, row.cell::<String>(1)?),
+                name: row.cell(2)?,
+                definition: row.cell(3)?,
+                validated: row.cell(4)?,
+                partitioned: row.cell(5)?,
+                comment: row.cell(6)?,
+            })
         })
-        .collect())
+        .collect()
 }
 
 /// Foreign keys that a partition has from the table that it is detached from: they stay behind on it as its own, and
@@ -92,10 +95,9 @@ pub(super) async fn inherited_keys(work: &Work<'_>, oids: &[u32]) -> Result<Vec<
                  AND NOT p.conrelid OPERATOR(pg_catalog.=) ANY ($1)
                ORDER BY 1, 2, 3";
     let rows = work.ask(sql, &[(&oids, Type::OID_ARRAY)]).await?;
-    Ok(rows
-        .iter()
-        .map(|row| (Name::qualified(row.get::<_, String>(0), row.get::<_, String>(1)), row.get(2)))
-        .collect())
+    rows.iter()
+        .map(|row| Ok((Name::qualified(row.cell::<String>(0)?, row.cell::<String>(1)?), row.cell(2)?)))
+        .collect()
 }
 
 /// The places of partitions in tables that are not among these.
@@ -110,14 +112,15 @@ pub(super) async fn attached(work: &Work<'_>, oids: &[u32]) -> Result<Vec<Attach
                WHERE i.inhrelid OPERATOR(pg_catalog.=) ANY ($1) AND NOT i.inhparent OPERATOR(pg_catalog.=) ANY ($1)
                ORDER BY 3, 4";
     let rows = work.ask(sql, &[(&oids, Type::OID_ARRAY)]).await?;
-    Ok(rows
-        .iter()
-        .map(|row| Attached {
-            parent: Name::qualified(row.get::<_, String>(0), row.get::<_, String>(1)),
-            partition: Name::qualified(row.get::<_, String>(2), row.get::<_, String>(3)),
-            bound: row.get(4),
+    rows.iter()
+        .map(|row| {
+            Ok(Attached {
+                parent: Name::qualified(row.cell::<String>(0)?, row.cell::<String>(1)?),
+                partition: Name::qualified(row.cell::<String>(2)?, row.cell::<String>(3)?),
+                bound: row.cell(4)?,
+            })
         })
-        .collect())
+        .collect()
 }
 
 /// Extended statistics over these tables.
@@ -127,14 +130,14 @@ pub(super) async fn statistics(work: &Work<'_>, oids: &[u32]) -> Result<Vec<Name
                JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) s.stxnamespace
                WHERE s.stxrelid OPERATOR(pg_catalog.=) ANY ($1) ORDER BY 1, 2";
     let rows = work.ask(sql, &[(&oids, Type::OID_ARRAY)]).await?;
-    Ok(rows.iter().map(|row| Name::qualified(row.get::<_, String>(0), row.get::<_, String>(1))).collect())
+    rows.iter().map(|row| Ok(Name::qualified(row.cell::<String>(0)?, row.cell::<String>(1)?))).collect()
 }
 
 /// Publications that name one of these tables.
 pub(super) async fn published(work: &Work<'_>, oids: &[u32]) -> Result<Vec<Published>> {
     let rows =
         work.ask("SELECT pg_catalog.current_setting('server_version_num')::pg_catalog.int4", &[]).await?;
-    let version: i32 = rows.first().map_or(0, |row| row.get(0));
+    let version: i32 = rows.first_cell()?.unwrap_or(0);
     let (columns, filter) = match version >= 150_000 {
         true => (
             "(SELECT pg_catalog.array_agg(a.attname::pg_catalog.text ORDER BY a.attnum)
@@ -153,33 +156,34 @@ pub(super) async fn published(work: &Work<'_>, oids: &[u32]) -> Result<Vec<Publi
          WHERE r.prrelid OPERATOR(pg_catalog.=) ANY ($1) ORDER BY 1, 2, 3"
     );
     let rows = work.ask(&sql, &[(&oids, Type::OID_ARRAY)]).await?;
-    Ok(rows
-        .iter()
-        .map(|row| Published {
-            publication: row.get(0),
-            table: Name::qualified(row.get::<_, String>(1), row.get::<_, String>(2)),
-            columns: row.get(3),
-            filter: row.get(4),
+    rows.iter()
+        .map(|row| {
+            Ok(Published {
+                publication: row.cell(0)?,
+                table: Name::qualified(row.cell::<String>(1)?, row.cell::<String>(2)?),
+                columns: row.cell(3)?,
+                filter: row.cell(4)?,
+            })
         })
-        .collect())
+        .collect()
 }
 
 /// Publications of all tables, which no table can be taken out of.
 pub(super) async fn of_all_tables(work: &Work<'_>) -> Result<Vec<String>> {
     let sql = "SELECT pubname::pg_catalog.text FROM pg_catalog.pg_publication WHERE puballtables ORDER BY 1";
-    Ok(work.ask(sql, &[]).await?.iter().map(|row| row.get(0)).collect())
+    work.ask(sql, &[]).await?.first_cells()
 }
 
 /// The relation that a name means now, by its number.
 pub(super) async fn oid(work: &Work<'_>, name: &Name) -> Result<Option<u32>> {
     let sql =
         format!("SELECT pg_catalog.to_regclass({})::pg_catalog.oid", QuotedLiteral::new(&name.to_sql()?)?);
-    Ok(work.ask(&sql, &[]).await?.first().and_then(|row| row.get(0)))
+    Ok(work.ask(&sql, &[]).await?.first_cell()?.flatten())
 }
 
 /// Those of these schemas that are there.
 pub(super) async fn schemas(work: &Work<'_>, names: &[String]) -> Result<Vec<String>> {
     let sql = "SELECT nspname::pg_catalog.text FROM pg_catalog.pg_namespace
                WHERE nspname::pg_catalog.text OPERATOR(pg_catalog.=) ANY ($1)";
-    Ok(work.ask(sql, &[(&names, Type::TEXT_ARRAY)]).await?.iter().map(|row| row.get(0)).collect())
+    work.ask(sql, &[(&names, Type::TEXT_ARRAY)]).await?.first_cells()
 }

@@ -23,6 +23,7 @@ use cofferdam_core::park::{Deed, Object, Parked, Parking};
 use cofferdam_core::plan::{Act, Step};
 use cofferdam_core::{Fault, Limits, QuotedLiteral};
 
+use super::cells::AnswerCells;
 use super::session::PostgresSession;
 use super::watch::Sighting;
 use super::{errors, perform};
@@ -137,7 +138,7 @@ impl Work<'_> {
     /// transaction gets its own back.
     async fn with_whole_names(&self, work: impl Future<Output = Result<Vec<String>>>) -> Result<Vec<String>> {
         let rows = self.ask("SELECT pg_catalog.current_setting('search_path')", &[]).await?;
-        let before: String = rows.first().map(|row| row.get(0)).unwrap_or_default();
+        let before: String = rows.first_cell()?.unwrap_or_default();
         self.run(&["SET LOCAL search_path = ''".into()]).await?;
         let done = work.await?;
         let path = QuotedLiteral::new(&before)?;

@@ -19,6 +19,7 @@ use cofferdam_core::fault::Result;
 use cofferdam_core::park::{Deed, Object, Parked};
 use cofferdam_core::{Code, Fault, Name, QuotedLiteral, Refusal};
 
+use super::super::cells::{AnswerCells, RowCells};
 use super::super::{errors, reading};
 use super::Work;
 
@@ -160,13 +161,13 @@ pub(super) async fn live(work: &Work<'_>) -> Result<Option<Found>> {
             .into())
     };
     let Some(row) = rows.first() else { return gone(format!("nothing is parked under {label}")) };
-    let name: String = row.get(0);
-    match row.get::<_, Option<String>>(2).as_deref() {
+    let name: String = row.cell(0)?;
+    match row.cell::<Option<String>>(2)?.as_deref() {
         None => Ok(Some(Found { kept: kept(row, 1, &name)?, name })),
         // Who wants it gone has it.
         Some("dropped") if work.asked.deed == Deed::Discard => Ok(None),
         Some("dropped") => {
-            let at: Option<String> = row.get(3);
+            let at: Option<String> = row.cell(3)?;
             gone(format!("{name} was dropped for good on {}", at.unwrap_or_default()))
         }
         Some(_) => Ok(None),
@@ -180,7 +181,7 @@ pub(super) async fn ended(work: &Work<'_>) -> Result<Option<Found>> {
                ORDER BY ended_at DESC LIMIT 1";
     let rows = work.ask(sql, &[(&work.asked.parking.label, Type::TEXT)]).await?;
     let Some(row) = rows.first() else { return Ok(None) };
-    let name: String = row.get(0);
+    let name: String = row.cell(0)?;
     Ok(Some(Found { kept: kept(row, 1, &name)?, name }))
 }
 
@@ -195,7 +196,7 @@ pub(super) async fn there(client: &Client) -> Result<bool> {
         .query_typed("SELECT pg_catalog.to_regclass('cofferdam.parked') IS NOT NULL", &[])
         .await
         .map_err(|e| errors::fault(e, "looking for cofferdam.parked"))?;
-    Ok(rows.first().is_some_and(|row| row.get(0)))
+    Ok(rows.first_cell()?.unwrap_or(false))
 }
 
 /// Writes the row of what was put aside, and what a person should know of it. Returns until when it is kept.
@@ -250,7 +251,7 @@ async fn insert(
         .await
         .map_err(|e| errors::fault(e, "writing to cofferdam.parked"))?;
     themselves(work, role).await?;
-    Ok(rows.first().map(|row| row.get(0)).unwrap_or_default())
+    Ok(rows.first_cell()?.unwrap_or_default())
 }
 
 /// What the same step parked before and nobody brought back, as an author's own way back does not, stays there under its
@@ -285,7 +286,7 @@ pub(super) async fn ourselves(work: &Work<'_>) -> Result<Option<String>> {
     }
     let rows = work.ask("SELECT pg_catalog.current_setting('role')", &[]).await?;
     work.run(&["SET LOCAL ROLE NONE".into()]).await?;
-    Ok(rows.first().map(|row| row.get(0)))
+    rows.first_cell()
 }
 
 /// See [`ourselves`].
@@ -316,23 +317,23 @@ pub(super) async fn list(client: &Client) -> Result<Vec<Parked>> {
 }
 
 fn parked(row: &Row) -> Result<Parked> {
-    let name: String = row.get(0);
+    let name: String = row.cell(0)?;
     let kept = kept(row, 4, &name)?;
-    let ended_at: Option<String> = row.get(9);
+    let ended_at: Option<String> = row.cell(9)?;
     Ok(Parked {
         kept_in: if ended_at.is_none() { kept.kept_in() } else { Vec::new() },
         object: kept.object,
-        label: row.get(1),
-        run: row.get(2),
-        key: row.get(3),
-        parked_at: row.get(5),
-        parked_by: row.get(6),
-        until: row.get(7),
-        expired: row.get(8),
+        label: row.cell(1)?,
+        run: row.cell(2)?,
+        key: row.cell(3)?,
+        parked_at: row.cell(5)?,
+        parked_by: row.cell(6)?,
+        until: row.cell(7)?,
+        expired: row.cell(8)?,
         ended_at,
-        ended: row.get(10),
-        notes: row.get(11),
-        bytes: row.get::<_, Option<i64>>(12).map(|bytes| u64::try_from(bytes).unwrap_or(0)),
+        ended: row.cell(10)?,
+        notes: row.cell(11)?,
+        bytes: row.cell::<Option<i64>>(12)?.map(|bytes| u64::try_from(bytes).unwrap_or(0)),
         name,
     })
 }

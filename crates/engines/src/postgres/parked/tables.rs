@@ -8,6 +8,7 @@ use tokio_postgres::Error;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 
+use super::super::cells::{AnswerCells, RowCells};
 use super::super::errors;
 use super::look::{self, Member};
 use super::record::{self, Kept, Moved};
@@ -195,7 +196,7 @@ pub(super) async fn with_schemas(work: &Work<'_>, kept: Kept) -> Result<Kept> {
         }
     }
     let sql = "SELECT pg_catalog.to_char(pg_catalog.clock_timestamp() AT TIME ZONE 'UTC', 'YYYYMMDD')";
-    let day: String = work.ask(sql, &[]).await?.first().map(|row| row.get(0)).unwrap_or_default();
+    let day: String = work.ask(sql, &[]).await?.first_cell()?.unwrap_or_default();
     for number in 1..1000 {
         let schemas: Vec<Moved> = froms
             .iter()
@@ -252,9 +253,9 @@ pub(super) async fn make_schemas(work: &Work<'_>, kept: &Kept) -> Result<()> {
                      AND a.grantee OPERATOR(pg_catalog.<>) n.nspowner";
         let mut revokes = Vec::new();
         for row in work.ask(sql, &[(&moved.to, Type::TEXT)]).await? {
-            let role = match row.get(0) {
+            let role = match row.cell(0)? {
                 true => "PUBLIC".to_owned(),
-                false => QuotedIdent::new(&row.get::<_, String>(1))?.to_string(),
+                false => QuotedIdent::new(&row.cell::<String>(1)?)?.to_string(),
             };
             revokes.push(format!("REVOKE ALL ON SCHEMA {schema} FROM {role}"));
         }

@@ -7,6 +7,7 @@ use tokio_postgres::Error;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 
+use super::super::cells::AnswerCells;
 use super::super::errors;
 use super::record::{self, Attached, Found, Kept, Key, Published};
 use super::tables::{move_of, things};
@@ -187,7 +188,7 @@ pub(super) async fn bytes(work: &Work<'_>, table: &Name) -> Result<u64> {
                UNION SELECT {0}::pg_catalog.regclass) t",
         QuotedLiteral::new(&table.to_sql()?)?
     );
-    let bytes: i64 = work.ask(&sql, &[]).await?.first().map_or(0, |row| row.get(0));
+    let bytes: i64 = work.ask(&sql, &[]).await?.first_cell()?.unwrap_or(0);
     Ok(u64::try_from(bytes).unwrap_or(0))
 }
 

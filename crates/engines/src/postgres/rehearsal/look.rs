@@ -7,6 +7,7 @@ use tokio_postgres::types::Type;
 
 use cofferdam_core::fault::Result;
 
+use super::super::cells::{AnswerCells, RowCells};
 use super::super::errors;
 use crate::rehearsal::Deed;
 
@@ -65,20 +66,20 @@ pub(super) async fn look(client: &Client, pid: i32, wal: bool) -> Result<Look> {
     let relations = rows
         .iter()
         .map(|row| {
-            let modes: Option<Vec<String>> = row.get(5);
+            let modes: Option<Vec<String>> = row.cell(5)?;
             let strongest = modes.iter().flatten().map(|mode| rank(mode)).max().unwrap_or(0);
             let relation = Relation {
-                name: row.get(1),
-                kind: row.get(2),
-                file: row.get(3),
-                read: row.get(4),
+                name: row.cell(1)?,
+                kind: row.cell(2)?,
+                file: row.cell(3)?,
+                read: row.cell(4)?,
                 lock: strongest,
             };
-            (row.get(0), relation)
+            Ok((row.cell(0)?, relation))
         })
-        .collect();
+        .collect::<Result<_>>()?;
     let wal = match wal {
-        true => client.query_typed(WAL, &[]).await.map_err(fault)?.first().map(|row| row.get(0)),
+        true => client.query_typed(WAL, &[]).await.map_err(fault)?.first_cell()?,
         false => None,
     };
     Ok(Look { relations, wal })

@@ -9,6 +9,7 @@ use tokio_postgres::Client;
 use cofferdam_core::fault::Result;
 use cofferdam_core::plan::Act;
 
+use super::super::cells::AnswerCells;
 use super::super::session::PostgresSession;
 use super::super::{connect, errors};
 use super::look::{Look, look};
@@ -26,7 +27,7 @@ pub(in super::super) async fn begin(session: &mut PostgresSession) -> Result<()>
     session.observed = true;
     let row = session.client.query_typed("SELECT pg_catalog.pg_backend_pid()", &[]).await;
     let row = row.map_err(|e| errors::fault(e, "beginning to watch"))?;
-    session.backend = row.first().map_or(session.backend, |row| row.get(0));
+    session.backend = row.first_cell()?.unwrap_or(session.backend);
     Ok(())
 }
 
@@ -103,7 +104,7 @@ async fn hold(holder: &Client, tables: &[u32], sql: &str) {
     let names = "SELECT pg_catalog.string_agg(oid::pg_catalog.regclass::pg_catalog.text, ', ') FROM pg_catalog.pg_class
                  WHERE oid = ANY ($1) AND pg_catalog.has_table_privilege(oid, 'UPDATE')";
     let asked = holder.query_typed(names, &[(&tables, tokio_postgres::types::Type::OID_ARRAY)]).await;
-    let names: Option<String> = asked.ok().and_then(|rows| rows.first().and_then(|row| row.get(0)));
+    let names: Option<String> = asked.ok().and_then(|rows| rows.first_cell().ok().flatten().flatten());
     let Some(names) = names else { return };
     // An index is built without waiting for who has written nothing: a snapshot holds it up at its end.
     let sql = format!("BEGIN ISOLATION LEVEL REPEATABLE READ; LOCK TABLE {names} IN {mode} MODE; SELECT 1");
@@ -123,8 +124,7 @@ async fn look_on(
     while !*ended.borrow_and_update() {
         // In this order: what waits when it is asked held its locks at the look before.
         let waiting = watcher.query_typed(waits, &[(&pid, tokio_postgres::types::Type::INT4)]).await;
-        let waiting =
-            waiting.ok().and_then(|rows| rows.first().map(|row| row.get::<_, bool>(0))).unwrap_or(false);
+        let waiting = waiting.is_ok_and(|rows| matches!(rows.first_cell(), Ok(Some(true))));
         if let Ok(now) = look(watcher, pid, false).await {
             seen = now.with_locks_of(&seen);
         }

@@ -6,6 +6,7 @@ use cofferdam_core::fault::Result;
 use cofferdam_core::plan::{Act, Step};
 use cofferdam_core::{Code, Fault, Refusal};
 
+use super::super::cells::AnswerCells;
 use super::super::session::PostgresSession;
 use super::super::{errors, inspect, perform};
 use super::look::look;
@@ -52,10 +53,7 @@ async fn rounds(session: &PostgresSession, trial: &Trial<'_>) -> Result<Vec<Roun
     let client = &session.client;
     let fault = |e| errors::fault(e, "rehearsing in a transaction");
     let rows = client.query_typed("SELECT pg_catalog.pg_backend_pid()", &[]).await.map_err(fault)?;
-    let pid: i32 = rows
-        .first()
-        .map(|row| row.get(0))
-        .ok_or_else(|| Fault::Bug("the server gave no row of itself".into()))?;
+    let pid: i32 = rows.first_cell()?.ok_or_else(|| Fault::Bug("the server gave no row of itself".into()))?;
     let mut all = Vec::new();
     for steps in &trial.rounds {
         let mut round = Round::default();

@@ -1,6 +1,11 @@
 //! Logins in replication mode against a real server: each way to it that other connections have.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests are tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "helpers of tests are tests"
+)]
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 

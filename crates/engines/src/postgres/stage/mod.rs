@@ -9,6 +9,7 @@ use cofferdam_core::{Code, Facts, Name, QuotedIdent, Refusal};
 use cofferdam_schema::{Leaving, Schema, Statement, lead, level};
 use uuid::Uuid;
 
+use super::cells::{AnswerCells, RowCells};
 use super::options::ConnectOptions;
 use super::session::{PostgresSession, resolved};
 use super::{connect, errors, inspect};
@@ -97,7 +98,7 @@ async fn unlock(keeper: &Client, name: &str) -> Result<()> {
 async fn ask(keeper: &Client, query: &str, name: &str) -> Result<bool> {
     let rows = keeper.query_typed(query, &[(&name, Type::TEXT)]).await;
     let rows = rows.map_err(|e| errors::fault(e, "looking who uses a throw-away database"))?;
-    Ok(rows.first().is_some_and(|row| row.get(0)))
+    Ok(rows.first_cell()?.unwrap_or(false))
 }
 
 /// Drops what a process left behind that was killed: nobody holds its lock.
@@ -108,7 +109,7 @@ async fn clean(keeper: &Client) -> Result<()> {
     let begins = format!("^{PREFIX}[0-9a-f]{{32}}$");
     let rows = keeper.query_typed(query, &[(&begins, Type::TEXT)]).await.map_err(fault)?;
     for row in rows {
-        let name: String = row.get(0);
+        let name: String = row.cell(0)?;
         if lock(keeper, &name).await? {
             drop_database(keeper, &name).await?;
             unlock(keeper, &name).await?;

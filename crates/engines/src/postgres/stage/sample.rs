@@ -8,6 +8,7 @@ use tokio_postgres::types::{ToSql, Type};
 use cofferdam_core::fault::Result;
 use cofferdam_core::{Fault, Name, QuotedLiteral};
 
+use super::super::cells::RowCells;
 use super::super::errors;
 
 const DOING: &str = "taking a sample of rows";
@@ -67,8 +68,8 @@ async fn all(live: &Client, copy: &Client, tables: &[Name], most: u32) -> Result
     for _ in 0..WAYS {
         let mut more = 0;
         for key in &keys {
-            let (child, parent): (String, String) = (key.get(0), key.get(1));
-            let (from, to): (Vec<String>, Vec<String>) = (key.get(2), key.get(3));
+            let (child, parent): (String, String) = (key.cell(0)?, key.cell(1)?);
+            let (from, to): (Vec<String>, Vec<String>) = (key.cell(2)?, key.cell(3)?);
             let wanted = missing(copy, (&child, &from), (&parent, &to), most).await?;
             if wanted.is_empty() {
                 continue;
@@ -85,8 +86,11 @@ async fn all(live: &Client, copy: &Client, tables: &[Name], most: u32) -> Result
         }
     }
     let stand = live.query_typed(STANDS, &[]).await.map_err(|e| errors::fault(e, DOING))?;
-    let (names, values): (Vec<String>, Vec<i64>) =
-        stand.iter().map(|row| (row.get::<_, String>(0), row.get::<_, i64>(1))).unzip();
+    let (mut names, mut values): (Vec<String>, Vec<i64>) = (Vec::new(), Vec::new());
+    for row in stand {
+        names.push(row.cell(0)?);
+        values.push(row.cell(1)?);
+    }
     let parameters: [(&(dyn ToSql + Sync), Type); 2] =
         [(&names, Type::TEXT_ARRAY), (&values, Type::INT8_ARRAY)];
     copy.query_typed(SET, &parameters).await.map_err(|e| errors::fault(e, DOING))?;
@@ -101,7 +105,7 @@ async fn known(copy: &Client, names: &[String]) -> Result<Vec<(String, String)>>
         .collect();
     let rows =
         copy.query_typed(TABLES, &[(&names, Type::TEXT_ARRAY)]).await.map_err(|e| errors::fault(e, DOING))?;
-    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+    rows.iter().map(|row| Ok((row.cell(0)?, row.cell(1)?))).collect()
 }
 
 /// Keys that rows of the copy refer to and that are not there, as texts for a query.
@@ -121,7 +125,7 @@ async fn missing(
     let rows = copy.query_typed(&query, &[]).await.map_err(|e| errors::fault(e, DOING))?;
     rows.iter()
         .map(|row| {
-            let values: Vec<String> = row.get(0);
+            let values: Vec<String> = row.cell(0)?;
             let quoted = values.iter().map(|value| QuotedLiteral::new(value).map(|value| value.to_string()));
             Ok(format!("({})", quoted.collect::<Result<Vec<_>, _>>()?.join(", ")))
         })

@@ -4,6 +4,7 @@
 //! that was brought over later are made by the same statement (ADR 25). The bytes of all other columns are stepped over.
 
 mod bytes;
+mod events;
 mod statement;
 mod stream;
 mod types;
@@ -53,6 +54,11 @@ pub struct Watched {
     pub(crate) key: Vec<(usize, Kind)>,
     /// The table of marks, in the same database: see [`Item::Mark`].
     pub(crate) marks: String,
+    /// The statement of ours by which the table came to its place, where that is still to be read: what was written to the
+    /// one that had its name before is passed over. Empty: it was there all the time.
+    pub(crate) turn: String,
+    /// Triggers of ours, which are no change of the table.
+    pub(crate) triggers: Vec<String>,
 }
 
 /// Which server it is: a position means nothing on another one. MariaDB has no identity that others can read, so there

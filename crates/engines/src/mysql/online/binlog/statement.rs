@@ -18,6 +18,8 @@ pub(super) enum Means {
     Rows,
     /// The table is no longer what it was, or may not be.
     Changed,
+    /// The table came to its place by our own statement.
+    Turned,
 }
 
 /// The table that is followed, in lower case.
@@ -25,6 +27,22 @@ pub(super) enum Means {
 pub(super) struct Followed {
     pub(super) database: String,
     pub(super) table: String,
+    /// The words of the statement of ours by which it came to its place; empty: it was there all the time.
+    pub(super) turn: Vec<String>,
+    /// Triggers of ours, which change nothing of it.
+    pub(super) triggers: Vec<String>,
+}
+
+impl Followed {
+    pub(super) fn new(database: &str, table: &str, turn: &str, triggers: &[String]) -> Self {
+        let turn = turn.to_lowercase();
+        Self {
+            database: database.to_lowercase(),
+            table: table.to_lowercase(),
+            turn: words(&turn).map(str::to_owned).collect(),
+            triggers: triggers.iter().map(|name| name.to_lowercase()).collect(),
+        }
+    }
 }
 
 /// Reads a text; `database` is the one that its session had chosen.
@@ -46,9 +64,19 @@ pub(super) fn read(followed: &Followed, database: &str, text: &str) -> Means {
             if words.contains(&followed.table.as_str()) { Means::Rows } else { Means::End }
         }
         ("insert" | "update" | "delete" | "replace" | "load" | "with" | "call", _) => Means::Rows,
+        _ if !words.is_empty() && words == followed.turn => Means::Turned,
+        _ if makes_ours(followed, &words) => Means::End,
         _ if concerns(followed, database, &words) => Means::Changed,
         _ => Means::End,
     }
+}
+
+/// One of our own triggers is made: the name is the first word behind TRIGGER that is not its database.
+fn makes_ours(followed: &Followed, words: &[&str]) -> bool {
+    let behind = words.iter().position(|word| *word == "trigger").and_then(|at| words.get(at + 1..));
+    let name = behind.and_then(|rest| rest.iter().find(|word| **word != followed.database));
+    words.first() == Some(&"create")
+        && name.is_some_and(|name| followed.triggers.iter().any(|ours| ours == name))
 }
 
 /// Whether a definition that was changed may be that of the table. Rather once too often.
@@ -130,7 +158,8 @@ mod tests {
 
     #[test]
     fn each_text_means_one_thing() {
-        let followed = Followed { database: "shop".into(), table: "orders".into() };
+        let turn = "RENAME TABLE `shop`.`orders` TO `shop`.`ours_old`, `shop`.`ours_new` TO `shop`.`orders`";
+        let followed = Followed::new("shop", "orders", turn, &["ours_insert".to_owned()]);
         for (database, text, expected) in [
             ("shop", "BEGIN", Means::Begin),
             ("shop", "/* of a tool */\n-- and a person\nbegin", Means::Begin),
@@ -175,6 +204,23 @@ mod tests {
             ("shop", "GRANT SELECT ON orders TO a", Means::End),
             ("other", "DROP DATABASE shop", Means::Changed),
             ("other", "DROP DATABASE other", Means::End),
+            ("shop", turn, Means::Turned),
+            (
+                "shop",
+                "RENAME TABLE `shop`.`orders` TO `shop`.`ours_old`, `shop`.`x` TO `shop`.`orders`",
+                Means::Changed,
+            ),
+            (
+                "shop",
+                "CREATE DEFINER=`a`@`b` TRIGGER `shop`.`ours_insert` AFTER INSERT ON `orders` FOR EACH ROW SET @a = 1",
+                Means::End,
+            ),
+            (
+                "shop",
+                "CREATE TRIGGER theirs AFTER INSERT ON orders FOR EACH ROW FOLLOWS ours_insert SET @a = 1",
+                Means::Changed,
+            ),
+            ("shop", "DROP TRIGGER IF EXISTS `shop`.`ours_insert`", Means::End),
             ("shop", "", Means::End),
             ("shop", "`", Means::End),
         ] {

@@ -15,9 +15,14 @@ use cofferdam_core::fault::Result;
 use cofferdam_core::{Code, Fault, Refusal};
 
 use super::bytes::{self, Did};
+use super::events::{
+    ANONYMOUS_GTID, COMPRESSED_FIRST, COMPRESSED_LAST, FORMAT, GTID, IGNORABLE, INCIDENT, LOAD_BEGUN,
+    LOAD_DONE, NO_TABLE, NOTHING, PAYLOAD, QUERY, ROTATE, TABLE_MAP, TAGGED_GTID, XA_PREPARE, XID,
+};
 use super::statement::{self, Followed, Means};
 use super::types::{Column, Kind, low_first};
 use super::{Key, Position, Watched, server, unread};
+use crate::mysql::online::plant::planted;
 use crate::mysql::options::ConnectOptions;
 use crate::mysql::{Flavour, connect, errors, link};
 use crate::visible::shortened;
@@ -49,6 +54,10 @@ pub struct Stream {
     options: ConnectOptions,
     watched: Watched,
     followed: Followed,
+    /// The table is the one that is followed, and no longer the one that had its name before.
+    turned: bool,
+    /// What others did before that to the one that had its name.
+    others: Option<String>,
     /// As which replica the server knows this stream.
     replica: (u32, uuid::Uuid),
     wire: Option<BinlogStream>,
@@ -94,9 +103,11 @@ impl Stream {
         let [.., a, b, c, d] = *id.as_bytes();
         let mut options = options.clone();
         options.application_name = format!("{} (binlog)", options.application_name);
-        let followed =
-            Followed { database: watched.database.to_lowercase(), table: watched.table.to_lowercase() };
+        let followed = Followed::new(&watched.database, &watched.table, &watched.turn, &watched.triggers);
+        let turned = watched.turn.is_empty();
         let mut stream = Self {
+            turned,
+            others: None,
             options,
             watched,
             followed,
@@ -154,6 +165,16 @@ impl Stream {
             }
             tokio::time::sleep(PAUSE).await;
         }
+    }
+
+    /// The statement by which the table came to its place was read.
+    pub(crate) fn turned(&self) -> bool {
+        self.turned
+    }
+
+    /// What others did to the table that had the name before, behind the place from which on the log was read.
+    pub(crate) fn others(&self) -> Option<&str> {
+        self.others.as_deref()
     }
 
     /// Everything before this place was handed out, and nothing of the transaction behind it need be.
@@ -279,6 +300,17 @@ impl Stream {
                 }
             }
             Means::End => self.end(at),
+            Means::Turned if !self.turned => {
+                self.turned = true;
+                self.tables.clear();
+                self.end(at);
+            }
+            // The table that had the name is not read again.
+            Means::Changed if !self.turned => {
+                self.others.get_or_insert_with(|| shortened(&text));
+                self.end(at);
+            }
+            Means::Prepared | Means::Rows if !self.turned => self.end(at),
             Means::Prepared if self.prepared.remove(&xid(&text)) => self.end(at),
             Means::Prepared => {
                 let why =
@@ -289,7 +321,7 @@ impl Stream {
                 let what = "a statement stands there in place of the rows that it changed (binlog_format of its session): ";
                 return Err(self.refuse(format!("{what}{}", shortened(&text))));
             }
-            Means::Changed => {
+            Means::Changed | Means::Turned => {
                 let table = &self.watched.table;
                 let what = format!("somebody else changed {table} itself, or what depends on it");
                 let refusal = Refusal::new(Code::TableChanged, what)
@@ -305,6 +337,7 @@ impl Stream {
         let map = bytes::map(data).map_err(|why| self.refuse(why))?;
         let watched = &self.watched;
         let table = match map.database == watched.database.as_bytes() {
+            true if map.table == watched.table.as_bytes() && !self.turned => Table::Other,
             true if map.table == watched.table.as_bytes() => {
                 let columns = map.columns().map_err(|why| self.refuse(why))?;
                 let fits = |(at, kind): &(usize, Kind)| columns.get(*at).is_some_and(|c| kind.fits(*c));
@@ -403,31 +436,6 @@ impl Stream {
     }
 }
 
-const QUERY: u8 = 2;
-const ROTATE: u8 = 4;
-const FORMAT: u8 = 15;
-const XID: u8 = 16;
-const LOAD_BEGUN: u8 = 17;
-const LOAD_DONE: u8 = 18;
-const TABLE_MAP: u8 = 19;
-const INCIDENT: u8 = 26;
-const GTID: u8 = 33;
-const ANONYMOUS_GTID: u8 = 34;
-const XA_PREPARE: u8 = 38;
-const PAYLOAD: u8 = 40;
-const TAGGED_GTID: u8 = 42;
-/// MariaDB's compressed statements and rows.
-const COMPRESSED_FIRST: u8 = 165;
-const COMPRESSED_LAST: u8 = 171;
-/// Of events that may be passed over by whoever does not know them.
-const IGNORABLE: u16 = 0x80;
-/// Ends of servers, values that statements need, heartbeats, comments, what belongs to group replication, names of transactions, and of MariaDB comments, checkpoints, names, lists of them, and the beginning of an encrypted
-/// file.
-const NOTHING: &[u8] =
-    &[3, 5, 13, 14, 27, 28, 29, GTID, ANONYMOUS_GTID, 35, 36, 37, 41, TAGGED_GTID, 160, 161, 162, 163, 164];
-/// The number of no table: the last event of some statements.
-const NO_TABLE: u64 = 0x00ff_ffff;
-
 fn keys(
     did: Did,
     detailed: bool,
@@ -443,7 +451,12 @@ fn keys(
         };
         key.iter().zip(values).map(literal).collect()
     };
-    rows.keys(columns, &places)?.into_iter().map(literals).collect()
+    let updates = matches!(did, Did::Update | Did::PartialUpdate);
+    let keys = match updates && planted("only-new-key") {
+        true => rows.after(columns, &places)?,
+        false => rows.keys(columns, &places)?,
+    };
+    keys.into_iter().map(literals).collect()
 }
 
 /// What stands behind the verb: `X'61',X'',1`.

@@ -192,6 +192,20 @@ impl Kind {
         codes.contains(&column.code)
     }
 
+    /// The expression whose value is the literal of this one's, as [`Kind::literal`] would have it. The session's time zone
+    /// must be UTC.
+    pub(in super::super) fn told(&self, value: &str) -> String {
+        match self {
+            Kind::Whole { .. } | Kind::Decimal => format!("CONCAT({value})"),
+            Kind::Enum | Kind::Set | Kind::Bit => format!("CONCAT({value} + 0)"),
+            Kind::Year | Kind::Date | Kind::Time | Kind::DateTime | Kind::Timestamp => {
+                format!("CONCAT('\'', {value}, '\'')")
+            }
+            Kind::Text(charset) => format!("CONCAT('_{charset} x\'', HEX({value}), '\'')"),
+            Kind::VarBinary | Kind::Binary(_) => format!("CONCAT('x\'', HEX({value}), '\'')"),
+        }
+    }
+
     /// A value as a literal. The session's time zone must be UTC.
     pub(super) fn literal(&self, column: Column, bytes: &[u8]) -> Result<String, Wrong> {
         Ok(match self {

@@ -39,12 +39,20 @@ const TABLES: &[(&str, &str)] = &[
 const OF_MYSQL: &[(&str, &str)] = &[
     ("CREATE TABLE t (n int, id int AS (n) VIRTUAL NOT NULL, UNIQUE (id))", "not stored"),
     ("CREATE TABLE t (a int NOT NULL, UNIQUE ((a + 1)))", "has an expression"),
+    (
+        "CREATE TABLE t (a double NOT NULL, b int NOT NULL, UNIQUE (a), UNIQUE k (b) INVISIBLE)",
+        "k is not to be used",
+    ),
     ("SET sql_generate_invisible_primary_key = ON; CREATE TABLE t (a int)", ""),
 ];
 
 const OF_MARIADB: &[(&str, &str)] = &[
     ("CREATE TABLE t (id int PRIMARY KEY) WITH SYSTEM VERSIONING", "SYSTEM VERSIONING"),
     ("CREATE TABLE t (a longtext NOT NULL, UNIQUE (a))", "has no key"),
+    (
+        "CREATE TABLE t (a double NOT NULL, b int NOT NULL, UNIQUE (a), UNIQUE k (b) IGNORED)",
+        "k is not to be used",
+    ),
     ("CREATE TABLE t (a uuid PRIMARY KEY)", "of the type uuid"),
     ("CREATE TABLE t (id int PRIMARY KEY, a date, b date, PERIOD FOR p (a, b))", "a PERIOD"),
 ];

@@ -7,6 +7,7 @@ use tokio_postgres::types::Type;
 use cofferdam_core::fault::Result;
 use cofferdam_core::{Code, Fault, QuotedIdent, QuotedLiteral, Refusal};
 
+use crate::postgres::cells::{AnswerCells, RowCells};
 use crate::postgres::errors;
 
 /// A connection in the transaction in which everything is looked at and tried.
@@ -37,7 +38,7 @@ impl<'c> Catalog<'c> {
             .await
             .map_err(|e| errors::fault(e, doing))?;
         let row = known.first().ok_or_else(|| Fault::Bug("the server gave no row of itself".into()))?;
-        let (number, path): (i32, String) = (row.get(0), row.get(1));
+        let (number, path): (i32, String) = (row.cell(0)?, row.cell(1)?);
         let catalog = Self { client, major: u32::try_from(number / 10_000).unwrap_or(0), path };
         catalog.run(BEGIN).await?;
         catalog.no_path().await?;
@@ -77,7 +78,7 @@ impl<'c> Catalog<'c> {
             .map_err(|e| errors::fault(e, "reading the catalog"))?;
         rows.iter()
             .map(|row| {
-                let value: serde_json::Value = row.get(0);
+                let value: serde_json::Value = row.cell(0)?;
                 serde_json::from_value(value)
                     .map_err(|e| Fault::Bug(format!("a row of the catalog is not as expected: {e}")))
             })
@@ -88,7 +89,7 @@ impl<'c> Catalog<'c> {
     pub(super) async fn text(&self, query: &str) -> Result<Option<String>> {
         let rows =
             self.client.query_typed(query, &[]).await.map_err(|e| errors::fault(e, "reading the catalog"))?;
-        Ok(rows.first().and_then(|row| row.get(0)))
+        Ok(rows.first_cell()?.flatten())
     }
 
     /// Statements without an answer.

@@ -43,7 +43,7 @@ impl<'w> Log<'w> {
     /// Fails where another runner has taken the change over.
     pub(super) async fn fenced(&self) -> Result<()> {
         let found = worker::run(self.client(), &self.work.fence(), "looking at the fence").await?;
-        match worker::rows(&found).is_empty() {
+        match worker::rows(&found)?.is_empty() {
             true => Err(worker::fenced()),
             false => Ok(()),
         }

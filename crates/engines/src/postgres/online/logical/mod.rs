@@ -70,7 +70,7 @@ pub(super) async fn obstacle(client: &Client, flow: &Flow, table: u32) -> Result
         key.join(", ")
     );
     let found =
-        worker::rows(&worker::run(client, &query, doing).await?).into_iter().next().unwrap_or_default();
+        worker::rows(&worker::run(client, &query, doing).await?)?.into_iter().next().unwrap_or_default();
     let cell = |n: usize| found.get(n).cloned().flatten();
     if cell(0).as_deref() != Some("logical") {
         return Ok(Some("wal_level is not logical".into()));
@@ -177,7 +177,7 @@ async fn free(client: &Client, change: &Online) -> Result<bool> {
         literal(&name(change))?
     );
     match client.simple_query(&query).await {
-        Ok(answer) => Ok(!worker::rows(&answer).is_empty()),
+        Ok(answer) => Ok(!worker::rows(&answer)?.is_empty()),
         // It is another role's: it ends by itself.
         Err(e) if e.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => Ok(true),
         Err(e) => Err(errors::fault(e, "ending an earlier reader of the slot")),

@@ -18,6 +18,7 @@ use super::decoder::Decoder;
 use super::log::Log;
 use super::position::{parse, written};
 use super::{free, name};
+use crate::postgres::cells::RowCells;
 use crate::postgres::errors;
 
 /// Changes that are read at once.
@@ -58,7 +59,8 @@ async fn all(work: &Work<'_>, log: &Log<'_>, upto: &str) -> Result<bool> {
         futures::pin_mut!(stream);
         while let Some(row) = stream.next().await {
             read += 1;
-            if let Err(fault) = decoder.message(row?.get(0)) {
+            let row = row?;
+            if let Err(fault) = row.cell(0).and_then(|message| decoder.message(message)) {
                 return Ok::<Result<()>, tokio_postgres::Error>(Err(fault));
             }
         }

@@ -1,0 +1,2 @@
+-- case: engine mysql
+ALTER TABLE customers MODIFY COLUMN id int NOT NULL;

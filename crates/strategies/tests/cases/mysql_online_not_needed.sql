@@ -1,0 +1,3 @@
+-- case: engine mysql
+-- case: no rewrite
+ALTER TABLE orders ADD COLUMN x int;

@@ -1,0 +1,158 @@
+//! What steers a change, and what others do to its table meanwhile.
+
+use std::time::Duration;
+
+use cofferdam_scratch::mysql::Kind;
+
+use super::{WIDER, alter, assert_clean, at_gate, cut_over, fill, id_type, place};
+use crate::replicated::Replicated;
+use crate::site::Site;
+use crate::support::{ended, until, wait};
+
+on_both! {
+    paused_resumed_and_watched,
+    aborted,
+    replicas_that_are_behind_are_waited_for,
+    what_others_change_is_refused,
+    a_table_that_is_held_is_not_swapped,
+}
+
+/// A runner that comes when the change is paused copies nothing, and says so.
+fn paused_resumed_and_watched(kind: Kind) {
+    let Some(site) = place(kind, "paused") else { return };
+    let mut killed = site.command(&alter(&["--cutover", "manual"], WIDER));
+    assert_ne!(ended(killed.env("COFFERDAM_FAILPOINT", "online.copy.cut=kill")).code, 0);
+    // What is not as it was planned is named; without a file of a migration its status is shown all the same.
+    let otherwise = site.must(&alter(&["--dry-run"], WIDER)).stderr;
+    assert!(otherwise.contains("as planned: cutover manual, not auto\n"), "{otherwise}");
+    site.must(&["pause", "t"]);
+    let child = site.spawn(&alter(&["--cutover", "manual"], WIDER));
+    until("the runner says that it is paused", || {
+        let status = site.must(&["status", "-o", "json"]).stdout;
+        let status: serde_json::Value = serde_json::from_str(&status).unwrap();
+        let online = &status["online"][0];
+        online["throttledBy"] == "paused" && online["atWork"] == true
+    });
+    let new = "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE()
+               AND TABLE_NAME RLIKE '^_cofferdam_[0-9a-f]{12}_new$'";
+    let copied = format!("SELECT COUNT(*) FROM `{}`", site.one(new));
+    assert_eq!(site.one(&copied), "0");
+    let shown = site.folder.path().join("shown");
+    let mut watch = site.command(&["status", "--watch"]);
+    let watch = watch.stdout(std::fs::File::create(&shown).unwrap()).spawn().unwrap();
+    until("it is shown to be paused", || std::fs::read_to_string(&shown).unwrap().contains("paused"));
+    // What is left is done without the worker that is kept back, and so is its end.
+    site.must(&["throttle", "t", "--workers", "1"]);
+    site.must(&["resume", "t"]);
+    until("it waits for the cutover", || {
+        site.one("SELECT COUNT(*) FROM _cofferdam_online WHERE progress LIKE '%waiting for the cutover%'")
+            == "1"
+    });
+    assert_eq!(site.one(&copied), super::ROWS.to_string());
+    let done = cut_over(&site, child);
+    assert_eq!(done.code, 0, "{}\n{}", done.stdout, done.stderr);
+    // It ends by itself when nobody is at work any more.
+    assert_eq!(wait(watch).code, 0, "{}", std::fs::read_to_string(&shown).unwrap());
+    assert_eq!(id_type(&site), "bigint");
+    site.must(super::FINALIZE);
+    assert_clean(&site);
+}
+
+fn aborted(kind: Kind) {
+    let Some(site) = place(kind, "aborted") else { return };
+    let child = at_gate(&site, WIDER);
+    site.query("INSERT INTO t (id) VALUES (70000)");
+    site.must(&["throttle", "t", "--workers", "1"]);
+    site.must(&["abort", "t"]);
+    let ended = wait(child);
+    assert!(ended.code != 0 && ended.stderr.contains("aborted"), "{}\n{}", ended.stdout, ended.stderr);
+    assert_eq!((id_type(&site).as_str(), site.one("SELECT COUNT(*) FROM t").as_str()), ("int", "4001"));
+    assert_clean(&site);
+    site.assert_sound();
+}
+
+/// What `status` says of the change.
+fn of_change(site: &Site, field: &str) -> String {
+    let status: serde_json::Value =
+        serde_json::from_str(&site.must(&["status", "-o", "json"]).stdout).unwrap();
+    status["online"][0][field].as_str().unwrap_or_default().to_owned()
+}
+
+fn replicas_that_are_behind_are_waited_for(kind: Kind) {
+    let Some(both) = Replicated::begin(kind, "behind") else { return };
+    let Replicated { near, name, site, .. } = &both;
+    site.file("V1__other.sql", "CREATE TABLE other (id int PRIMARY KEY);\n");
+    fill(site);
+    both.has("t", "4000");
+    // Not to know is no reason to stand still, nor to go on at full speed.
+    near.query(None, "STOP REPLICA SQL_THREAD").unwrap();
+    let child = site.spawn(&alter(&["--cutover", "manual"], WIDER));
+    until("it says why it goes slowly", || {
+        let why = of_change(site, "throttledBy");
+        why.contains("a quarter of full speed") && why.contains("the thread that applies it is not at work")
+    });
+    let waits = "SELECT COUNT(*) FROM _cofferdam_online WHERE progress LIKE '%waiting for the cutover%'";
+    until("it comes to its end all the same", || site.one(waits) == "1");
+    site.must(&["abort", "t"]);
+    assert_ne!(wait(child).code, 0);
+    near.query(None, "START REPLICA SQL_THREAD").unwrap();
+    site.query("INSERT INTO t (id) VALUES (70000)");
+    both.has("t", "4001");
+
+    // One that is held up falls behind, and nothing is copied.
+    let held = both.hold_up("t", "INSERT INTO t (id) VALUES (70001)");
+    let child = site.spawn(&alter(&[], WIDER));
+    until("it says whom it waits for", || {
+        of_change(site, "throttledBy").starts_with(&format!("replica {name} is "))
+    });
+    let copied = "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE()
+                  AND TABLE_NAME RLIKE '^_cofferdam_[0-9a-f]{12}_new$'";
+    let copied = format!("SELECT COUNT(*) FROM `{}`", site.one(copied));
+    assert_eq!(site.one(&copied), "0");
+    drop(held);
+    let done = wait(child);
+    assert_eq!(done.code, 0, "{}\n{}", done.stdout, done.stderr);
+    assert_eq!((id_type(site).as_str(), site.one("SELECT COUNT(*) FROM t").as_str()), ("bigint", "4002"));
+    both.has("t", "4002");
+    site.must(super::FINALIZE);
+    assert_clean(site);
+}
+
+fn what_others_change_is_refused(kind: Kind) {
+    for sql in ["ALTER TABLE t ADD COLUMN theirs int", "TRUNCATE TABLE t", "CREATE INDEX theirs ON t (note)"]
+    {
+        let Some(site) = place(kind, "others") else { return };
+        let child = at_gate(&site, WIDER);
+        site.query(sql);
+        let ended = cut_over(&site, child);
+        assert!(
+            ended.code != 0 && ended.stderr.contains("CF2602"),
+            "{sql}: {}\n{}",
+            ended.stdout,
+            ended.stderr
+        );
+        assert_eq!(id_type(&site), "int", "{sql}");
+        assert_clean(&site);
+        site.assert_sound();
+    }
+}
+
+/// Nothing queues behind a try for long, who holds the table is named, and the same command goes on.
+fn a_table_that_is_held_is_not_swapped(kind: Kind) {
+    let Some(site) = place(kind, "held") else { return };
+    let child = at_gate(&site, WIDER);
+    let patience = Duration::from_secs(300);
+    let mut holder = site.server().connect(Some(&site.database), patience).unwrap();
+    let id = holder.query("SELECT CONNECTION_ID()").unwrap()[0][0].clone().unwrap();
+    holder.query("START TRANSACTION; UPDATE t SET n = 5 WHERE id = 1").unwrap();
+    site.run(&["cutover", "t"]);
+    let named = format!("pid {id} (");
+    until("it says who holds it", || of_change(&site, "blockedBy").contains(&named));
+    // Others get their turn meanwhile.
+    site.query("UPDATE t SET n = 6 WHERE id = 2");
+    holder.query("COMMIT").unwrap();
+    let ended = wait(child);
+    assert_eq!(ended.code, 0, "{}\n{}", ended.stdout, ended.stderr);
+    assert_eq!(site.one("SELECT GROUP_CONCAT(n ORDER BY id) FROM t WHERE id <= 2"), "5,6");
+    assert_eq!(id_type(&site), "bigint");
+}
