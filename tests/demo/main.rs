@@ -221,8 +221,15 @@ fn what_is_kept_goes_with_the_signal_that_ends_it() {
     let told = folder.path().join("told");
     command.stderr(std::fs::File::create(&told).unwrap());
     let mut child = command.spawn().unwrap();
-    until("it is kept", &mut child, || std::fs::read_to_string(&told).unwrap().contains("is left running"));
-    let said = std::fs::read_to_string(&told).unwrap();
+    // Its last line, and all of it: what is told arrives in pieces.
+    let last = || {
+        let said = std::fs::read_to_string(&told).unwrap();
+        let (whole, _) = said.rsplit_once('\n')?;
+        let (_, kept) = whole.split_once("is left running")?;
+        kept.lines().find(|line| line.contains("cofferdam status --url")).map(str::to_owned)
+    };
+    until("it is kept", &mut child, || last().is_some());
+    let said = last().unwrap();
     let url = said.split('\'').find(|word| word.starts_with("postgres:")).unwrap();
     let status = Command::new(env!("CARGO_BIN_EXE_cofferdam")).args(["wait", "--url", url]).output().unwrap();
     assert!(status.status.success(), "{}", String::from_utf8_lossy(&status.stderr));

@@ -3,19 +3,22 @@
 use super::stage::Stage;
 use super::story::Story;
 
-/// Ends when the person at the keyboard, or whoever runs us, wants us to.
+/// Ends when the person at the keyboard, or whoever runs us, wants us to: since this was called, not since it is waited
+/// for.
 #[cfg(unix)]
-pub(super) async fn interrupted() {
+pub(super) fn interrupted() -> impl Future<Output = ()> {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)) =
-        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()), signal(SignalKind::hangup()))
-    else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-        _ = hangup.recv() => {}
+    let signals =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()), signal(SignalKind::hangup()));
+    async {
+        let (Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)) = signals else {
+            return std::future::pending().await;
+        };
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
+        }
     }
 }
 
@@ -29,12 +32,14 @@ pub(super) async fn interrupted() {
 
 /// Leaves the server running until Enter or a signal, and says how to reach it.
 pub(super) async fn until_dismissed(story: &Story<'_>, stage: &Stage) {
+    // Before the person reads of it.
+    let interrupted = interrupted();
     story.line("the server is left running; Enter or Ctrl-C ends it and removes its files");
     story.line(&stage.shell());
     story.line(&format!("cofferdam status --url '{}' --dir {}", stage.url, stage.directory().display()));
     tokio::select! {
         () = entered() => {}
-        () = interrupted() => {}
+        () = interrupted => {}
     }
 }
 
