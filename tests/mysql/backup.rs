@@ -26,14 +26,14 @@ on_both! {
 }
 
 /// A site with a folder for backups, and a database beside.
-struct Place {
-    site: Site,
-    store: tempfile::TempDir,
-    rescue: String,
+pub(crate) struct Place {
+    pub(crate) site: Site,
+    pub(crate) store: tempfile::TempDir,
+    pub(crate) rescue: String,
 }
 
 impl Place {
-    fn new(kind: Kind, name: &str, sql: &str) -> Option<Self> {
+    pub(crate) fn new(kind: Kind, name: &str, sql: &str) -> Option<Self> {
         let site = Site::new(kind, name)?;
         let rescue = format!("{}_r", site.database);
         site.server.create_database(&rescue).unwrap();
@@ -41,7 +41,7 @@ impl Place {
         Some(Self { site, store: tempfile::tempdir().unwrap(), rescue })
     }
 
-    fn to(&self) -> &str {
+    pub(crate) fn to(&self) -> &str {
         self.store.path().to_str().unwrap()
     }
 
@@ -55,7 +55,7 @@ impl Place {
     }
 
     /// The folders of the store that have a manifest.
-    fn backups(&self) -> Vec<String> {
+    pub(crate) fn backups(&self) -> Vec<String> {
         let entries = std::fs::read_dir(self.store.path()).unwrap().map(|entry| entry.unwrap());
         let whole = entries.filter(|entry| entry.path().join("manifest.json").is_file());
         let mut names: Vec<String> = whole.map(|entry| entry.file_name().into_string().unwrap()).collect();
@@ -63,7 +63,7 @@ impl Place {
         names
     }
 
-    fn manifest(&self, id: &str) -> serde_json::Value {
+    pub(crate) fn manifest(&self, id: &str) -> serde_json::Value {
         let path = self.store.path().join(id).join("manifest.json");
         serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
     }
@@ -78,7 +78,7 @@ impl Place {
     }
 
     /// Every row of a table, sorted.
-    fn rows(&self, table: &str) -> Vec<Vec<String>> {
+    pub(crate) fn rows(&self, table: &str) -> Vec<Vec<String>> {
         let mut rows = self.site.query(&format!("SELECT * FROM {table}"));
         rows.sort();
         rows
@@ -251,7 +251,7 @@ fn shop(kind: Kind, name: &str, change: &str) -> Option<Place> {
     Some(place)
 }
 
-fn apply<'a>(place: &'a Place, more: &[&'a str]) -> Vec<&'a str> {
+pub(crate) fn apply<'a>(place: &'a Place, more: &[&'a str]) -> Vec<&'a str> {
     [&["apply", "--backup-to", place.to()], AGREED, more].concat()
 }
 
@@ -309,7 +309,6 @@ fn what_cannot_be_saved_is_refused_before_anything_is_changed(kind: Kind) {
     change("DROP TABLE items;");
     untouched(&[&["apply", "--backup", "destructive"], AGREED].concat(), "CF3204", "no place");
     untouched(&[&["apply", "--backup-to", "/no/such/folder"], AGREED].concat(), "CF3201", "folder");
-    untouched(&apply(&place, &["--backup", "whole"]), "CF3766", "mysqldump");
     // What it deletes cannot be read.
     let several = "DELETE items, orders FROM items JOIN orders ON items.o = orders.id;";
     change(several);

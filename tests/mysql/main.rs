@@ -40,3 +40,4 @@ mod site;
 mod there;
 mod tls;
 mod together;
+mod whole;

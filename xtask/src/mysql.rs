@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use cofferdam_scratch::mysql::{Kind, find, unpacked};
+use cofferdam_scratch::mysql::{Kind, client, find, unpacked};
 
 use crate::machine::{has_program, output};
 use crate::shelf;
@@ -16,23 +16,21 @@ use crate::shelf;
 /// Which series is wanted: the folder's name, and how the version begins.
 const SERIES: &str = "9";
 /// The package that holds the server alone.
-const PACKAGE: &str = "mysql-server-core";
+const SERVER: &str = "mysql-server-core";
+/// The one that holds mysql and mysqldump.
+const CLIENTS: &str = "mysql-client-core";
 /// Debian's keys.
 const KEYS: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
-/// Gets a server where there is none.
+/// Gets a server and the programs of its clients where there are none.
 pub(crate) fn prepare() -> Result<(), String> {
+    if client(Kind::MySql, "mysqldump").is_err() {
+        unpack(CLIENTS, "mysql-client")?;
+    }
     if find(Kind::MySql).is_ok() {
         return Ok(());
     }
-    for program in ["apt-get", "dpkg-deb"] {
-        if !has_program(program) {
-            return Err(format!("there is no {program}, and COFFERDAM_MYSQLD names no server"));
-        }
-    }
-    let servers = unpacked().map_err(|e| e.to_string())?;
-    println!("setup: fetching {PACKAGE} of Debian sid into {}", servers.display());
-    shelf::once_in(&servers, "mysql", SERIES, fetch)?;
+    unpack(SERVER, "mysql")?;
     let found = find(Kind::MySql).map_err(|e| e.to_string())?;
     if !found.version_text.starts_with(&format!("{SERIES}.")) {
         println!("setup: the server is MySQL {}, and tests are for {SERIES}", found.version_text);
@@ -40,7 +38,19 @@ pub(crate) fn prepare() -> Result<(), String> {
     Ok(())
 }
 
-fn fetch(root: &Path) -> Result<(), String> {
+/// Makes a folder of this name, among those of the servers, of a package and all that it needs.
+fn unpack(package: &str, name: &str) -> Result<(), String> {
+    for program in ["apt-get", "dpkg-deb"] {
+        if !has_program(program) {
+            return Err(format!("there is no {program} to get {package} with"));
+        }
+    }
+    let servers = unpacked().map_err(|e| e.to_string())?;
+    println!("setup: fetching {package} of Debian sid into {}", servers.display());
+    shelf::once_in(&servers, name, SERIES, |root| fetch(package, root)).map(drop)
+}
+
+fn fetch(package: &str, root: &Path) -> Result<(), String> {
     let apt = tempfile::tempdir().map_err(|e| format!("cannot create a temporary folder: {e}"))?;
     let file = |name: &str, text: &str| {
         let path = apt.path().join(name);
@@ -54,7 +64,7 @@ fn fetch(root: &Path) -> Result<(), String> {
     // Nothing is installed, so everything that the server needs comes with it, the C library too.
     file("status", "")?;
     run(apt.path(), &["update"])?;
-    run(apt.path(), &["install", "--yes", "--no-install-recommends", "--download-only", PACKAGE])?;
+    run(apt.path(), &["install", "--yes", "--no-install-recommends", "--download-only", package])?;
     let archives = apt.path().join("cache/archives");
     let entries = fs::read_dir(&archives).map_err(|e| format!("{}: {e}", archives.display()))?;
     for package in entries.flatten().map(|entry| entry.path()) {

@@ -42,6 +42,12 @@ static NEEDS: &[Need] = &[
         without: "tests against MariaDB are skipped",
     },
     Need {
+        what: "mariadb-dump",
+        here: || has_program("mariadb-dump"),
+        packages: &["mariadb-client"],
+        without: "backups of whole databases of MariaDB are not tried",
+    },
+    Need {
         what: "Lua 5.1",
         here: || has_program("lua5.1"),
         packages: &["lua5.1"],

@@ -84,7 +84,7 @@ pub struct TableCopy {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct WholeCopy {
-    /// What can read it: `pg_dump (PostgreSQL) 15.20, custom format`.
+    /// What wrote it, and in which format: `pg_dump (PostgreSQL) 15.20, custom format`.
     pub written_by: String,
     /// In order.
     pub parts: Vec<Part>,

@@ -1,5 +1,7 @@
 //! Copying rows out of tables and into them, for backups.
 
+pub(crate) mod program;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;

@@ -51,6 +51,14 @@ pub enum ScratchError {
         /// The environment variable that names a program.
         variable: &'static str,
     },
+    /// A program of the clients is not here.
+    #[error("there is no {program} of {kind} here")]
+    NoProgram {
+        /// `mysqldump`.
+        program: String,
+        /// `MySQL`, `MariaDB`.
+        kind: &'static str,
+    },
     /// A data directory could not be made.
     #[error("the data directory of {kind} could not be made: {output}")]
     DataDirectory {

@@ -40,7 +40,7 @@ pub(crate) enum BackupWhen {
     Destructive,
     /// Of every table that is changed
     Always,
-    /// As always, and of the whole database, by pg_dump
+    /// As always, and of the whole database, by pg_dump, mysqldump or mariadb-dump
     Whole,
     /// None
     Never,

@@ -31,7 +31,7 @@ struct Flags {
     /// Take this table only; may be repeated [default: all tables]
     #[arg(long, value_name = "TABLE", value_parser = name::parse)]
     table: Vec<Name>,
-    /// Take the whole database too, by pg_dump (PostgreSQL only)
+    /// Take the whole database too, by pg_dump, mysqldump or mariadb-dump
     #[arg(long)]
     whole: bool,
     /// Encrypt to this public key of age; may be repeated

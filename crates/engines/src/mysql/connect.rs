@@ -47,7 +47,7 @@ pub(super) async fn connect_taking(
 }
 
 /// A password for just this connection goes to nobody in the clear.
-async fn password(options: &ConnectOptions) -> Result<Option<Secret>, Fault> {
+pub(super) async fn password(options: &ConnectOptions) -> Result<Option<Secret>, Fault> {
     let Some(logins) = &options.logins else { return Ok(options.password.clone()) };
     if options.ssl_mode == SslMode::Disabled && options.socket.is_none() {
         return Err(Refusal::new(Code::TlsFailed, format!("no token is sent to {options} without TLS"))

@@ -57,7 +57,7 @@ impl Engine for MySql {
     }
 
     fn abilities(&self) -> Abilities {
-        Abilities { alters: true, copies: true, ..Abilities::NONE }
+        Abilities { alters: true, copies: true, dumps: true, ..Abilities::NONE }
     }
 
     async fn open(&self, target: &Target) -> Result<Box<dyn Session>> {

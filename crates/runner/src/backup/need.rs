@@ -33,10 +33,7 @@ pub(super) fn need(plan: &Plan, state: &State, backups: &Backups, dialect: &str)
             "step {} of {} may change any table, and the policy wants a backup first",
             step.id, plan.key
         ))
-        .help(match dialect {
-            "postgresql" => "name the tables: --backup-table NAME; or save everything: --backup whole",
-            _ => "name the tables: --backup-table NAME",
-        })
+        .help("name the tables: --backup-table NAME; or save everything: --backup whole")
         .into());
     }
     let nothing = found.wanted == Wanted::default() && found.blind.is_none();

@@ -9,5 +9,5 @@ mod server;
 mod template;
 mod wire;
 
-pub use programs::{Kind, Programs, find, unpacked};
+pub use programs::{Kind, Programs, client, find, unpacked};
 pub use server::{Connection, Options, Server};

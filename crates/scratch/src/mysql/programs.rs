@@ -115,12 +115,7 @@ impl Programs {
 
     /// How the server is called: the program, or its own loader with it.
     pub(crate) fn words(&self) -> Result<Vec<PathBuf>> {
-        let Some(root) = &self.root else { return Ok(vec![self.program.clone()]) };
-        let (loader, libraries) = loader(root).ok_or_else(|| ScratchError::DoesNotRun {
-            program: self.program.clone(),
-            why: format!("there is no loader of programs in {}", root.display()),
-        })?;
-        Ok(vec![loader, "--library-path".into(), libraries, self.program.clone()])
+        called(self.program.clone(), self.root.as_deref())
     }
 
     /// Settings that say where its files are, where they are not where they were built for.
@@ -134,6 +129,40 @@ impl Programs {
             ("plugin_dir", below("usr/lib/mysql/plugin")),
         ]
     }
+}
+
+/// How a program of the clients is called, in words: `mysqldump`, `mariadb-dump`. It is an installed one, or, of MySQL,
+/// one that was unpacked.
+pub fn client(kind: Kind, name: &str) -> Result<Vec<PathBuf>> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let installed =
+        std::env::split_paths(&path).map(|folder| folder.join(name)).filter(|file| file.is_file());
+    // MariaDB has programs under the names of MySQL, too.
+    let fits = |words: &Vec<PathBuf>| {
+        let said = Command::new(&words[0]).args(&words[1..]).args(["--no-defaults", "--version"]).output();
+        let of = |said: &std::process::Output| String::from_utf8_lossy(&said.stdout).contains("MariaDB");
+        said.is_ok_and(|said| said.status.success() && of(&said) == (kind == Kind::MariaDb))
+    };
+    let roots = fs::read_dir(unpacked()?).into_iter().flatten().flatten().map(|entry| entry.path());
+    let brought = roots.filter(|root| root.extension().is_none() && kind == Kind::MySql).filter_map(|root| {
+        let program = root.join("usr/bin").join(name);
+        program.is_file().then(|| called(program, Some(&root)).ok())?
+    });
+    installed
+        .map(|file| vec![file])
+        .chain(brought)
+        .find(fits)
+        .ok_or_else(|| ScratchError::NoProgram { program: name.to_owned(), kind: kind.name() })
+}
+
+/// The program, or its own loader with it.
+fn called(program: PathBuf, root: Option<&Path>) -> Result<Vec<PathBuf>> {
+    let Some(root) = root else { return Ok(vec![program]) };
+    let Some((loader, libraries)) = loader(root) else {
+        let why = format!("there is no loader of programs in {}", root.display());
+        return Err(ScratchError::DoesNotRun { program, why });
+    };
+    Ok(vec![loader, "--library-path".into(), libraries, program])
 }
 
 /// The loader of programs below `root`, and the folder of libraries in which it is.

@@ -4,6 +4,7 @@
 //! of their columns: nothing is converted on the way. What a setting would change of a value is found by its hash.
 
 mod columns;
+mod dump;
 mod fill;
 mod lines;
 mod restore;
@@ -21,9 +22,9 @@ use cofferdam_core::fault::Result;
 use cofferdam_core::{Code, Fault, Name, Refusal};
 
 use super::link::{self, Link};
+use super::options::ConnectOptions;
 use super::session::MySqlSession;
 use super::{connect, errors, names};
-use crate::Ability;
 use crate::copy::{Copier, Existing, Moment, Rows, Wanted};
 
 /// Zero dates, rows of an ENUM without a member and 0 in a column that counts by itself are values like any other here;
@@ -50,6 +51,7 @@ const NO_HASH: &str = "1000000000000000000000000000000000";
 pub(super) struct MySqlCopier {
     /// Shared with the stream of rows that is being read.
     link: Arc<Mutex<Link>>,
+    options: ConnectOptions,
     database: String,
     version_text: String,
 }
@@ -65,6 +67,7 @@ impl MySqlCopier {
         let _ = link.run(NOT_LOGGED).await;
         Ok(Self {
             link: Arc::new(Mutex::new(link)),
+            options,
             database: session.database.clone(),
             version_text: session.version_text.clone(),
         })
@@ -131,7 +134,7 @@ impl Copier for MySqlCopier {
     }
 
     async fn whole(&mut self) -> Result<(String, Rows)> {
-        Err(Ability::Dump.missing(self.link.lock().await.flavour.name()).into())
+        dump::whole(&mut *self.link.lock().await, &self.options, &self.database).await
     }
 
     async fn origin(&mut self) -> Result<Origin> {

@@ -116,23 +116,7 @@ pub(super) async fn shape(link: &mut Link, name: &Name) -> Result<Option<Shape>>
     let rows = ask(link, sql, place()).await?;
     let Some(row) = rows.first() else { return Ok(None) };
     let (kind, engine) = (link::text(row, 0).unwrap_or_default(), link::text(row, 1).unwrap_or_default());
-    if kind == "SYSTEM VERSIONED" {
-        return Err(unfit(
-            name,
-            "it keeps the history of its rows (SYSTEM VERSIONING), which a copy would not have",
-            "mariadb-dump --dump-history saves it",
-        ));
-    }
-    if !engine.eq_ignore_ascii_case("InnoDB") {
-        return Err(unfit(
-            name,
-            &format!("it is a table of {engine}, which has no snapshot that a copy could be read in"),
-            &format!(
-                "ALTER TABLE {} ENGINE = InnoDB, or save it while nobody writes to it",
-                name.to_mysql()?
-            ),
-        ));
-    }
+    refuse_without_snapshot(name, &kind, &engine)?;
     let sql = "SELECT COLUMN_NAME, DATA_TYPE, COLUMN_TYPE, COLLATION_NAME, IS_NULLABLE, EXTRA, ORDINAL_POSITION
                FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ? ORDER BY ORDINAL_POSITION";
     let rows = ask(link, sql, place()).await?;
@@ -160,6 +144,39 @@ pub(super) async fn shape(link: &mut Link, name: &Name) -> Result<Option<Shape>>
     };
     columns::refuse_unknown(&shape)?;
     Ok(Some(shape))
+}
+
+/// All tables of a database can be read in one snapshot, Cofferdam's own, too.
+pub(super) async fn refuse_any_without_snapshot(link: &mut Link, database: &str) -> Result<()> {
+    let sql = "SELECT TABLE_NAME, TABLE_TYPE, ENGINE FROM information_schema.TABLES
+               WHERE TABLE_SCHEMA = ? AND TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED') ORDER BY TABLE_NAME";
+    for row in ask(link, sql, vec![database.into()]).await? {
+        let cell = |at| link::text(&row, at).unwrap_or_default();
+        refuse_without_snapshot(&Name::qualified(database, cell(0)), &cell(1), &cell(2))?;
+    }
+    Ok(())
+}
+
+/// `kind` and `engine` as information_schema.TABLES has them.
+fn refuse_without_snapshot(name: &Name, kind: &str, engine: &str) -> Result<()> {
+    if kind == "SYSTEM VERSIONED" {
+        return Err(unfit(
+            name,
+            "it keeps the history of its rows (SYSTEM VERSIONING), which a copy would not have",
+            "mariadb-dump --dump-history saves it",
+        ));
+    }
+    if !engine.eq_ignore_ascii_case("InnoDB") {
+        return Err(unfit(
+            name,
+            &format!("it is a table of {engine}, which has no snapshot that a copy could be read in"),
+            &format!(
+                "ALTER TABLE {} ENGINE = InnoDB, or save it while nobody writes to it",
+                name.to_mysql()?
+            ),
+        ));
+    }
+    Ok(())
 }
 
 /// The columns of its primary key; none where one of them is in it with its beginning only.

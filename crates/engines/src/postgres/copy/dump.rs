@@ -1,52 +1,25 @@
 //! The whole database, by the program pg_dump.
 
-use std::process::Stdio;
-
-use bytes::{Bytes, BytesMut};
-use futures::StreamExt;
-use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 
 use cofferdam_core::fault::Result;
-use cofferdam_core::{Code, Fault, Refusal};
 
 use crate::copy::Rows;
-use crate::postgres::errors::visible;
+use crate::copy::program::Program;
 use crate::postgres::options::{ConnectOptions, HostPort, SslMode};
 
-const PROGRAM: &str = "pg_dump";
+const PG_DUMP: Program = Program {
+    name: "pg_dump",
+    install: "the client programs of PostgreSQL, of the server's version or newer",
+};
 
-/// Which program that is, and what it writes.
+/// What writes it, and what that writes.
 pub(super) async fn whole(options: &ConnectOptions) -> Result<(String, Rows)> {
-    let version = Command::new(PROGRAM).arg("--version").stdin(Stdio::null()).output().await;
-    let version = match version {
-        Ok(output) if output.status.success() => visible(&String::from_utf8_lossy(&output.stdout)),
-        Ok(output) => return Err(missing(visible(&String::from_utf8_lossy(&output.stderr))).into()),
-        Err(e) => return Err(missing(e.to_string()).into()),
-    };
-    let mut command = Command::new(PROGRAM);
-    command
-        .args(["--format=custom", "--compress=0", "--no-password", "--lock-wait-timeout=10000"])
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true);
+    let version = PG_DUMP.version(&["--version"]).await?;
+    let mut command = Command::new(PG_DUMP.name);
+    command.args(["--format=custom", "--compress=0", "--no-password", "--lock-wait-timeout=10000"]);
     reach(&mut command, options);
-    let mut child = command.spawn().map_err(|e| missing(e.to_string()))?;
-    let (Some(out), Some(err)) = (child.stdout.take(), child.stderr.take()) else {
-        return Err(Fault::Bug("pg_dump has no pipes".into()));
-    };
-    // Read beside, so that a full pipe does not hold it up.
-    let said = tokio::spawn(said(err));
-    let rows = futures::stream::unfold(Some((out, child, said)), |state| async {
-        let (mut out, child, said) = state?;
-        match piece(&mut out).await {
-            Ok(Some(piece)) => Some((Ok(piece), Some((out, child, said)))),
-            Ok(None) => ended(child, said).await.err().map(|fault| (Err(fault), None)),
-            Err(e) => Some((Err(failed(e.to_string()).into()), None)),
-        }
-    });
-    Ok((format!("{version}, custom format"), rows.boxed()))
+    Ok((format!("{version}, custom format"), PG_DUMP.rows(command)?))
 }
 
 /// The connection as the library behind pg_dump takes it: from its environment, where no other user sees it.
@@ -95,42 +68,4 @@ fn reach(command: &mut Command, options: &ConnectOptions) {
     if matches!(mode, "verify-ca" | "verify-full") && options.sslrootcert.is_none() {
         command.env("PGSSLROOTCERT", "system");
     }
-}
-
-async fn piece(out: &mut (impl AsyncRead + Unpin)) -> std::io::Result<Option<Bytes>> {
-    let mut piece = BytesMut::with_capacity(64 * 1024);
-    let read = out.read_buf(&mut piece).await?;
-    Ok((read > 0).then(|| piece.freeze()))
-}
-
-async fn said(mut err: impl AsyncRead + Unpin) -> String {
-    let mut text = Vec::new();
-    let mut buffer = [0; 4096];
-    while let Ok(read @ 1..) = err.read(&mut buffer).await {
-        if text.len() < 4096 {
-            text.extend_from_slice(&buffer[..read]);
-        }
-    }
-    visible(&String::from_utf8_lossy(&text))
-}
-
-async fn ended(mut child: Child, said: tokio::task::JoinHandle<String>) -> Result<()> {
-    let status = child.wait().await.map_err(|e| failed(e.to_string()))?;
-    if status.success() {
-        return Ok(());
-    }
-    let words = said.await.unwrap_or_default();
-    Err(failed(if words.is_empty() { status.to_string() } else { words }).into())
-}
-
-fn failed(cause: String) -> Refusal {
-    Refusal::new(Code::BackupNotTaken, "pg_dump did not write the whole database")
-        .cause(cause)
-        .help("nothing was changed; --backup destructive saves the tables that are touched, without pg_dump")
-}
-
-fn missing(cause: String) -> Refusal {
-    Refusal::new(Code::BackupNotTaken, "the program pg_dump is not there")
-        .cause(cause)
-        .help("install the client programs of PostgreSQL, of the server's version or newer, or leave --backup whole out")
 }
