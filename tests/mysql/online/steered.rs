@@ -6,13 +6,14 @@ use cofferdam_scratch::mysql::Kind;
 
 use super::{WIDER, alter, assert_clean, at_gate, cut_over, fill, id_type, place};
 use crate::replicated::Replicated;
-use crate::site::Site;
+use crate::site::{Held, Site};
 use crate::support::{ended, until, wait};
 
 on_both! {
     paused_resumed_and_watched,
     aborted,
     replicas_that_are_behind_are_waited_for,
+    a_busy_server_is_left_to_others,
     what_others_change_is_refused,
     a_table_that_is_held_is_not_swapped,
 }
@@ -116,6 +117,26 @@ fn replicas_that_are_behind_are_waited_for(kind: Kind) {
     both.has("t", "4002");
     site.must(super::FINALIZE);
     assert_clean(site);
+}
+
+fn a_busy_server_is_left_to_others(kind: Kind) {
+    let Some(site) = Site::alone(kind, "busy") else { return };
+    fill(&site);
+    let others: Vec<_> = (0..40).map(|_| Held::on(site.server, &site.database, "DO 1")).collect();
+    let child = site.spawn(&alter(&["--cutover", "manual"], WIDER));
+    until("it says why it goes slowly", || {
+        let why = of_change(&site, "throttledBy");
+        why.contains("a quarter of full speed") && why.contains("statements of others run")
+    });
+    let waits = "SELECT COUNT(*) FROM _cofferdam_online WHERE progress LIKE '%waiting for the cutover%'";
+    until("it comes to its end all the same", || site.one(waits) == "1");
+    drop(others);
+    until("nothing is in its way any more", || of_change(&site, "throttledBy").is_empty());
+    let done = cut_over(&site, child);
+    assert_eq!(done.code, 0, "{}\n{}", done.stdout, done.stderr);
+    assert_eq!(id_type(&site), "bigint");
+    site.must(super::FINALIZE);
+    assert_clean(&site);
 }
 
 fn what_others_change_is_refused(kind: Kind) {

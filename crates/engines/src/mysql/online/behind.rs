@@ -35,9 +35,14 @@ impl Replicas {
         match self {
             Self::Unasked | Self::Near => None,
             Self::Far(why) => Some(why.clone()),
-            Self::Unknown(why) => Some(format!("at a quarter of full speed: {why}")),
+            Self::Unknown(why) => Some(slowly(why)),
         }
     }
+}
+
+/// That it goes slowly, for people.
+pub(super) fn slowly(why: &str) -> String {
+    format!("at a quarter of full speed: {why}")
 }
 
 impl Change {

@@ -13,6 +13,7 @@
 mod apply;
 mod behind;
 pub mod binlog;
+mod busy;
 mod change;
 mod compare;
 mod copy;

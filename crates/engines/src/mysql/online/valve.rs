@@ -8,7 +8,8 @@ use cofferdam_core::{Code, Fault, Name, Refusal};
 
 use super::super::link::{self, Link};
 use super::super::names;
-use super::behind::Replicas;
+use super::behind::{Replicas, slowly};
+use super::busy;
 use super::change::Change;
 use super::outside;
 use super::state::{Direction, in_short, rows, run};
@@ -36,6 +37,8 @@ struct Seen {
     full_speed: bool,
     /// Why nothing is copied or compared for the moment.
     throttled_by: Option<String>,
+    /// Why it goes slowly.
+    busy: Option<String>,
     /// Keys in the log.
     lag: u64,
 }
@@ -131,7 +134,7 @@ impl Valve {
             }
             let seen = open(&self.seen).clone();
             let (stands, slow) = match self.keeps_in_mind(&seen) {
-                Replicas::Near => (false, false),
+                Replicas::Near => (false, seen.busy.is_some() && !seen.full_speed),
                 Replicas::Unasked | Replicas::Far(_) => (true, false),
                 Replicas::Unknown(_) => (false, true),
             };
@@ -199,7 +202,8 @@ impl Valve {
         let (seen, showing) = (open(&self.seen).clone(), open(&self.showing));
         let seconds = showing.since.elapsed().as_secs_f64().max(0.001);
         let workers = seen.workers.unwrap_or(self.workers).min(self.workers);
-        let replicas = self.keeps_in_mind(&seen).reason();
+        let busy = seen.busy.as_deref().filter(|_| !seen.full_speed).map(slowly);
+        let others = self.keeps_in_mind(&seen).reason().or(busy);
         let progress = Progress {
             doing: showing.doing.clone(),
             rows: showing.before + showing.done,
@@ -207,7 +211,7 @@ impl Valve {
             rows_per_second: (showing.done as f64 / seconds) as u64,
             lag: seen.lag,
             workers: u32::try_from(workers).unwrap_or(0),
-            throttled_by: if seen.paused { Some("paused".into()) } else { seen.throttled_by.or(replicas) },
+            throttled_by: if seen.paused { Some("paused".into()) } else { seen.throttled_by.or(others) },
             blocked_by: showing.blocked_by.clone(),
             ..Progress::default()
         };
@@ -267,6 +271,7 @@ impl Change {
             workers: number(3).and_then(|n| usize::try_from(n).ok()),
             full_speed: yes(4),
             throttled_by: None,
+            busy: busy::busy(link, self.valve.workers).await?,
             lag: counted.first().and_then(|row| link::number(row, 0)).unwrap_or(0).unsigned_abs(),
         };
         let note = format!(
@@ -280,5 +285,32 @@ impl Change {
             Ok(_) | Err(Fault::Again { .. }) => Ok(()),
             Err(fault) => Err(fault),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether this worker may go on, at once or after a rest; else it would wait for as long as nothing changes.
+    async fn goes_on(valve: &Valve, worker: usize) -> bool {
+        let (most, go) = (10 * REST, valve.may_go_on(worker, || false));
+        tokio::time::timeout(most, go).await.is_ok_and(|went| went.is_ok_and(|went| went))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_busy_server_is_left_to_others_by_all_but_one_worker_that_rests() {
+        let valve = Valve::idle(&Name::plain("t"));
+        assert!(goes_on(&valve, 0).await && goes_on(&valve, 1).await);
+        let busy = Seen { busy: Some("others".into()), ..Seen::default() };
+        *open(&valve.seen) = busy.clone();
+        let began = tokio::time::Instant::now();
+        assert!(goes_on(&valve, 0).await);
+        assert_eq!(began.elapsed(), REST);
+        assert!(!goes_on(&valve, 1).await);
+        assert!(valve.progress().contains("at a quarter of full speed: others"));
+        *open(&valve.seen) = Seen { full_speed: true, ..busy };
+        assert!(goes_on(&valve, 1).await);
+        assert!(!valve.progress().contains("quarter"));
     }
 }
