@@ -14,6 +14,7 @@ on_both! {
     aborted,
     replicas_that_are_behind_are_waited_for,
     a_busy_server_is_left_to_others,
+    a_backup_that_keeps_definitions_is_waited_for_without_the_lock,
     what_others_change_is_refused,
     a_table_that_is_held_is_not_swapped,
 }
@@ -135,6 +136,37 @@ fn a_busy_server_is_left_to_others(kind: Kind) {
     let done = cut_over(&site, child);
     assert_eq!(done.code, 0, "{}\n{}", done.stdout, done.stderr);
     assert_eq!(id_type(&site), "bigint");
+    site.must(super::FINALIZE);
+    assert_clean(&site);
+}
+
+/// Who locked the table first and found then that it cannot be renamed would stop everybody for nothing, again and again.
+fn a_backup_that_keeps_definitions_is_waited_for_without_the_lock(kind: Kind) {
+    let Some(site) = Site::alone(kind, "kept") else { return };
+    fill(&site);
+    let child = at_gate(&site, WIDER);
+    let backup = match kind {
+        Kind::MySql => "LOCK INSTANCE FOR BACKUP",
+        Kind::MariaDb => "BACKUP STAGE START; BACKUP STAGE BLOCK_DDL",
+    };
+    let backup = Held::on(site.server, &site.database, backup);
+    let counted = |what: &str| -> u64 {
+        site.query(&format!("SHOW GLOBAL STATUS LIKE 'Com_{what}'"))[0][1].parse().unwrap()
+    };
+    let (locked, given_up) = (counted("lock_tables"), counted("kill"));
+    site.must(&["cutover", "t"]);
+    until("it was tried some times", || counted("kill") >= given_up + 3);
+    site.query("INSERT INTO t (id) VALUES (70000)");
+    site.query("UPDATE t SET note = 'new' WHERE id = 1");
+    site.query("DELETE FROM t WHERE id = 2");
+    until("it was tried some more times", || counted("kill") >= given_up + 6);
+    assert_eq!((counted("lock_tables"), id_type(&site).as_str()), (locked, "int"));
+    drop(backup);
+    let done = wait(child);
+    assert_eq!(done.code, 0, "{}\n{}", done.stdout, done.stderr);
+    let rows =
+        site.query("SELECT COUNT(*), SUM(id = 70000), SUM(id = 1 AND note = 'new'), SUM(id = 2) FROM t");
+    assert_eq!((id_type(&site).as_str(), rows[0].join(" ").as_str()), ("bigint", "4000 1 1 0"));
     site.must(super::FINALIZE);
     assert_clean(&site);
 }

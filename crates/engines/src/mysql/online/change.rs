@@ -11,7 +11,7 @@ use super::copy::passing;
 use super::state::{self, Direction, Places, Sides, crash_at, key_column};
 use super::table::{self, Column, Shape};
 use super::valve::Valve;
-use super::{Ground, plant, refused, triggers};
+use super::{Ground, plant, refused, settings, triggers};
 
 /// How every connection that reads or writes rows of the change takes values: as they are, or not at all. A zero date and
 /// an id of 0 that are there are copied; what does not fit is an error and never shortened. Statements see what was
@@ -105,6 +105,11 @@ impl Change {
         let Some(shape) = found.shape.filter(|_| found.obstacles.is_empty()) else {
             return Err(refused(&online.table, &found.obstacles));
         };
+        // What was set otherwise in the window: rows would be missing.
+        let fit = settings::read(&mut ground.link, ground.version, &ground.database, shape.primary()).await?;
+        if !fit.obstacles.is_empty() {
+            return Err(refused(&online.table, &fit.obstacles));
+        }
         let places = Places::of(&ground.database, online, Direction::Back)?;
         let source = shape.sql()?;
         let mut link = worker(&ground.options, "back").await?;

@@ -53,6 +53,8 @@ pub(super) struct Places {
     pub(super) mark: String,
     /// Up to where the server's log was read.
     pub(super) place: String,
+    /// A table that is never there.
+    pub(super) nothing: String,
     /// The names of two of them.
     pub(super) new_name: String,
     pub(super) mark_name: String,
@@ -81,6 +83,7 @@ impl Places {
             chunk: own(&format!("{prefix}chunk")),
             mark: own("mark"),
             place: own(&format!("{prefix}place")),
+            nothing: own("nothing"),
             new_name: format!("{PREFIX}{id}_{follower}"),
             mark_name: format!("{PREFIX}{id}_mark"),
             direction,

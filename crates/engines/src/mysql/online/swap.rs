@@ -72,7 +72,12 @@ impl Change {
                 let left = LEFT as u64 / 4;
                 self.following(async |mut reached| self.catch_up(&mut reached, left).await).await?;
             }
-            let tried = self.attempt(link, LEFT << (tries / DOUBLED).min(5)).await;
+            let tried = async {
+                let mut beside = self.worker("swap look-out").await?;
+                self.definitions_change(link, &mut beside).await?;
+                self.attempt(link, &mut beside, LEFT << (tries / DOUBLED).min(5)).await
+            };
+            let tried = tried.await;
             tries += 1;
             let pause = match tried {
                 Ok(Tried::Swapped) => return Ok(()),
@@ -88,16 +93,31 @@ impl Change {
         }
     }
 
-    async fn attempt(&self, link: &mut Link, most: usize) -> Result<Tried> {
-        let mut beside = self.worker("swap look-out").await?;
-        let from = self.places.position(&mut beside).await?;
+    /// A backup may keep all definitions as they are, for hours. Then no table is locked only to find that out: this
+    /// waits for the same, and nobody waits behind it.
+    async fn definitions_change(&self, link: &mut Link, beside: &mut Link) -> Result<()> {
+        let nothing = format!("DROP TABLE IF EXISTS {}", self.places.nothing);
+        match self.bounded(link, beside, &nothing).await {
+            Err(Fault::Again { after, .. }) => {
+                let what = format!("{} cannot be swapped: no table can be renamed now", self.online.table);
+                let why = Refusal::new(Code::LockNotObtained, what)
+                    .cause("a backup keeps all definitions as they are (LOCK INSTANCE FOR BACKUP, BACKUP STAGE, FLUSH TABLES WITH READ LOCK)")
+                    .help("once it has ended, run the same command again: it goes on with the swap");
+                Err(Fault::Again { after, why: Box::new(why) })
+            }
+            other => other,
+        }
+    }
+
+    async fn attempt(&self, link: &mut Link, beside: &mut Link, most: usize) -> Result<Tried> {
+        let from = self.places.position(beside).await?;
         let from =
             from.ok_or_else(|| Fault::Bug("where the binary log is to be read from is not known".into()))?;
         let mut stream = Stream::open(&self.options, self.watched(), from).await?;
         // Under `LOCK TABLES` a transaction is one that nobody opened by name.
         run(link, "SET SESSION autocommit = 0, lock_wait_timeout = 2", "setting up a connection").await?;
         let began = Instant::now();
-        let tried = self.attempt_open(link, &mut beside, &mut stream, most).await;
+        let tried = self.attempt_open(link, beside, &mut stream, most).await;
         let freed = free(link).await;
         if let Ok(Tried::Swapped) = &tried {
             let ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -107,7 +127,7 @@ impl Change {
         }
         if self.by_triggers(link) && !link_lost(&tried) {
             // Both are the same still; what comes in now is in the log alone.
-            self.remove_triggers(link, &mut beside).await?;
+            self.remove_triggers(link, beside).await?;
         }
         // Of a connection that is lost, so is the lock.
         let tried = tried?;
@@ -152,10 +172,12 @@ impl Change {
                 return Err(Fault::Bug(format!("{left} keys are left under the lock")));
             }
         }
-        self.carry_counter(link).await?;
+        self.carry_counter(link, beside).await?;
         crash_at("online.swap.drained")?;
         if self.by_triggers(link) {
-            self.carry_by_triggers(link).await?;
+            for sql in self.carrying()? {
+                self.bounded(link, beside, &sql).await?;
+            }
         }
         let doing = "swapping the tables";
         let ending = binlog::ending(link, self.version).await?;
@@ -172,7 +194,7 @@ impl Change {
         run(link, "COMMIT", doing).await?;
         crash_at("online.swap.before-commit")?;
         if !self.by_triggers(link) {
-            let turned = run(link, &places.turn(source), doing).await;
+            let turned = self.bounded(link, beside, &places.turn(source)).await;
             crash_at("online.swap.committed")?;
             return self.turned(beside, turned).await;
         }
@@ -251,7 +273,7 @@ impl Change {
 
     /// A number that was given to a row is not given again: the table that comes gets at least the counter of the one that
     /// goes.
-    async fn carry_counter(&self, link: &mut Link) -> Result<()> {
+    async fn carry_counter(&self, link: &mut Link, beside: &mut Link) -> Result<()> {
         let doing = "carrying AUTO_INCREMENT over";
         if link.flavour == Flavour::MySql {
             run(link, "SET SESSION information_schema_stats_expiry = 0", doing).await?;
@@ -271,7 +293,7 @@ impl Change {
         match (ours, theirs) {
             (Some(ours), Some(theirs)) if ours > theirs => {
                 let sql = format!("ALTER TABLE {} AUTO_INCREMENT = {ours}", self.places.new);
-                run(link, &sql, doing).await.map(drop)
+                self.bounded(link, beside, &sql).await
             }
             _ => Ok(()),
         }

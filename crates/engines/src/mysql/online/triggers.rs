@@ -18,13 +18,11 @@ const EVENTS: &[(&str, bool, bool)] =
     &[("insert", false, true), ("update", true, true), ("delete", true, false)];
 
 impl Change {
-    /// Makes them on the table that leads.
-    pub(super) async fn carry_by_triggers(&self, link: &mut Link) -> Result<()> {
-        for (event, old, new) in EVENTS {
-            let sql = self.trigger(event, *old, *new)?;
-            run(link, &sql, "keeping both tables the same until the swap").await?;
-        }
-        Ok(())
+    /// The statements that make them on the table that leads. The last ones may not come to be: then the first ones are
+    /// there for a moment, and no write of the application may fail of that. So none brings rows over before all bring
+    /// over that rows went; [`removal`] is the other way round.
+    pub(super) fn carrying(&self) -> Result<Vec<String>> {
+        EVENTS.iter().rev().map(|(event, old, new)| self.trigger(event, *old, *new)).collect()
     }
 
     fn trigger(&self, event: &str, old: bool, new: bool) -> Result<String> {
