@@ -121,5 +121,5 @@ fn a_database_that_is_down_is_waited_for_and_holds_no_namespace() {
     here.database.server.start_again().unwrap();
     here.wait_until_ready();
     here.database.server.stop_immediate().unwrap();
-    here.cluster.kubectl(&["delete", "namespace", here.name, "--wait", "--timeout=60s"]);
+    here.cluster.kubectl(&["delete", "namespace", here.name, "--wait", "--timeout=180s"]);
 }

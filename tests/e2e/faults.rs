@@ -173,7 +173,7 @@ fn others_that_write_at_the_same_time_do_no_harm() {
 fn a_namespace_that_goes_takes_the_run_along_and_leaves_the_database_alone() {
     let Some(here) = Namespace::new("e2e-going") else { return };
     in_the_middle_of_a_copy(&here);
-    here.cluster.kubectl(&["delete", "namespace", here.name, "--wait", "--timeout=90s"]);
+    here.cluster.kubectl(&["delete", "namespace", here.name, "--wait", "--timeout=180s"]);
     assert_eq!(here.database.one("SELECT count(*) FROM users"), "60000");
     assert_eq!(here.database.one("SELECT pg_typeof(id) FROM users LIMIT 1"), "integer");
     // The same in a new namespace of that name goes on with the same run.

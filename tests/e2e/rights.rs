@@ -31,6 +31,8 @@ fn expected(list: &[(&str, &str)]) -> Vec<(String, String)> {
 fn the_runner_reads_its_kind_and_writes_its_status() {
     let Some(here) = Namespace::new("e2e-rights") else { return };
     let runner = format!("system:serviceaccount:{}:cofferdam-runner", here.name);
+    // The apiserver hears of a new binding a moment after it took it.
+    here.until("the role is in force", || !rights(&here, &runner).is_empty());
     assert_eq!(
         rights(&here, &runner),
         expected(&[

@@ -282,6 +282,7 @@ fn what_was_found_is_not_forgotten(kind: Kind) {
     let Some(site) = slow(kind, "found") else { return };
     let before = schema(&site);
     let writer = Writer::begin(&site);
+    writer.is_at_work(&site);
     let mut command = site.command(&[&SLOWLY[..], &["--max-downtime", "1s"]].concat());
     let died = ended(command.env("COFFERDAM_FAILPOINT", "guard.found=kill"));
     assert!(!matches!(died.code, 0 | 6), "{}", died.stderr);

@@ -95,10 +95,11 @@ fn who_holds_the_lock_is_named(kind: Kind) {
 fn a_runner_that_was_taken_for_dead_is_fenced(kind: Kind) {
     let Some(site) = Site::with(kind, "fenced", &[LEDGER]) else { return };
     site.must(&["apply"]);
-    site.file("V2__slow.sql", "SELECT SLEEP(2);\nINSERT INTO ledger (what) VALUES ('two');\n");
+    // Long enough to be stopped and ended in the midst of it, however busy the machine is.
+    site.file("V2__slow.sql", "SELECT SLEEP(5);\nINSERT INTO ledger (what) VALUES ('two');\n");
     let old = site.spawn(&["apply"]);
     let sleeping = format!(
-        "SELECT ID FROM information_schema.PROCESSLIST WHERE DB = '{}' AND INFO LIKE 'SELECT SLEEP(2)%'",
+        "SELECT ID FROM information_schema.PROCESSLIST WHERE DB = '{}' AND INFO LIKE 'SELECT SLEEP(5)%'",
         site.database
     );
     until("the slow statement runs", || !site.query(&sleeping).is_empty());

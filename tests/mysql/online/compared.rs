@@ -69,7 +69,8 @@ fn a_comparison_is_shown_and_gone_on_with(kind: Kind) {
         armed.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
     until("it is shown how much is compared", || {
         let online = online(&site);
-        online["doing"] == "comparing rows" && online["atWork"] == true
+        // The one that died may have left the same words: it was not paused.
+        online["doing"] == "comparing rows" && online["throttledBy"] == "paused" && online["atWork"] == true
     });
     let shown = online(&site);
     assert_eq!(shown["rows"].to_string(), first, "{shown}");

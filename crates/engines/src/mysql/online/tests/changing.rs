@@ -13,6 +13,7 @@ use mysql_async::prelude::Queryable;
 
 use super::super::{Change, Ground, outside};
 use super::support::{World, by_hand, code, ground, on_both, on_own};
+use super::swapping::until;
 
 on_both! {
     on_mysql_the_shadow_equals_the_table_after_writes_of_all_kinds
@@ -180,6 +181,7 @@ async fn busy(mut world: World<'_>) {
             change.catch_up(&mut reached, 5_000).await?;
             // While they write.
             change.compare(&reached, 2).await?;
+            until(&load.as_ref().unwrap().done, 101).await;
             let done = load.take().unwrap().end().await;
             assert!(done > 100, "only {done} writes");
             change.catch_up(&mut reached, 0).await?;
