@@ -380,6 +380,8 @@ impl Stream {
             Some(_) if self.skip > 0 => self.skip -= 1,
             Some(item) => {
                 self.handed += 1;
+                // It came further than ever: breaks from here on are others.
+                self.stuck = None;
                 self.ready.push_back(item);
             }
             None => {}
