@@ -2,7 +2,7 @@
 
 use cofferdam_scratch::mysql::{Kind, Options, Server};
 
-use super::{FINALIZE, ROLLBACK, WIDER, alter, assert_clean, id_type};
+use super::{FINALIZE, ROLLBACK, WIDER, alter, assert_clean, at_gate, cut_over, fill, id_type, place};
 use crate::site::{Site, own_server, scheme};
 use crate::support::{Bench, Ended, ended, until};
 
@@ -12,7 +12,9 @@ on_both! {
     without_a_log,
     without_the_rights,
     rows_that_do_not_fit,
+    a_duplicate_that_comes_at_the_gate,
     a_log_that_is_gone,
+    a_log_that_is_gone_before_the_copy,
 }
 
 /// What makes the table, the clauses, and words of the reason.
@@ -35,6 +37,12 @@ const TABLES: &[(&str, &str, &str)] = &[
     ),
     ("CREATE TABLE t (id int, KEY (id))", "ADD COLUMN n int", "has no key"),
     ("CREATE TABLE t (id int, UNIQUE (id))", "ADD COLUMN n int", "takes NULL"),
+    // On MariaDB there is no NOT NULL for these.
+    (
+        "CREATE TABLE t (n int NOT NULL, id int AS (n * 2) STORED, UNIQUE (id))",
+        "ADD COLUMN m int",
+        "takes NULL",
+    ),
     ("CREATE TABLE t (id double PRIMARY KEY)", "ADD COLUMN n int", "of the type double"),
     ("CREATE TABLE t (id int PRIMARY KEY) ENGINE = MyISAM", "ADD COLUMN n int", "ENGINE = InnoDB first"),
     ("CREATE VIEW t AS SELECT 1 AS id", "ADD COLUMN n int", "t is a view"),
@@ -224,6 +232,13 @@ fn rows_that_do_not_fit(kind: Kind) {
     for (row, clauses, words) in [
         ("(1, 'google', 5), (2, 'Google', 6)", "ADD UNIQUE KEY (c)", ""),
         ("(1, 'a', 5), (2, 'a', 6)", "ADD UNIQUE KEY (c)", "Duplicate entry"),
+        // Nobody looks for the word KEY.
+        ("(1, 'a', 5), (2, 'a', 6)", "ADD CONSTRAINT once UNIQUE (c)", "Duplicate entry"),
+        (
+            "(1, 'a', 5), (2, 'a', 6)",
+            "MODIFY COLUMN c varchar(20) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin UNIQUE",
+            "Duplicate entry",
+        ),
         (
             "(1, 'google', 5), (2, 'Google', 6)",
             "ADD UNIQUE KEY (c), MODIFY COLUMN c varchar(20) CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci",
@@ -253,6 +268,22 @@ fn rows_that_do_not_fit(kind: Kind) {
     }
 }
 
+/// While the change waits for its cutover: neither of the two rows goes for the other.
+fn a_duplicate_that_comes_at_the_gate(kind: Kind) {
+    let Some(site) = place(kind, "late") else { return };
+    site.query("UPDATE t SET note = CONCAT('note ', id)");
+    let child = at_gate(&site, &format!("{WIDER}, ADD UNIQUE KEY (note)"));
+    site.query("INSERT INTO t (id, note) VALUES (70000, 'note 7')");
+    // It may have ended before it is told to.
+    let done = cut_over(&site, child);
+    assert_eq!(done.code, 6, "{}\n{}", done.stdout, done.stderr);
+    assert!(done.stderr.contains("CF2604") && done.stderr.contains("Duplicate entry"), "{}", done.stderr);
+    let rows = site.query("SELECT COUNT(*), GROUP_CONCAT(IF(note = 'note 7', id, NULL) ORDER BY id) FROM t");
+    assert_eq!((id_type(&site).as_str(), rows[0].join(" ").as_str()), ("int", "4001 7,70000"));
+    assert_clean(&site);
+    site.assert_sound();
+}
+
 /// The server removed the part of its log that tells what was written since the swap: nothing is guessed, the new table
 /// stays, and the window can be ended.
 fn a_log_that_is_gone(kind: Kind) {
@@ -274,4 +305,41 @@ fn a_log_that_is_gone(kind: Kind) {
     elsewhere.bench.must(FINALIZE);
     let mut program = elsewhere.bench.command(&["verify"]);
     assert_eq!(ended(&mut program).code, 0);
+}
+
+/// The same while nobody is at work before the copy: what was written since is not guessed, and the change is taken back.
+/// To be paused keeps nobody from finding that out.
+fn a_log_that_is_gone_before_the_copy(kind: Kind) {
+    let Some(site) = Site::alone(kind, "purged") else { return };
+    fill(&site);
+    let mut killed = site.command(&alter(&[], WIDER));
+    assert_ne!(ended(killed.env("COFFERDAM_FAILPOINT", "online.copy.cut=kill")).code, 0);
+    site.must(&["pause", "t"]);
+    site.query("INSERT INTO t (id) VALUES (70000)");
+    site.query("UPDATE t SET note = 'new' WHERE id = 1");
+    site.query("DELETE FROM t WHERE id = 2");
+    // A file that the runner's connection read stays until the server has seen that it is gone.
+    until("nothing is left of it", || {
+        site.query("FLUSH BINARY LOGS");
+        let logs = site.query("SHOW BINARY LOGS");
+        let last = logs.last().map(|row| row[0].clone()).unwrap();
+        site.query(&format!("PURGE BINARY LOGS TO '{last}'"));
+        site.query("SHOW BINARY LOGS").len() == 1
+    });
+    let kept = |ty: &str| {
+        let sql = "SELECT COUNT(*), SUM(id = 70000), SUM(id = 1 AND note = 'new'), SUM(id = 2) FROM t";
+        let rows = site.query(sql);
+        assert_eq!((id_type(&site).as_str(), rows[0].join(" ").as_str()), (ty, "4000 1 1 0"));
+    };
+    let refused = site.run(&alter(&[], WIDER));
+    assert_eq!(refused.code, 6, "{}\n{}", refused.stdout, refused.stderr);
+    assert!(refused.stderr.contains("CF3787"), "{}", refused.stderr);
+    kept("int");
+    assert_clean(&site);
+    // Begun anew it is not paused.
+    site.must(&alter(&[], WIDER));
+    kept("bigint");
+    site.must(FINALIZE);
+    assert_clean(&site);
+    site.assert_sound();
 }

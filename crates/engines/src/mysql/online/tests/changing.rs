@@ -301,6 +301,16 @@ async fn unfit(mut world: World<'_>) {
     for (row, clauses, words) in [
         // Trap: INSERT IGNORE would drop one of the two.
         ("(1, 'a', 5), (2, 'a', 6)", "ADD UNIQUE KEY (c)", "Duplicate entry"),
+        // Trap: who looks for UNIQUE KEY misses these.
+        ("(1, 'a', 5), (2, 'a', 6)", "ADD UNIQUE (c)", "Duplicate entry"),
+        ("(1, 'a', 5), (2, 'a', 6)", "ADD UNIQUE INDEX once (c)", "Duplicate entry"),
+        ("(1, 'a', 5), (2, 'a', 6)", "ADD CONSTRAINT once UNIQUE (c)", "Duplicate entry"),
+        (
+            "(1, 'a', 5), (2, 'a', 6)",
+            "MODIFY c varchar(20) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin UNIQUE",
+            "Duplicate entry",
+        ),
+        ("(1, 'a', 5), (2, 'b', 6)", "ADD COLUMN once int NOT NULL DEFAULT 1 UNIQUE", "Duplicate entry"),
         (
             "(1, 'google', 5), (2, 'Google', 6)",
             "ADD UNIQUE KEY (c), MODIFY c varchar(20) CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci",
