@@ -3,6 +3,7 @@
 
 mod compared;
 mod crash;
+mod crashed;
 mod load;
 mod plan;
 mod refused;
@@ -32,32 +33,42 @@ fn place(kind: Kind, name: &str) -> Option<Site> {
 
 /// Makes the table.
 fn fill(site: &Site) {
-    site.query(
+    for sql in filling() {
+        site.query(&sql);
+    }
+}
+
+/// The statements that make it.
+fn filling() -> Vec<String> {
+    let table =
         "CREATE TABLE t (id int AUTO_INCREMENT PRIMARY KEY, tag varchar(40) UNIQUE, n int NOT NULL DEFAULT 0,
-                         note varchar(100), KEY (n))",
-    );
-    for from in (1..=ROWS).step_by(1_000) {
+                                 note varchar(100), KEY (n))";
+    let rows = |from: u32| {
         let rows: Vec<String> =
             (from..from + 1_000).map(|id| format!("({id}, 'tag {id}', {id} % 7, 'old')")).collect();
-        site.query(&format!("INSERT INTO t VALUES {}", rows.join(", ")));
-    }
+        format!("INSERT INTO t VALUES {}", rows.join(", "))
+    };
+    std::iter::once(table.to_owned()).chain((1..=ROWS).step_by(1_000).map(rows)).collect()
 }
 
 fn alter<'a>(flags: &[&'a str], clauses: &'a str) -> Vec<&'a str> {
     [&["alter", "--table", "t", "--lock-wait", "30s", "--yes"][..], flags, &[clauses]].concat()
 }
 
+const ID_TYPE: &str = "SELECT DATA_TYPE FROM information_schema.COLUMNS
+                       WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 't' AND COLUMN_NAME = 'id'";
+
 fn id_type(site: &Site) -> String {
-    let sql = "SELECT DATA_TYPE FROM information_schema.COLUMNS
-               WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 't' AND COLUMN_NAME = 'id'";
-    site.one(sql)
+    site.one(ID_TYPE)
 }
+
+/// The tables of changes.
+const OF_CHANGES: &str = "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE()
+                          AND TABLE_NAME RLIKE '^_cofferdam_[0-9a-f]{12}_'";
 
 /// Nothing of a change is left.
 fn assert_clean(site: &Site) {
-    let sql = "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE()
-               AND TABLE_NAME RLIKE '^_cofferdam_[0-9a-f]{12}_'";
-    assert_eq!(site.query(sql), Vec::<Vec<String>>::new());
+    assert_eq!(site.query(OF_CHANGES), Vec::<Vec<String>>::new());
     assert_eq!(site.one("SELECT COUNT(*) FROM _cofferdam_online"), "0");
     let sql = "SELECT COUNT(*) FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = DATABASE()";
     assert_eq!(site.one(sql), "0");

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use cofferdam_scratch::mysql::Kind;
+use cofferdam_scratch::mysql::{Kind, Options};
 
 use super::{WIDER, alter, assert_clean, at_gate, cut_over, fill, id_type, place};
 use crate::replicated::Replicated;
-use crate::site::{Held, Site};
+use crate::site::{Held, Site, own_server};
 use crate::support::{ended, until, wait};
 
 on_both! {
@@ -17,6 +17,7 @@ on_both! {
     a_backup_that_keeps_definitions_is_waited_for_without_the_lock,
     what_others_change_is_refused,
     a_table_that_is_held_is_not_swapped,
+    a_server_that_ends_silent_sessions_ends_none_of_ours,
 }
 
 /// A runner that comes when the change is paused copies nothing, and says so.
@@ -208,4 +209,30 @@ fn a_table_that_is_held_is_not_swapped(kind: Kind) {
     assert_eq!(ended.code, 0, "{}\n{}", ended.stdout, ended.stderr);
     assert_eq!(site.one("SELECT GROUP_CONCAT(n ORDER BY id) FROM t WHERE id <= 2"), "5,6");
     assert_eq!(id_type(&site), "bigint");
+}
+
+/// The session that holds the lock of the change has nothing to say for as long as the cutover is waited for.
+fn a_server_that_ends_silent_sessions_ends_none_of_ours(kind: Kind) {
+    // More than a moment: on a busy machine a session is silent for that long before it is set up.
+    let settings = ["wait_timeout", "interactive_timeout"].map(|name| (name.to_owned(), "3".to_owned()));
+    let options = Options { settings: settings.to_vec(), ..Options::default() };
+    let Some(server) = own_server(kind, &options) else { return };
+    let site = Site::on(Box::leak(Box::new(server)), kind, "silent");
+    fill(&site);
+    let child = at_gate(&site, WIDER);
+    // One that began after ours did, and is silent, too.
+    let patience = Duration::from_secs(300);
+    let mut silent = site.server().connect(Some(&site.database), patience).unwrap();
+    let id = silent.query("SELECT CONNECTION_ID()").unwrap()[0][0].clone().unwrap();
+    let there = format!("SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE ID = {id}");
+    until("the server ends it", || site.one(&there) == "0");
+    site.query("INSERT INTO t (id) VALUES (70000)");
+    site.query("DELETE FROM t WHERE id = 2");
+    let done = cut_over(&site, child);
+    assert_eq!(done.code, 0, "{}\n{}", done.stdout, done.stderr);
+    let rows = site.query("SELECT COUNT(*), SUM(id = 70000), SUM(id = 2) FROM t");
+    assert_eq!((id_type(&site).as_str(), rows[0].join(" ").as_str()), ("bigint", "4000 1 0"));
+    site.must(super::FINALIZE);
+    assert_clean(&site);
+    site.assert_sound();
 }
