@@ -24,6 +24,7 @@ on_both! {
     on_mysql_rows_that_do_not_fit_are_refused / on_mariadb_rows_that_do_not_fit_are_refused = unfit;
     on_mysql_changes_that_cannot_be_followed_are_refused / on_mariadb_changes_that_cannot_be_followed_are_refused = refused;
     on_mysql_a_locked_row_does_not_hold_the_copy_up / on_mariadb_a_locked_row_does_not_hold_the_copy_up = locked;
+    on_mysql_a_deadlock_is_no_end_of_the_copy / on_mariadb_a_deadlock_is_no_end_of_the_copy = deadlocked;
     on_mysql_a_runner_that_was_taken_over_from_writes_nothing
         / on_mariadb_a_runner_that_was_taken_over_from_writes_nothing = taken_over;
     on_mysql_keys_of_any_kind_are_copied_in_chunks / on_mariadb_keys_of_any_kind_are_copied_in_chunks = kinds_of_keys;
@@ -407,6 +408,53 @@ async fn locked(mut world: World<'_>) {
         .await
         .unwrap();
     assert_eq!(differences(&mut world.app, &change, &["id", "n"]).await, Vec::<String>::new());
+}
+
+/// Waits until somebody is at a statement like this in the database.
+async fn under_way(world: &mut World<'_>, like: &str) {
+    let sql = format!(
+        "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE DB = DATABASE() AND INFO LIKE '{like}'"
+    );
+    let seen = async {
+        while world.value(&sql).await == "0" {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    let seen = tokio::time::timeout(std::time::Duration::from_secs(300), seen).await;
+    assert!(seen.is_ok(), "nobody came to {like}");
+}
+
+/// Trap: the server takes back what was copied, and the copy counts as done.
+async fn deadlocked(mut world: World<'_>) {
+    let numbers = |most: u32| (0..most).map(|n| format!("({n}, {n})")).collect::<Vec<_>>().join(", ");
+    for table in ["t", "theirs"] {
+        world.run(&format!("CREATE TABLE {table} (id int PRIMARY KEY, n int)")).await;
+    }
+    world.run(&format!("INSERT INTO t VALUES {}", numbers(100))).await;
+    let change = Change::begin(&mut world.ground, &online("MODIFY n bigint"), 1).await.unwrap();
+    change.capture().await.unwrap();
+    change.cut_all().await.unwrap();
+    let new = change.new_table().to_owned();
+    let chunk = new.replace("_new", "_chunk");
+    // Of two that wait for each other the server takes back the one that changed less.
+    let mut other = world.another().await;
+    other.query_drop("BEGIN").await.unwrap();
+    other.query_drop(format!("INSERT INTO theirs VALUES {}", numbers(5_000))).await.unwrap();
+    other.query_drop(format!("SELECT no FROM {chunk} FOR UPDATE")).await.unwrap();
+    let others = async {
+        under_way(&mut world, &format!("UPDATE %{chunk}% SET copied = 1 %")).await;
+        let copied: Option<u64> =
+            other.query_first(format!("SELECT COUNT(*) FROM {new} FOR UPDATE")).await.unwrap();
+        assert_eq!(copied, Some(0), "it was not taken back");
+        // It is at it again, and waits.
+        under_way(&mut world, &format!("INSERT INTO %{new}%")).await;
+        other.query_drop("COMMIT").await.unwrap();
+    };
+    let (copied, ()) = tokio::join!(change.copy(1), others);
+    assert_eq!(copied.unwrap(), 100);
+    assert_eq!(world.value(&format!("SELECT GROUP_CONCAT(copied) FROM {chunk}")).await, "1");
+    assert_eq!(differences(&mut world.app, &change, &["id", "n"]).await, Vec::<String>::new());
+    assert_eq!(world.value("SELECT COUNT(*) FROM theirs").await, "5000");
 }
 
 async fn taken_over(mut world: World<'_>) {
