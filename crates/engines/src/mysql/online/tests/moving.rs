@@ -19,6 +19,7 @@ on_both! {
     on_mysql_values_move_through_swaps / on_mariadb_values_move_through_swaps = moved;
     on_mysql_all_kinds_of_writes_go_through_swaps / on_mariadb_all_kinds_of_writes_go_through_swaps = all_kinds;
     on_mysql_a_row_comes_with_the_one_whose_value_it_has / on_mariadb_a_row_comes_with_the_one_whose_value_it_has = along;
+    on_mysql_a_row_comes_along_by_a_key_of_any_kind / on_mariadb_a_row_comes_along_by_a_key_of_any_kind = along_by_key;
     on_mysql_rows_that_make_room_keep_what_was_dropped / on_mariadb_rows_that_make_room_keep_what_was_dropped = kept;
     on_mysql_a_duplicate_is_found_while_values_move / on_mariadb_a_duplicate_is_found_while_values_move = duplicate;
 }
@@ -113,6 +114,49 @@ async fn along(mut world: World<'_>) {
     change.batch_open(&mut link, u64::from(u32::MAX)).await.unwrap();
     assert_eq!(world.value(&format!("SELECT COUNT(*) FROM {}", change.places.log)).await, "0");
     assert_eq!(differences(&mut world.app, &change, COLUMNS).await, Vec::<String>::new());
+}
+
+/// The server tells the key of the row that makes room, in words that mean the same row again.
+async fn along_by_key(mut world: World<'_>) {
+    for (ty, [a, b, c]) in [
+        ("decimal(10,2)", ["-1.50", "2.00", "3.00"]),
+        // By their numbers.
+        ("enum('b','a','c')", ["1", "2", "3"]),
+        ("varchar(20) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin", ["'it''s; a,'", "'b'", "'\u{1f600}'"]),
+        ("varchar(20) CHARACTER SET latin1", ["'\u{e4}'", "'b'", "'c'"]),
+        ("binary(4)", ["x'27002c00'", "x'62000000'", "x'00000000'"]),
+        ("varbinary(4)", ["x'273b'", "x''", "x'00'"]),
+        ("date", ["'2024-01-01'", "'2024-01-02'", "'2024-01-03'"]),
+        ("time(3)", ["'-01:00:00.500'", "'00:00:00.000'", "'100:00:00.000'"]),
+        ("datetime(6)", ["'2024-01-01 00:00:00.000001'", "'2024-01-01 00:00:00'", "'2024-01-02 00:00:00'"]),
+    ] {
+        world.run("DROP TABLE IF EXISTS t").await;
+        world.run(&format!("CREATE TABLE t (k {ty} NOT NULL PRIMARY KEY, u int UNIQUE, n int)")).await;
+        world.run(&format!("INSERT INTO t VALUES ({a}, 1, 1), ({b}, 2, 2), ({c}, 3, 3)")).await;
+        let change = Change::begin(&mut world.ground, &online("MODIFY n bigint"), 1).await.unwrap();
+        change.capture().await.unwrap();
+        assert_eq!(change.copy(1).await.unwrap(), 3, "{ty}");
+        for sql in [
+            "BEGIN".to_owned(),
+            format!("UPDATE t SET u = NULL WHERE k = {a}"),
+            format!("UPDATE t SET u = 1, n = 77 WHERE k = {b}"),
+            format!("UPDATE t SET n = 78 WHERE k = {c}"),
+            "COMMIT".to_owned(),
+        ] {
+            world.run(&sql).await;
+        }
+        let mut link = change.worker("test").await.unwrap();
+        begin(&mut link, &change.places, change.epoch).await.unwrap();
+        let keys = [b, c].map(|key| vec![key.to_owned()]);
+        change.log_keys(&mut link, &keys).await.unwrap();
+        if let Err(fault) = change.batch_open(&mut link, u64::from(u32::MAX)).await {
+            panic!("{ty}: {fault}");
+        }
+        drop(link);
+        let left = differences(&mut world.app, &change, &["k", "u", "n"]).await;
+        assert_eq!(left, Vec::<String>::new(), "{ty}");
+        change.discard().await.unwrap();
+    }
 }
 
 /// What only the old table has stays with its row, however often that makes room on the way back.
