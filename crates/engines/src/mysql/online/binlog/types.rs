@@ -199,10 +199,10 @@ impl Kind {
             Kind::Whole { .. } | Kind::Decimal => format!("CONCAT({value})"),
             Kind::Enum | Kind::Set | Kind::Bit => format!("CONCAT({value} + 0)"),
             Kind::Year | Kind::Date | Kind::Time | Kind::DateTime | Kind::Timestamp => {
-                format!("CONCAT('\'', {value}, '\'')")
+                format!("CONCAT('''', {value}, '''')")
             }
-            Kind::Text(charset) => format!("CONCAT('_{charset} x\'', HEX({value}), '\'')"),
-            Kind::VarBinary | Kind::Binary(_) => format!("CONCAT('x\'', HEX({value}), '\'')"),
+            Kind::Text(charset) => format!("CONCAT('_{charset} x''', LOWER(HEX({value})), '''')"),
+            Kind::VarBinary | Kind::Binary(_) => format!("CONCAT('x''', LOWER(HEX({value})), '''')"),
         }
     }
 
