@@ -309,6 +309,10 @@ impl Held {
                 return;
             }
             if !self.running() {
+                // What it did last came after the look.
+                if so() {
+                    return;
+                }
                 let ended = wait(self.0.take().unwrap());
                 panic!("it ended with {} before {what}\n{}\n{}", ended.code, ended.stdout, ended.stderr);
             }

@@ -42,8 +42,8 @@ fn trap_43_a_snapshot_from_before_the_copy_never_sees_an_empty_table() {
     // On the way back as well: the old table was written to while the swap could be taken back.
     app.run("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM u");
     place.both("INSERT INTO {t} (id, note) SELECT 100000 + i, 'new' FROM generate_series(1, 3000) i");
-    let mut held = place.start(crate::place::ROLLBACK);
     let new = place.table();
+    let mut held = place.start(crate::place::ROLLBACK);
     std::thread::scope(|threads| {
         threads.spawn(|| {
             until("it was taken back, or waits", || {

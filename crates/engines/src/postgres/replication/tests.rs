@@ -121,6 +121,11 @@ async fn every_way_to_the_server_leads_there_in_replication_mode() {
         let end =
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'a stream'";
         watcher.batch_execute(end).await.unwrap();
+        // The server only tells it to end, and the next one is to be alone.
+        let there = "SELECT count(*)::text FROM pg_stat_activity WHERE application_name = 'a stream'";
+        while watcher.query_one(there, &[]).await.unwrap().get::<_, &str>(0) != "0" {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
     }
     for (more, code) in [
         ("password=wrong", Code::AuthFailed),
