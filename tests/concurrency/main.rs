@@ -14,16 +14,16 @@ fn signal(pid: u32, signal: &str) {
     assert!(Command::new("kill").args([signal, &pid.to_string()]).status().unwrap().success());
 }
 
-/// An index whose every row takes a while: time to do something meanwhile.
+/// An index of which each of a hundred rows takes so many seconds: time to do something meanwhile.
 const SLOW: &str = "CREATE FUNCTION slowly(n int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS
-    $$ BEGIN PERFORM pg_sleep(0.02); RETURN n; END $$;
+    $$ BEGIN PERFORM pg_sleep({seconds}); RETURN n; END $$;
     CREATE TABLE t (id int PRIMARY KEY, a int);
     INSERT INTO t SELECT n, n FROM generate_series(1, 100) n;";
 const SLOW_INDEX: &str = "CREATE INDEX t_slow_idx ON t (slowly(a));";
 
-fn slow() -> Bench {
+fn slow(seconds: &str) -> Bench {
     let bench = Bench::new("slow");
-    bench.file("V1__slow.sql", SLOW);
+    bench.file("V1__slow.sql", &SLOW.replace("{seconds}", seconds));
     bench.must(&["apply"]);
     bench.file("V2__index.sql", SLOW_INDEX);
     bench
@@ -66,7 +66,7 @@ fn of_two_runners_exactly_one_executes() {
 /// catalog, and repairs what is half there.
 #[test]
 fn an_orphaned_backend_is_waited_for() {
-    let bench = slow();
+    let bench = slow("0.05");
     let child = bench.spawn(&["apply"]);
     until("the index is being built", || building(&bench));
     let early = bench.run(&["apply", "--lock-wait", "0s"]);
@@ -84,7 +84,8 @@ fn an_orphaned_backend_is_waited_for() {
 /// 24: SIGTERM stops at a safe point, says how to go on, and the same command does.
 #[test]
 fn sigterm_stops_at_a_safe_point() {
-    let bench = slow();
+    // Not as long as a statement may still take after the signal.
+    let bench = slow("0.02");
     bench.file("V3__more.sql", "CREATE TABLE more (id int);");
     let child = bench.spawn(&["apply"]);
     until("the index is being built", || building(&bench));
@@ -104,10 +105,10 @@ fn a_runner_that_was_taken_for_dead_is_fenced() {
     let bench = Bench::new("fenced");
     bench
         .file("V1__t.sql", "CREATE TABLE t (id int); CREATE TABLE ledger (n int);")
-        .file("V2__slow.sql", "SELECT pg_sleep(2); INSERT INTO ledger VALUES (1);");
+        .file("V2__slow.sql", "SELECT pg_sleep(5); INSERT INTO ledger VALUES (1);");
     let old = bench.spawn(&["apply"]);
     until("the slow statement runs", || {
-        bench.one("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(2)%'") == "1"
+        bench.one("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(5)%'") == "1"
     });
     signal(old.id(), "-STOP");
     // Somebody decides that it is dead and ends its session, as the message of the second runner says.
@@ -176,7 +177,7 @@ fn a_lock_that_is_not_obtained_names_its_holder() {
     bench.file("V2__c.sql", "ALTER TABLE t ADD COLUMN c int;");
     let database = bench.database.clone();
     let blocker = std::thread::spawn(move || {
-        server().query(&database, "BEGIN; SELECT * FROM t; SELECT pg_sleep(6) /* the report */; COMMIT")
+        server().query(&database, "BEGIN; SELECT * FROM t; SELECT pg_sleep(15) /* the report */; COMMIT")
     });
     until("the blocker is there", || {
         bench.one("SELECT count(*) FROM pg_locks WHERE relation = 't'::regclass AND granted") != "0"
@@ -194,7 +195,8 @@ fn a_lock_that_is_not_obtained_names_its_holder() {
 /// The look-out: our statement holds its lock and works, others queue behind it, ours is cancelled.
 #[test]
 fn a_statement_that_makes_others_queue_is_cancelled() {
-    let bench = slow();
+    // Far longer than it takes until it is cancelled.
+    let bench = slow("0.2");
     bench.remove("V2__index.sql");
     bench.file("V2__blocking.sql", "CREATE INDEX t_slow_idx ON t (slowly(a));");
     let child = bench.spawn(&[

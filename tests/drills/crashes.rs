@@ -13,7 +13,7 @@ fn what_was_found_is_not_forgotten() {
         let place = Place::new("crashes", TABLE);
         let writer = Writer::begin(&place, "");
         let mut command =
-            place.bench.command(&place.alter(WIDER, &["--cutover", "manual", "--max-time", "3s"]));
+            place.bench.command(&place.alter(WIDER, &["--cutover", "manual", "--max-time", "6s"]));
         command.env("COFFERDAM_FAILPOINT", format!("{failpoint}=kill"));
         let died = ended(&mut command);
         assert!(!matches!(died.code, 0 | 6), "{failpoint}: {}", died.stderr);

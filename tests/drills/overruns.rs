@@ -39,9 +39,10 @@ fn gracefully_the_statement_that_overruns_comes_to_its_end() {
     let place = Place::new("overruns_gracefully", TABLE);
     place.bench.file(
         "V1__x.sql",
-        "-- cofferdam:transaction none\nCREATE TABLE made AS SELECT 1 AS one FROM pg_sleep(6);\nCREATE TABLE second (id int);\n",
+        "-- cofferdam:transaction none\nCREATE TABLE made AS SELECT 1 AS one FROM pg_sleep(12);\nCREATE TABLE second (id int);\n",
     );
-    let ended = place.run(&["apply", "--max-time", "2s", "--rollback-how", "graceful", "--yes"]);
+    // The statement must have begun by then.
+    let ended = place.run(&["apply", "--max-time", "6s", "--rollback-how", "graceful", "--yes"]);
     assert_eq!(ended.code, 6, "{}\n{}", ended.stdout, ended.stderr);
     let ended_steps = "SELECT count(*) FROM cofferdam.journal WHERE entry->>'what' = 'ended' AND entry->>'step' NOT LIKE 'undo%'";
     assert_eq!(place.one(ended_steps), "1", "it was not cancelled");

@@ -2,7 +2,7 @@
 
 use std::process::{Child, Command, Stdio};
 
-use crate::support::{Bench, ended, program};
+use crate::support::{Bench, ended, program, until};
 use crate::{bench, columns, installed, refused};
 
 /// A transaction of somebody else, until it is dropped.
@@ -18,11 +18,13 @@ impl Open {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let there = format!("SELECT count(*) FROM pg_stat_activity WHERE application_name = '{application}'");
-        while bench.one(&there) != "1" {
-            std::thread::yield_now();
-        }
-        Self(child)
+        let open = Self(child);
+        // In its transaction, which it is not yet when it is there.
+        let there = format!(
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name = '{application}' AND wait_event = 'PgSleep'"
+        );
+        until("its transaction is open", || bench.one(&there) == "1");
+        open
     }
 }
 
