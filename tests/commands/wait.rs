@@ -37,7 +37,7 @@ fn a_version_is_waited_for() {
     assert_eq!(bench.run(&["wait", "--to", "2", "--timeout", "20s"]).code, 0);
     // Taken back it is not there any more, and nobody is let through.
     bench.must(&["rollback", "--steps", "1", "--yes"]);
-    let Ended { code, stderr, .. } = bench.run(&["wait", "--to", "2", "--timeout", "3s"]);
+    let Ended { code, stderr, .. } = bench.run(&["wait", "--to", "2", "--timeout", "8s"]);
     assert_eq!(code, 124, "{stderr}");
     assert!(stderr.contains("version 2 is not applied; the database is at 1"), "{stderr}");
     assert_eq!(bench.run(&["wait", "--to", "1"]).code, 0);

@@ -1,7 +1,7 @@
 //! A PgBouncer of one's own, which ends with the test, however that ends.
 
 use std::fs::Permissions;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -43,7 +43,7 @@ impl Bouncer {
             return None;
         };
         let folder = tempfile::tempdir().unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = cofferdam_scratch::free_port().unwrap();
         let path = folder.path().join("pgbouncer.ini");
         std::fs::write(&path, settings(port, mode, size, folder.path())).unwrap();
         std::fs::write(folder.path().join("users"), "\"postgres\" \"\"\n").unwrap();

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use cofferdam_adapters::metrics::{Group, Pushgateway, Told};
 use cofferdam_core::figures::Figures;
-use cofferdam_scratch::skipped;
+use cofferdam_scratch::{free_port, skipped};
 
 struct Server(Child, u16);
 
@@ -22,7 +22,7 @@ impl Server {
             skipped(test, "there is no Pushgateway: apt-get install prometheus-pushgateway");
             return None;
         };
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port().unwrap();
         let child = Command::new(program)
             .arg(format!("--web.listen-address=127.0.0.1:{port}"))
             .stdout(Stdio::null())
@@ -30,7 +30,7 @@ impl Server {
             .spawn()
             .unwrap();
         let server = Server(child, port);
-        for _ in 0..150 {
+        for _ in 0..600 {
             if server.text().is_some() {
                 return Some(server);
             }
@@ -105,8 +105,8 @@ async fn a_run_is_told_and_the_next_one_replaces_it() {
 #[tokio::test]
 async fn who_does_not_take_it_is_named() {
     let group = Group::new([("namespace", "shop".to_owned())]);
-    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let gateway = Pushgateway::new(&format!("http://{closed}")).unwrap();
+    // A port that nobody is given.
+    let gateway = Pushgateway::new("http://127.0.0.1:1").unwrap();
     let why = gateway.push(&group, &told("Failed", Figures::default())).await.unwrap_err();
     assert!(why.contains("refused"), "{why}");
     // One that sends us on, and one that says no.

@@ -325,10 +325,19 @@ fn a_session_that_dies_keeps_the_lock_until_its_statement_ends() {
         let (holding, connection) = tokio_postgres::connect(&direct, tokio_postgres::NoTls).await.unwrap();
         tokio::spawn(connection);
         holding.batch_execute("SELECT pg_advisory_lock(1)").await.unwrap();
-        let work = session.perform(&step.act, &step);
         let mut other = open(direct).await;
-        let ended = tokio::time::timeout(Duration::from_millis(500), work).await;
-        assert!(ended.is_err(), "{ended:?}");
+        let work = session.perform(&step.act, &step);
+        let waits = async {
+            let sql = "SELECT count(*) FROM pg_stat_activity
+                       WHERE datname = current_database() AND wait_event = 'PgSleep'";
+            while holding.query_one(sql, &[]).await.unwrap().try_get::<_, i64>(0).unwrap() == 0 {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::select! {
+            ended = work => panic!("{ended:?}"),
+            () = waits => {}
+        }
         drop(session);
         let refused = other.claim(Duration::from_millis(500)).await;
         assert_eq!(heard(refused), "LockHeldByOther", "{name}");

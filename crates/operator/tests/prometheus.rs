@@ -2,12 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::fs;
-use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use cofferdam_operator::gates::prometheus::{Address, Prometheus};
-use cofferdam_scratch::skipped;
+use cofferdam_scratch::{free_port, skipped};
 
 struct Server {
     process: Child,
@@ -27,7 +26,7 @@ impl Server {
             fs::write(folder.path().join(name), text).unwrap();
             folder.path().join(name).display().to_string()
         };
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port().unwrap();
         let mut command = Command::new("prometheus");
         command
             .arg(format!("--config.file={}", file("prometheus.yml", "")))
@@ -52,7 +51,7 @@ impl Drop for Server {
 
 /// Asks until there is an answer: the server is just starting.
 async fn first(prometheus: &Prometheus) -> Result<Vec<f64>, String> {
-    for _ in 0..150 {
+    for _ in 0..600 {
         match prometheus.read("vector(1)").await {
             Err(why) if why.contains("refused") || why.contains("503") => {
                 tokio::time::sleep(Duration::from_millis(200)).await;

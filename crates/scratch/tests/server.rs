@@ -19,7 +19,7 @@ fn one(server: &Server, database: &str, sql: &str) -> String {
 /// Waits for something that another process does. It ends when that is done; a process that never does it
 /// makes the test fail, not hang.
 fn eventually(what: &str, done: impl Fn() -> bool) {
-    for _ in 0..3000 {
+    for _ in 0..12_000 {
         if done() {
             return;
         }

@@ -144,7 +144,7 @@ fn listening(folder: &std::path::Path) -> String {
                 return host;
             }
         }
-        assert!(began.elapsed() < Duration::from_secs(30), "the registry did not start: {log}");
+        assert!(began.elapsed() < Duration::from_secs(120), "the registry did not start: {log}");
         std::thread::sleep(Duration::from_millis(20));
     }
 }

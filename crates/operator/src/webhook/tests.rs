@@ -1,6 +1,7 @@
 //! Questions and answers as tables, rotation as a model with everything that lags, and the server with a real client.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use base64::Engine;
 use jiff::{SignedDuration, Timestamp};
@@ -560,7 +561,12 @@ async fn a_real_client_is_answered_before_during_and_after_a_rotation() {
 }
 
 /// Asks again and again on one connection. How often it was answered until it was told that nothing more is heard.
-async fn asks_until_told(address: std::net::SocketAddr, trust: Vec<Dated>, question: String) -> usize {
+async fn asks_until_told(
+    address: std::net::SocketAddr,
+    trust: Vec<Dated>,
+    question: String,
+    answers: Arc<AtomicUsize>,
+) -> usize {
     let stream = client_of(&trust, address, &[b"h2"]).await.unwrap();
     assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
     let (mut client, connection) = h2::client::handshake(stream).await.unwrap();
@@ -580,7 +586,12 @@ async fn asks_until_told(address: std::net::SocketAddr, trust: Vec<Dated>, quest
             Ok::<_, h2::Error>(text)
         };
         match heard.await {
-            Ok(text) => assert!(String::from_utf8_lossy(&text).contains(r#""allowed":true"#)),
+            Ok(text) => {
+                assert!(String::from_utf8_lossy(&text).contains(r#""allowed":true"#));
+                if answered == 0 {
+                    answers.fetch_add(1, Ordering::SeqCst);
+                }
+            }
             // This alone an apiserver asks of somebody else.
             Err(error) => {
                 assert!(error.is_go_away() && error.reason() == Some(h2::Reason::NO_ERROR), "{error:?}");
@@ -605,8 +616,12 @@ async fn a_client_that_asks_all_the_time_gets_an_answer_or_a_farewell() {
         json!({ "request": { "uid": "7", "kind": { "kind": "DatabaseMigration" }, "operation": "CREATE",
         "object": migration(|_| {}), "userInfo": { "username": "alice" } } })
         .to_string();
+    let answers = Arc::new(AtomicUsize::new(0));
     let clients: Vec<_> = (0..4)
-        .map(|_| tokio::spawn(asks_until_told(address, model.published[0].clone(), question.clone())))
+        .map(|_| {
+            let trust = model.published[0].clone();
+            tokio::spawn(asks_until_told(address, trust, question.clone(), answers.clone()))
+        })
         .collect();
     // One that is in the middle of its question.
     let slow = client_of(&model.published[0], address, &[b"h2"]).await.unwrap();
@@ -616,6 +631,11 @@ async fn a_client_that_asks_all_the_time_gets_an_answer_or_a_farewell() {
     let (response, mut body) = slow.send_request(request, false).unwrap();
     let (first, last) = question.split_at(question.len() / 2);
     body.send_data(first.to_owned().into(), false).unwrap();
+    // Each of the others has had an answer by then.
+    while answers.load(Ordering::SeqCst) < clients.len() {
+        assert!(!clients.iter().any(tokio::task::JoinHandle::is_finished), "one has ended too early");
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
     tokio::time::sleep(std::time::Duration::from_millis(300)).await;
     close.send(true).unwrap();
     for client in clients {
