@@ -3,8 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use crate::place::{App, Place};
+
+/// So many acknowledged writes say something.
+const ENOUGH: usize = 21;
 
 /// Writes into `t`, on a thread of its own.
 pub struct Writer {
@@ -13,7 +17,7 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Begins. Statements of `also` are sent between two writes.
+    /// Begins, and has written when this returns. Statements of `also` are sent between two writes.
     pub fn begin(place: &Place, also: &'static str) -> Self {
         Self::at(place.bench.url.clone(), also)
     }
@@ -22,6 +26,7 @@ impl Writer {
     pub fn at(url: String, also: &'static str) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let asked = Arc::clone(&stop);
+        let (enough, at_work) = std::sync::mpsc::channel();
         let thread = std::thread::spawn(move || {
             let app = App::open(&url);
             let mut acknowledged = Vec::new();
@@ -37,13 +42,19 @@ impl Writer {
                 if app.try_run(&written).is_ok() {
                     acknowledged.push(number);
                 }
+                if acknowledged.len() == ENOUGH {
+                    // Nobody hears it again.
+                    let _ = enough.send(());
+                }
                 if !also.is_empty() {
                     let _ = app.try_run(also);
                 }
-                std::thread::sleep(std::time::Duration::from_millis(2));
+                std::thread::sleep(Duration::from_millis(2));
             }
             acknowledged
         });
+        // What is drilled may keep it from writing until it is over.
+        at_work.recv_timeout(Duration::from_secs(120)).expect("the application writes");
         Self { stop, thread: Some(thread) }
     }
 
@@ -56,7 +67,7 @@ impl Writer {
     pub fn all_there(mut self, query: &dyn Fn(&str) -> Vec<Vec<String>>) {
         self.stop.store(true, Ordering::SeqCst);
         let acknowledged = self.thread.take().unwrap().join().unwrap();
-        assert!(acknowledged.len() > 20, "the application wrote {} times", acknowledged.len());
+        assert!(acknowledged.len() >= ENOUGH, "the application wrote {} times", acknowledged.len());
         let there = query("SELECT id FROM t WHERE id > 1000000 AND note = 'acknowledged ' || id");
         let there: std::collections::HashSet<u64> = there.iter().map(|row| row[0].parse().unwrap()).collect();
         let lost: Vec<&u64> = acknowledged.iter().filter(|number| !there.contains(number)).collect();
