@@ -14,11 +14,12 @@ fn signal(pid: u32, signal: &str) {
     assert!(Command::new("kill").args([signal, &pid.to_string()]).status().unwrap().success());
 }
 
-/// An index of which each of a hundred rows takes so many seconds: time to do something meanwhile.
+/// An index of which each of twenty rows takes so many seconds: time to do something meanwhile. (Many short waits would be
+/// much longer ones on a busy machine.)
 const SLOW: &str = "CREATE FUNCTION slowly(n int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS
     $$ BEGIN PERFORM pg_sleep({seconds}); RETURN n; END $$;
     CREATE TABLE t (id int PRIMARY KEY, a int);
-    INSERT INTO t SELECT n, n FROM generate_series(1, 100) n;";
+    INSERT INTO t SELECT n, n FROM generate_series(1, 20) n;";
 const SLOW_INDEX: &str = "CREATE INDEX t_slow_idx ON t (slowly(a));";
 
 fn slow(seconds: &str) -> Bench {
@@ -66,7 +67,7 @@ fn of_two_runners_exactly_one_executes() {
 /// catalog, and repairs what is half there.
 #[test]
 fn an_orphaned_backend_is_waited_for() {
-    let bench = slow("0.05");
+    let bench = slow("0.25");
     let child = bench.spawn(&["apply"]);
     until("the index is being built", || building(&bench));
     let early = bench.run(&["apply", "--lock-wait", "0s"]);
@@ -85,7 +86,7 @@ fn an_orphaned_backend_is_waited_for() {
 #[test]
 fn sigterm_stops_at_a_safe_point() {
     // Not as long as a statement may still take after the signal.
-    let bench = slow("0.02");
+    let bench = slow("0.1");
     bench.file("V3__more.sql", "CREATE TABLE more (id int);");
     let child = bench.spawn(&["apply"]);
     until("the index is being built", || building(&bench));
@@ -196,7 +197,7 @@ fn a_lock_that_is_not_obtained_names_its_holder() {
 #[test]
 fn a_statement_that_makes_others_queue_is_cancelled() {
     // Far longer than it takes until it is cancelled.
-    let bench = slow("0.2");
+    let bench = slow("1");
     bench.remove("V2__index.sql");
     bench.file("V2__blocking.sql", "CREATE INDEX t_slow_idx ON t (slowly(a));");
     let child = bench.spawn(&[
