@@ -3,7 +3,7 @@
 
 use cofferdam_scratch::mysql::{Kind, Options};
 
-use super::{ROLLBACK, assert_clean, at_gate, cut_over};
+use super::{ROLLBACK, alter, assert_clean, at_gate, cut_over};
 use crate::site::{Site, own_server};
 
 on_both! {
@@ -187,6 +187,10 @@ fn moments_stay_as_they_were_written_on_a_server_of_another_time_zone(kind: Kind
 fn on_mysql_a_key_that_the_server_computes_is_followed() {
     let Some(site) = Site::new(Kind::MySql, "computed") else { return };
     assert_kept(&site, &COMPUTED);
+    let Some(site) = Site::new(Kind::MySql, "otherwise") else { return };
+    site.query("CREATE TABLE t (n int NOT NULL, id int AS (n * 2) STORED NOT NULL, PRIMARY KEY (id))");
+    let refused = site.run(&alter(&[], "MODIFY COLUMN id int AS (n * 3) STORED NOT NULL"));
+    assert!(refused.code != 0 && refused.stderr.contains("is computed otherwise"), "{}", refused.stderr);
 }
 
 /// Changes a table of this kind online and takes that back, with the writes before, while it waits, and in the window.

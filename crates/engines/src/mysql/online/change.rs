@@ -325,6 +325,12 @@ fn mapped(flavour: Flavour, old: &Shape, new: table::Found, online: &Online) -> 
                     after.definition()
                 ));
             }
+            if before.made_of != after.made_of {
+                obstacles.push(format!(
+                    "the column {} of the key is computed otherwise: rows would have other keys on both sides",
+                    before.name
+                ));
+            }
         }
     }
     for (before, after) in pairs(old, &new) {

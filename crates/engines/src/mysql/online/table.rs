@@ -23,6 +23,8 @@ pub(super) struct Column {
     pub(super) generated: bool,
     /// And does not keep it.
     virtual_only: bool,
+    /// What it makes it of; empty: it does not.
+    pub(super) made_of: String,
     pub(super) auto_increment: bool,
     /// Rows that say nothing of it get a value.
     pub(super) default: bool,
@@ -232,7 +234,8 @@ async fn columns(
     obstacles: &mut Vec<String>,
 ) -> Result<Vec<Column>> {
     let sql = "SELECT COLUMN_NAME, DATA_TYPE, COLUMN_TYPE, CHARACTER_SET_NAME, COLLATION_NAME,
-                      CHARACTER_OCTET_LENGTH, IS_NULLABLE, EXTRA, ORDINAL_POSITION, COLUMN_DEFAULT
+                      CHARACTER_OCTET_LENGTH, IS_NULLABLE, EXTRA, ORDINAL_POSITION, COLUMN_DEFAULT,
+                      GENERATION_EXPRESSION
                FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ? ORDER BY ORDINAL_POSITION";
     let rows = ask(link, sql, place).await?;
     let places = rows.iter().zip(1..).all(|(row, at)| link::number(row, 8) == Some(at));
@@ -261,6 +264,7 @@ async fn columns(
             nullable: cell(6) == "YES",
             generated: extra.contains("VIRTUAL") || extra.contains("STORED") || extra.contains("PERSISTENT"),
             virtual_only: extra.contains("VIRTUAL"),
+            made_of: cell(10),
             auto_increment: extra.contains("AUTO_INCREMENT"),
             default: link::text(row, 9).is_some(),
             json: cell(1).eq_ignore_ascii_case("json"),
