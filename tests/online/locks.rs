@@ -69,6 +69,36 @@ fn giving_up_waits_for_no_index() {
     place.same("after it was given up");
 }
 
+/// A statement of the swap that takes too long is given up, and the swap is tried again: hours of copying are not thrown
+/// away for a moment in which the server was busy.
+#[test]
+fn a_swap_that_takes_too_long_is_tried_again() {
+    let place = Place::new("too_long", TABLE);
+    place.query(
+        "CREATE SEQUENCE tries; CREATE TABLE calm (); CREATE TABLE slow (times bigint); INSERT INTO slow VALUES (5);
+         CREATE FUNCTION slowly() RETURNS event_trigger LANGUAGE plpgsql AS $$
+         BEGIN
+           IF to_regclass('public.calm') IS NULL THEN
+             IF nextval('public.tries') <= (SELECT times FROM public.slow) THEN PERFORM pg_sleep(4); END IF;
+           END IF;
+         END $$;
+         CREATE EVENT TRIGGER slowly ON ddl_command_end WHEN TAG IN ('ALTER TABLE') EXECUTE FUNCTION slowly()",
+    );
+    let held = place.at_gate(WIDER, &[]);
+    place.both("UPDATE {t} SET note = 'late' WHERE id = 20");
+    place.query("DROP TABLE calm");
+    // It is given up for now, and nothing is taken back.
+    let ended = place.cutover(held);
+    assert!(ended.code == 5 && ended.stderr.contains("CF2302"), "{}: {}", ended.code, ended.stderr);
+    assert_eq!(place.one("SELECT last_value FROM tries"), "5");
+    place.query("UPDATE slow SET times = 6");
+    place.cut_over(place.start(&place.alter(WIDER, &["--cutover", "manual"])));
+    assert_eq!(place.one("SELECT last_value > 6 FROM tries"), "t");
+    place.same("after the swap");
+    place.query("DROP EVENT TRIGGER slowly");
+    place.finalize();
+}
+
 /// A reader that takes its time holds the swap up, and nobody else.
 #[test]
 fn trap_39_a_waiting_swap_blocks_nobody() {

@@ -29,12 +29,14 @@ const LEFT: usize = 1_000;
 const DOUBLED: u32 = 6;
 /// After so many tries the swap is given up for now.
 const TRIES: u32 = 240;
+/// Those in which a statement took too long stand in everybody's way: there are no more of them.
+const SLOW: u32 = 5;
 
 /// Swaps, or swaps back, by the direction of the work's flow.
 pub(super) async fn swap(work: &Work<'_>) -> Result<()> {
     let drainer = worker::connect_to_begin(work, "apply").await?;
     snapshots::from_before_the_copy_end(work, &drainer, LEFT).await?;
-    let mut tries = 0;
+    let (mut tries, mut slow) = (0, 0);
     loop {
         work.check()?;
         if !planted("swap-before-drain") {
@@ -60,6 +62,13 @@ pub(super) async fn swap(work: &Work<'_>) -> Result<()> {
                     return Err(fault);
                 }
             }
+            Err(fault) if took_too_long(&fault) => {
+                (tries, slow) = (tries + 1, slow + 1);
+                if slow >= SLOW {
+                    return Err(too_slow().into());
+                }
+                work.pause(8).await?;
+            }
             Err(fault) if passing(&fault) && tries < TRIES => {
                 tries += 1;
                 let holders = holders(&drainer, &work.flow).await.unwrap_or_default();
@@ -75,6 +84,14 @@ pub(super) async fn swap(work: &Work<'_>) -> Result<()> {
             Err(fault) => return Err(fault),
         }
     }
+}
+
+/// Whether [`STATEMENT_TIMEOUT`] ended a statement: nothing is wrong with the change.
+fn took_too_long(fault: &Fault) -> bool {
+    let told = |refusal: &Refusal| {
+        refusal.code == Code::StatementFailed && refusal.what.contains("statement timeout")
+    };
+    fault.refusal().is_some_and(told)
 }
 
 /// What came of one try.
@@ -195,6 +212,13 @@ pub(super) async fn refuse_quarantined(client: &Client, flow: &Flow) -> Result<(
             r.note(format!("key {}: {}", cell(0), cell(1)))
         })
         .into())
+}
+
+fn too_slow() -> Refusal {
+    let seconds = STATEMENT_TIMEOUT.as_secs();
+    Refusal::new(Code::LockNotObtained, format!("a statement of the swap took longer than {seconds} s"))
+        .cause(format!("the table is locked meanwhile; {SLOW} tries were given up"))
+        .help("run the same command again where the server has less to do: it goes on with the swap")
 }
 
 fn too_much_came_in() -> Refusal {
