@@ -123,6 +123,7 @@ fn replicas_that_are_behind_are_waited_for(kind: Kind) {
 
 fn a_busy_server_is_left_to_others(kind: Kind) {
     let Some(site) = Site::alone(kind, "busy") else { return };
+    site.file("V1__other.sql", "CREATE TABLE other (id int PRIMARY KEY);\n");
     fill(&site);
     let others: Vec<_> = (0..40).map(|_| Held::on(site.server, &site.database, "DO 1")).collect();
     let child = site.spawn(&alter(&["--cutover", "manual"], WIDER));
@@ -146,21 +147,30 @@ fn a_backup_that_keeps_definitions_is_waited_for_without_the_lock(kind: Kind) {
     let Some(site) = Site::alone(kind, "kept") else { return };
     fill(&site);
     let child = at_gate(&site, WIDER);
+    let counted = |what: &str| -> u64 {
+        site.query(&format!("SHOW GLOBAL STATUS LIKE 'Com_{what}'"))[0][1].parse().unwrap()
+    };
+    // Each try that is given up ends a statement of ours.
+    let tried = |times: u64| {
+        let before = counted("kill");
+        until("it was tried some times", || counted("kill") >= before + times);
+    };
+    // A reader is in its way until the backup is.
+    let reader = Held::on(site.server, &site.database, "BEGIN; SELECT COUNT(*) FROM t");
+    site.must(&["cutover", "t"]);
+    tried(1);
     let backup = match kind {
         Kind::MySql => "LOCK INSTANCE FOR BACKUP",
         Kind::MariaDb => "BACKUP STAGE START; BACKUP STAGE BLOCK_DDL",
     };
     let backup = Held::on(site.server, &site.database, backup);
-    let counted = |what: &str| -> u64 {
-        site.query(&format!("SHOW GLOBAL STATUS LIKE 'Com_{what}'"))[0][1].parse().unwrap()
-    };
-    let (locked, given_up) = (counted("lock_tables"), counted("kill"));
-    site.must(&["cutover", "t"]);
-    until("it was tried some times", || counted("kill") >= given_up + 3);
+    drop(reader);
+    tried(2);
+    let locked = counted("lock_tables");
     site.query("INSERT INTO t (id) VALUES (70000)");
     site.query("UPDATE t SET note = 'new' WHERE id = 1");
     site.query("DELETE FROM t WHERE id = 2");
-    until("it was tried some more times", || counted("kill") >= given_up + 6);
+    tried(3);
     assert_eq!((counted("lock_tables"), id_type(&site).as_str()), (locked, "int"));
     drop(backup);
     let done = wait(child);

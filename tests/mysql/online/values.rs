@@ -3,7 +3,7 @@
 
 use cofferdam_scratch::mysql::{Kind, Options};
 
-use super::{ROLLBACK, alter, assert_clean, at_gate, cut_over};
+use super::{FINALIZE, ROLLBACK, alter, assert_clean, at_gate, cut_over};
 use crate::site::{Site, own_server};
 
 on_both! {
@@ -181,6 +181,17 @@ fn moments_stay_as_they_were_written_on_a_server_of_another_time_zone(kind: Kind
     site.query("INSERT INTO nine VALUES (1), (2), (3), (4), (5), (6), (7), (8), (9)");
     assert_kept(&site, &ZONE);
     assert_eq!(site.one("SELECT COUNT(*) FROM t"), "3999");
+    // What is written in the change is of the server's zone, and what only a zone could tell is left alone.
+    let made = "ADD COLUMN made timestamp NOT NULL DEFAULT '2024-06-01 00:00:00'";
+    let child = at_gate(&site, made);
+    let ended = cut_over(&site, child);
+    assert_eq!(ended.code, 0, "{}\n{}", ended.stdout, ended.stderr);
+    site.query(&format!("ALTER TABLE witness {made}"));
+    let moments = |table: &str| site.query(&format!("SELECT DISTINCT UNIX_TIMESTAMP(made) FROM {table}"));
+    assert_eq!(moments("t"), moments("witness"));
+    site.must(FINALIZE);
+    let refused = site.run(&alter(&[], "MODIFY COLUMN dt timestamp(3) NULL"));
+    assert!(refused.code != 0 && refused.stderr.contains("time zone"), "{}", refused.stderr);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use cofferdam_core::fault::Result;
 use cofferdam_core::online::{Capture, Online, Part};
 use cofferdam_core::{Code, Fault, Name, Refusal};
 
-use super::super::link::Link;
+use super::super::link::{self, Link};
 use super::super::options::ConnectOptions;
 use super::super::{Flavour, connect, names};
 use super::copy::passing;
@@ -243,12 +243,15 @@ pub(super) async fn shadow(
     online: &Online,
 ) -> Result<(Shape, Vec<String>)> {
     state::run(link, &format!("CREATE TABLE {place} LIKE {source}"), "creating the new table").await?;
+    // A moment that is written in it is one of the server's zone, as for anybody.
+    state::run(link, "SET SESSION time_zone = DEFAULT", "setting up a connection").await?;
     let alter = format!("ALTER TABLE {place} {}", online.clauses);
     let altered = state::run(link, &alter, "trying the change on an empty copy of the table").await;
+    state::run(link, "SET SESSION time_zone = '+00:00'", "setting up a connection").await?;
     altered.map_err(|fault| of_table(fault, name, online))?;
     let new = table::read(link, &shape.database, &Name::plain(name)).await?;
     let Some(read) = new.shape.clone() else { return Err(refused(&online.table, &new.obstacles)) };
-    let columns = mapped(link.flavour, shape, new, online)?;
+    let columns = mapped(link, shape, new, online).await?;
     Ok((read, columns))
 }
 
@@ -287,11 +290,18 @@ async fn try_swap(link: &mut Link, table: &str, name: &str, shape: &Shape) -> Re
 
 async fn columns(link: &mut Link, places: &Places, shape: &Shape, online: &Online) -> Result<Vec<String>> {
     let new = table::read(link, &shape.database, &Name::plain(places.new_name.as_str())).await?;
-    mapped(link.flavour, shape, new, online)
+    mapped(link, shape, new, online).await
+}
+
+/// Whether the server has the zone in which a change works, so that it takes a DATETIME for the same moment.
+async fn in_utc(link: &mut Link) -> Result<bool> {
+    let sql = "SELECT @@GLOBAL.time_zone IN ('+00:00', 'UTC') OR @@GLOBAL.time_zone = 'SYSTEM' AND @@system_time_zone = 'UTC'";
+    let found = state::rows(link, sql, "asking for the server's time zone").await?;
+    Ok(found.first().and_then(|row| link::number(row, 0)) == Some(1))
 }
 
 /// The columns that are copied. What would lose values, or leave the rows without a key, is refused.
-fn mapped(flavour: Flavour, old: &Shape, new: table::Found, online: &Online) -> Result<Vec<String>> {
+async fn mapped(link: &mut Link, old: &Shape, new: table::Found, online: &Online) -> Result<Vec<String>> {
     let no = |why: Vec<String>| Err(refused(&online.table, &why));
     if !online.forward.is_empty() || !online.backward.is_empty() {
         return no(vec!["values of one's own for columns are not taken on MySQL and MariaDB yet".into()]);
@@ -342,16 +352,22 @@ fn mapped(flavour: Flavour, old: &Shape, new: table::Found, online: &Online) -> 
             ));
         }
     }
-    if flavour == Flavour::MariaDb {
-        for (before, after) in pairs(old, &new) {
-            if before.timestamp() != after.timestamp() {
-                obstacles.push(format!(
-                    "the column {} changes between {} and {}: for a moment triggers carry rows over on MariaDB, which would \
-                     convert it in the time zone of each session",
-                    before.name, before.ty, after.ty
-                ));
+    let flavour = link.flavour;
+    for (before, after) in pairs(old, &new).filter(|(before, after)| before.timestamp() != after.timestamp())
+    {
+        let why = match flavour {
+            Flavour::MariaDb => {
+                "for a moment triggers carry rows over on MariaDB, which would convert it in the time zone of each session"
             }
-        }
+            Flavour::MySql if !in_utc(link).await? => {
+                "its values are converted by a time zone, that of a copy is UTC, and that of the server is another"
+            }
+            Flavour::MySql => continue,
+        };
+        obstacles.push(format!(
+            "the column {} changes between {} and {}: {why}",
+            before.name, before.ty, after.ty
+        ));
     }
     let of = |shape: &Shape, name: &str| shape.columns.iter().find(|column| column.name == name).cloned();
     let mut columns = Vec::new();

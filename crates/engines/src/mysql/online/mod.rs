@@ -82,6 +82,9 @@ impl Ground {
     async fn connect(options: ConnectOptions) -> Result<Self> {
         let connected = connect::connect(&options).await?;
         let (mut link, version) = (connected.link, connected.version);
+        // A default of a TIMESTAMP is shown as of the session's zone, and every connection of a change must read the same.
+        let zone = link.run("SET SESSION time_zone = '+00:00'").await;
+        zone.map_err(|e| errors::fault(e, "setting up a connection"))?;
         let rows = link.rows("SELECT DATABASE()", vec![]).await;
         let rows = rows.map_err(|e| errors::fault(e, "asking for the database's name"))?;
         let database = rows.first().and_then(|row| link::text(row, 0)).unwrap_or_default();
