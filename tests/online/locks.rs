@@ -99,6 +99,32 @@ fn a_swap_that_takes_too_long_is_tried_again() {
     place.finalize();
 }
 
+/// Where the role's transactions see what was committed when they began, ours must not: the swap would miss what came in
+/// while it waited for its lock.
+#[test]
+fn the_isolation_level_of_the_role_is_not_that_of_the_swap() {
+    let place = Place::new("isolation", TABLE);
+    place.query(
+        "CREATE TABLE seen (how text);
+         CREATE FUNCTION look() RETURNS event_trigger LANGUAGE plpgsql AS $$
+         BEGIN INSERT INTO public.seen VALUES (current_setting('transaction_isolation')); END $$;
+         CREATE EVENT TRIGGER look ON ddl_command_end WHEN TAG IN ('ALTER TABLE') EXECUTE FUNCTION look()",
+    );
+    let database = place.one("SELECT current_database()");
+    place.query(&format!("ALTER DATABASE {database} SET default_transaction_isolation = 'repeatable read'"));
+    let held = place.at_gate(WIDER, &[]);
+    place.both("UPDATE {t} SET note = 'late' WHERE id = 20");
+    place.query("TRUNCATE seen");
+    place.cut_over(held);
+    assert_eq!(place.one("SELECT string_agg(DISTINCT how, ', ') FROM seen"), "read committed");
+    place.same("after the swap");
+    place.both("UPDATE {t} SET note = 'later' WHERE id = 30");
+    place.query("TRUNCATE seen");
+    place.rollback();
+    assert_eq!(place.one("SELECT string_agg(DISTINCT how, ', ') FROM seen"), "read committed");
+    place.same("after the way back");
+}
+
 /// A reader that takes its time holds the swap up, and nobody else.
 #[test]
 fn trap_39_a_waiting_swap_blocks_nobody() {

@@ -8,6 +8,7 @@ use cofferdam_core::fault::Result;
 use cofferdam_core::online::Examined;
 use cofferdam_core::{Code, Facts, Fault, Online, Plan, Refusal, Script};
 use cofferdam_dialects::mysql::Flavour;
+use cofferdam_dialects::mysql::online::{Obstacle, not_to_be_tried};
 use cofferdam_engines::{Ability, Record, Run, Runs, Session};
 use cofferdam_formats::nearest;
 use cofferdam_strategies::{About, Subject, online_plan, shadow_table};
@@ -85,9 +86,24 @@ pub async fn look(session: &mut dyn Session, wanted: &Online, policy: &Policy) -
         let examined = Examined::default();
         return Ok(Alteration { change, examined, plan, why, goes_on: Some(run), facts });
     }
-    let examined = session.examine(&change).await?;
+    let examined = examined(session, &change).await?;
     let (plan, why) = planned(&change, &examined, &facts, wanted, policy)?;
     Ok(Alteration { change, examined, plan: plan.into(), why, goes_on: None, facts })
+}
+
+/// Looks at the table and tries the clauses on an empty copy of it; not those that would reach beyond the copy.
+pub(crate) async fn examined(session: &mut dyn Session, change: &Online) -> Result<Examined> {
+    let dialect = language(session.dialect());
+    if Flavour::of(dialect).is_some() {
+        let read = crate::sql::read(dialect, &statement(change, dialect)?)?;
+        let found = read.changes.iter().flat_map(|change| not_to_be_tried(&change.action));
+        let told = |o: &Obstacle| format!("{}: {}; {}", o.what, o.why, o.instead);
+        let obstacles: Vec<String> = found.map(told).collect();
+        if !obstacles.is_empty() {
+            return Ok(Examined { rewrites: true, obstacles, ..Examined::default() });
+        }
+    }
+    session.examine(change).await
 }
 
 /// What the clauses are written in: an engine that has no language of its own takes PostgreSQL's.

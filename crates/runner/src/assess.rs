@@ -253,7 +253,7 @@ async fn examined(
 ) -> Result<Vec<(Name, Examined)>> {
     let subject = subject(understood, facts, created, policy, &[]);
     let Some(change) = shadow_table::to_examine(&policy.strategy, &subject) else { return Ok(Vec::new()) };
-    match session.examine(&change).await {
+    match crate::alter::examined(session, &change).await {
         Ok(examined) => Ok(vec![(change.table, examined)]),
         Err(Fault::Refused(why)) if !first && why.code == Code::StatementFailed => {
             let examined = Examined { rewrites: true, ..Examined::default() };

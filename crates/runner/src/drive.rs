@@ -291,11 +291,13 @@ impl<'a> Driver<'a> {
     }
 
     /// A part of an online change goes on from where it was, so not every failure is worth giving up hours of work:
-    /// not a lock that was not obtained, and nothing once the tables are swapped.
+    /// not a lock that was not obtained, not one more connection that could not be opened, and nothing once the tables are
+    /// swapped.
     fn may_be_tried_again(&self, step: &str, refusal: &Refusal) -> bool {
         let online = self.run.plan.step(step).is_some_and(|s| matches!(s.act, Act::Online { .. }));
         let lock = matches!(refusal.code, Code::LockNotObtained | Code::BlockedOthers);
-        online && (lock || matches!(self.run.phase, Phase::Watching | Phase::Contracting))
+        let connection = matches!(refusal.code, Code::ConnectFailed | Code::AuthFailed | Code::TlsFailed);
+        online && (lock || connection || matches!(self.run.phase, Phase::Watching | Phase::Contracting))
     }
 
     /// The run stays where it is, with the failure in its journal.

@@ -7,6 +7,7 @@ use crate::site::{Site, own_server, scheme};
 use crate::support::{Bench, Ended, ended, until};
 
 on_both! {
+    what_reaches_beyond_the_table_is_not_even_tried,
     tables_and_changes,
     settings_of_the_log,
     without_a_log,
@@ -342,4 +343,27 @@ fn a_log_that_is_gone_before_the_copy(kind: Kind) {
     site.must(FINALIZE);
     assert_clean(&site);
     site.assert_sound();
+}
+
+/// To look at a change is to try it on an empty copy: rows of another table must not get into that.
+fn what_reaches_beyond_the_table_is_not_even_tried(kind: Kind) {
+    let Some(site) = Site::new(kind, "beyond") else { return };
+    site.query(
+        "CREATE TABLE t (id int PRIMARY KEY, a int) PARTITION BY RANGE (id)
+             (PARTITION p0 VALUES LESS THAN (100), PARTITION p1 VALUES LESS THAN MAXVALUE);
+         CREATE TABLE archive (id int PRIMARY KEY, a int); INSERT INTO archive VALUES (1, 1), (2, 2), (3, 3)",
+    );
+    for (clauses, words) in [
+        ("EXCHANGE PARTITION p0 WITH TABLE archive", "exchanges partitions"),
+        ("TRUNCATE PARTITION p0", "exchanges partitions"),
+        ("RENAME TO elsewhere", "renames the table"),
+        ("RENAME COLUMN a TO b, ADD COLUMN a int", "the old or the new name"),
+    ] {
+        for flags in [&["--dry-run"][..], &[]] {
+            let refused = site.run(&alter(flags, clauses));
+            assert_refused(&refused, words, clauses);
+            assert_eq!(site.tables(), ["archive", "t"], "{clauses}");
+            assert_eq!(site.one("SELECT COUNT(*) FROM archive"), "3", "{clauses}");
+        }
+    }
 }

@@ -190,8 +190,21 @@ fn moments_stay_as_they_were_written_on_a_server_of_another_time_zone(kind: Kind
     let moments = |table: &str| site.query(&format!("SELECT DISTINCT UNIX_TIMESTAMP(made) FROM {table}"));
     assert_eq!(moments("t"), moments("witness"));
     site.must(FINALIZE);
-    let refused = site.run(&alter(&[], "MODIFY COLUMN dt timestamp(3) NULL"));
-    assert!(refused.code != 0 && refused.stderr.contains("time zone"), "{}", refused.stderr);
+    for (clauses, words) in [
+        ("MODIFY COLUMN dt timestamp(3) NULL", "time zone"),
+        ("ADD COLUMN at datetime NOT NULL DEFAULT CURRENT_TIMESTAMP", "the default of at"),
+        ("ADD COLUMN at date NOT NULL DEFAULT (CURDATE())", "the default of at"),
+    ] {
+        let refused = site.run(&alter(&[], clauses));
+        assert!(refused.code != 0 && refused.stderr.contains(words), "{clauses}: {}", refused.stderr);
+    }
+    // Whoever writes a bar twice means what the server takes it for.
+    site.server.query(None, "SET GLOBAL sql_mode = CONCAT(@@GLOBAL.sql_mode, ',PIPES_AS_CONCAT')").unwrap();
+    let child = at_gate(&site, "ADD COLUMN both_ids varchar(20) AS (id || '!') STORED");
+    let ended = cut_over(&site, child);
+    assert_eq!(ended.code, 0, "{}\n{}", ended.stdout, ended.stderr);
+    assert_eq!(site.one("SELECT COUNT(*) FROM t WHERE both_ids <> CONCAT(id, '!')"), "0");
+    site.must(FINALIZE);
 }
 
 #[test]

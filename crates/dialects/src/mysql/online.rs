@@ -323,10 +323,53 @@ pub fn obstacles(action: &Action, around: &Surroundings, flavour: Flavour) -> Ve
     all
 }
 
+/// Of these not even an empty copy may be made: the server would carry them out on something else than the copy.
+const NOT_TRIED: &[&str] =
+    &["renames-table", "partition-upkeep", "tablespace-files", "clause-not-understood"];
+
+/// A copy is made by the names of columns.
+static USES_A_NAME_AGAIN: Obstacle = obstacle!(
+    "uses-a-name-again",
+    "the statement renames a column, and another clause of it is about the old or the new name",
+    "rows are copied by the names of columns, so a column would get the values of another one",
+    "do it in two steps"
+);
+
+/// What stands in the way of trying the statement on an empty copy of its table. Empty: nothing does.
+pub fn not_to_be_tried(action: &Action) -> Vec<&'static Obstacle> {
+    let Action::AlterTable { changes, .. } = action else { return Vec::new() };
+    let listed = CLAUSES.iter().filter(|(obstacle, _)| NOT_TRIED.contains(&obstacle.id));
+    let found = listed.filter(|(_, fits)| changes.iter().any(fits)).map(|(obstacle, _)| obstacle);
+    found.chain(uses_a_name_again(changes).then_some(&USES_A_NAME_AGAIN)).collect()
+}
+
+fn uses_a_name_again(changes: &[TableChange]) -> bool {
+    let names = |change: &TableChange| -> Vec<String> {
+        let names = match change {
+            TableChange::AddColumn { column, .. }
+            | TableChange::MySql(MySqlClause::ModifyColumn { column }) => vec![&column.name],
+            TableChange::DropColumn { name, .. } => vec![name],
+            TableChange::RenameColumn { from, to } => vec![from, to],
+            TableChange::MySql(MySqlClause::ChangeColumn { from, column }) => vec![from, &column.name],
+            _ => Vec::new(),
+        };
+        names.into_iter().map(|name| name.to_lowercase()).collect()
+    };
+    let all: Vec<Vec<String>> = changes.iter().map(names).collect();
+    let renames = |names: &[String]| matches!(names, [from, to] if from != to);
+    all.iter().enumerate().filter(|(_, names)| renames(names)).any(|(at, names)| {
+        all.iter()
+            .enumerate()
+            .any(|(other, theirs)| other != at && names.iter().any(|name| theirs.contains(name)))
+    })
+}
+
 /// All obstacles that there are.
 pub fn all() -> impl Iterator<Item = &'static Obstacle> {
     let asked = ASKED.iter().map(|(obstacle, _)| obstacle);
-    asked.chain([&NO_TRIGGER_RIGHT, &NOT_KNOWN]).chain(CLAUSES.iter().map(|(obstacle, _)| obstacle))
+    asked
+        .chain([&NO_TRIGGER_RIGHT, &NOT_KNOWN, &USES_A_NAME_AGAIN])
+        .chain(CLAUSES.iter().map(|(obstacle, _)| obstacle))
 }
 
 #[cfg(test)]
@@ -425,6 +468,28 @@ mod tests {
             "ALTER TABLE t DROP COLUMN a",
         ] {
             assert!(ids(text, &good(), Flavour::MySql).is_empty(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_reaches_beyond_a_copy_is_not_tried_on_one() {
+        let tried = |text: &str| {
+            let parsed = read_mysql(&cofferdam_core::Script::new("x.sql", text)).unwrap();
+            not_to_be_tried(&parsed.changes[0].action).iter().map(|o| o.id).collect::<Vec<_>>()
+        };
+        for (text, expected) in [
+            ("ALTER TABLE t EXCHANGE PARTITION p0 WITH TABLE archive", Some("partition-upkeep")),
+            ("ALTER TABLE t TRUNCATE PARTITION p0", Some("partition-upkeep")),
+            ("ALTER TABLE t RENAME TO u", Some("renames-table")),
+            ("ALTER TABLE t RENAME COLUMN a TO b, ADD COLUMN a int", Some("uses-a-name-again")),
+            ("ALTER TABLE t RENAME COLUMN a TO b, RENAME COLUMN b TO a", Some("uses-a-name-again")),
+            ("ALTER TABLE t DROP COLUMN a, CHANGE b A int", Some("uses-a-name-again")),
+            ("ALTER TABLE t RENAME COLUMN a TO b, ADD COLUMN c int", None),
+            ("ALTER TABLE t CHANGE a a bigint, MODIFY b int", None),
+            ("ALTER TABLE t PARTITION BY HASH (id)", None),
+            ("ALTER TABLE t ENGINE = MyISAM", None),
+        ] {
+            assert_eq!(tried(text), expected.into_iter().collect::<Vec<_>>(), "{text}");
         }
     }
 

@@ -20,6 +20,9 @@ const SETTINGS: &str = "SET SESSION sql_mode = 'STRICT_ALL_TABLES,ALLOW_INVALID_
      time_zone = '+00:00', foreign_key_checks = 1, unique_checks = 1, lock_wait_timeout = 5, \
      innodb_lock_wait_timeout = 5, group_concat_max_len = 1048576";
 
+/// Modes of the server by which the same words mean something else.
+const MODES: &[&str] = &["PIPES_AS_CONCAT", "REAL_AS_FLOAT", "HIGH_NOT_PRECEDENCE"];
+
 /// By which names statements call the table that leads and the one that follows. Under `LOCK TABLES` a name counts as an
 /// alias, too, so these are none that a table of the user's can have.
 pub(super) const LEADER: &str = "`_cofferdam_t`";
@@ -243,11 +246,19 @@ pub(super) async fn shadow(
     online: &Online,
 ) -> Result<(Shape, Vec<String>)> {
     state::run(link, &format!("CREATE TABLE {place} LIKE {source}"), "creating the new table").await?;
-    // A moment that is written in it is one of the server's zone, as for anybody.
-    state::run(link, "SET SESSION time_zone = DEFAULT", "setting up a connection").await?;
+    // It means what it means for anybody: a moment that is written in it is one of the server's zone.
+    let modes: String = MODES
+        .iter()
+        .map(|mode| format!(", IF(FIND_IN_SET('{mode}', @@GLOBAL.sql_mode) > 0, ',{mode}', '')"))
+        .collect();
+    let theirs = format!(
+        "SET @cofferdam_mode = @@SESSION.sql_mode, SESSION time_zone = DEFAULT, SESSION sql_mode = CONCAT(@@SESSION.sql_mode{modes})"
+    );
+    state::run(link, &theirs, "setting up a connection").await?;
     let alter = format!("ALTER TABLE {place} {}", online.clauses);
     let altered = state::run(link, &alter, "trying the change on an empty copy of the table").await;
-    state::run(link, "SET SESSION time_zone = '+00:00'", "setting up a connection").await?;
+    let ours = "SET SESSION time_zone = '+00:00', SESSION sql_mode = @cofferdam_mode";
+    state::run(link, ours, "setting up a connection").await?;
     altered.map_err(|fault| of_table(fault, name, online))?;
     let new = table::read(link, &shape.database, &Name::plain(name)).await?;
     let Some(read) = new.shape.clone() else { return Err(refused(&online.table, &new.obstacles)) };
@@ -370,6 +381,19 @@ async fn mapped(link: &mut Link, old: &Shape, new: table::Found, online: &Online
         ));
     }
     let of = |shape: &Shape, name: &str| shape.columns.iter().find(|column| column.name == name).cloned();
+    // On the way back the ones that are gone now get theirs again.
+    let alone = |one: &Shape, other: &Shape| -> Vec<String> {
+        let clocks = one.columns.iter().filter(|column| column.clock && of(other, &column.name).is_none());
+        clocks.map(|column| column.name.clone()).collect()
+    };
+    let clocks = [alone(&new, old), alone(old, &new)].concat();
+    if !clocks.is_empty() && !in_utc(link).await? {
+        obstacles.push(format!(
+            "the default of {} is the time of the session's zone, which is UTC for rows that are copied, and the server's \
+             zone is another: add it without that default, and set that in a second step",
+            clocks.join(", ")
+        ));
+    }
     let mut columns = Vec::new();
     for column in new.columns.iter().filter(|column| !column.generated) {
         match of(old, &column.name) {

@@ -28,6 +28,8 @@ pub(super) struct Column {
     pub(super) auto_increment: bool,
     /// Rows that say nothing of it get a value.
     pub(super) default: bool,
+    /// That value is the time as a zone tells it.
+    pub(super) clock: bool,
     /// MySQL's own JSON.
     json: bool,
     /// A number or a time.
@@ -267,11 +269,22 @@ async fn columns(
             made_of: cell(10),
             auto_increment: extra.contains("AUTO_INCREMENT"),
             default: link::text(row, 9).is_some(),
+            clock: !cell(1).eq_ignore_ascii_case("timestamp") && asks_the_time(&cell(9), &extra),
             json: cell(1).eq_ignore_ascii_case("json"),
             plain: PLAIN.contains(&cell(1).to_ascii_lowercase().as_str()),
         }
     };
     Ok(rows.iter().map(column).collect())
+}
+
+/// Whether a default is the time. MySQL says of an expression that it is one, MariaDB quotes what is none.
+fn asks_the_time(default: &str, extra: &str) -> bool {
+    const WORDS: &[&str] =
+        &["current_", "now(", "curdate", "curtime", "localtime", "sysdate", "from_unixtime"];
+    let default = default.to_ascii_lowercase();
+    let expression =
+        extra.contains("DEFAULT_GENERATED") || default.contains('(') && !default.starts_with('\'');
+    expression && WORDS.iter().any(|word| default.contains(word))
 }
 
 async fn indexes(link: &mut Link, place: Vec<Value>) -> Result<Vec<Index>> {

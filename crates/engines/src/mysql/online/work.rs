@@ -245,8 +245,14 @@ impl Work<'_> {
                 Part::Copy => copy(&change).await,
                 Part::Index => Ok(()),
                 Part::Compare => compare(&change, hold).await,
-                Part::Gate => gate(&change).await,
-                Part::Swap => change.swap(hold).await,
+                Part::Gate => {
+                    still_compared(&change).await?;
+                    gate(&change).await
+                }
+                Part::Swap => {
+                    still_compared(&change).await?;
+                    change.swap(hold).await
+                }
                 Part::SwapBack => swap_back(&change, hold, same).await,
                 _ => Err(Fault::Bug(format!("{} needs no work", part.word()))),
             }
@@ -410,6 +416,11 @@ async fn compare(change: &Change, hold: &mut Link) -> Result<()> {
     crash_at("online.compare.proved")
 }
 
+/// What an earlier runner compared may no longer count (see [`Change::compare`]); else there is nothing left to do.
+async fn still_compared(change: &Change) -> Result<()> {
+    change.following(async |reached| change.compare(&reached, change.valve.workers).await.map(drop)).await
+}
+
 /// Returns when the tables may be swapped.
 async fn gate(change: &Change) -> Result<()> {
     let mut compared = Instant::now();
@@ -441,9 +452,7 @@ async fn swap_back(change: &Change, hold: &mut Link, same: bool) -> Result<()> {
     }
     if same {
         change.cut_all().await?;
-        change
-            .following(async |reached| change.compare(&reached, change.valve.workers).await.map(drop))
-            .await?;
+        still_compared(change).await?;
     }
     match change.swap(hold).await {
         Err(fault) if of_rows(&fault) => Err(unfit(change, fault).await?),

@@ -21,7 +21,7 @@ pub(super) async fn release(client: &Client, change: &Online) -> Result<()> {
     guard::end(client, change).await?;
     let table = change.table.to_sql()?;
     let text = format!(
-        "BEGIN; SET LOCAL search_path = ''; SET LOCAL client_min_messages = warning; SET LOCAL lock_timeout = '200ms'; {};
+        "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL search_path = ''; SET LOCAL client_min_messages = warning; SET LOCAL lock_timeout = '200ms'; {};
          UPDATE cofferdam.online SET stage = '{}' WHERE id = {}; COMMIT",
         capture::end(&table)?.join("; "),
         Part::Create.word(),
@@ -43,7 +43,7 @@ pub(super) async fn finish(client: &Client, change: &Online) -> Result<()> {
     guard::end(client, change).await?;
     let table = change.table.to_sql()?;
     let text = format!(
-        "BEGIN; SET LOCAL search_path = ''; SET LOCAL client_min_messages = warning; SET LOCAL lock_timeout = '200ms'; {}; COMMIT",
+        "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL search_path = ''; SET LOCAL client_min_messages = warning; SET LOCAL lock_timeout = '200ms'; {}; COMMIT",
         capture::end(&table)?.join("; ")
     );
     in_transaction(client, &text, "ending the capture").await?;
@@ -55,7 +55,7 @@ pub(super) async fn finish(client: &Client, change: &Online) -> Result<()> {
 /// depend on the table stops it: that is not ours. An autovacuum that is at work there gives way after a second.
 async fn remove(client: &Client, change: &Online, table: &Name) -> Result<()> {
     let mut text = format!(
-        "BEGIN; SET LOCAL search_path = ''; SET LOCAL client_min_messages = warning; SET LOCAL lock_timeout = '3s'; DROP TABLE IF EXISTS {}",
+        "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL search_path = ''; SET LOCAL client_min_messages = warning; SET LOCAL lock_timeout = '3s'; DROP TABLE IF EXISTS {}",
         table.to_sql()?
     );
     for schema in [change.new_schema(), change.old_schema()] {
@@ -74,7 +74,7 @@ async fn remove(client: &Client, change: &Online, table: &Name) -> Result<()> {
 /// One statement in a transaction of its own.
 pub(super) async fn alone(client: &Client, sql: &str, doing: &str) -> Result<()> {
     let text = format!(
-        "BEGIN; SET LOCAL search_path = ''; SET LOCAL client_min_messages = warning; SET LOCAL lock_timeout = '500ms'; {sql}; COMMIT"
+        "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL search_path = ''; SET LOCAL client_min_messages = warning; SET LOCAL lock_timeout = '500ms'; {sql}; COMMIT"
     );
     in_transaction(client, &text, doing).await
 }

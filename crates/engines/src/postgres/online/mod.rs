@@ -110,7 +110,12 @@ async fn create(session: &PostgresSession, change: &Online, epoch: i64) -> Resul
     worker::run(client, &format!("SET client_min_messages = warning; {}", outside::TABLES), doing).await?;
     // It looks in transactions of its own.
     let print = carry::blueprint(client, change).await?;
-    worker::run(client, "BEGIN; SET LOCAL search_path = ''; SET LOCAL lock_timeout = '500ms'", doing).await?;
+    worker::run(
+        client,
+        "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL search_path = ''; SET LOCAL lock_timeout = '500ms'",
+        doing,
+    )
+    .await?;
     let created = install(client, change, &print, epoch).await;
     if created.is_err() {
         worker::rollback(client).await;

@@ -122,7 +122,7 @@ async fn attempt_open(work: &Work<'_>, client: &Client, most: usize) -> Result<T
     let doing = "swapping the tables";
     let (flow, print) = (&work.flow, &work.print);
     let mut opening = format!(
-        "BEGIN; SET LOCAL search_path = ''; SET LOCAL client_min_messages = warning; SET LOCAL row_security = off; SET LOCAL lock_timeout = {}; \
+        "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL search_path = ''; SET LOCAL client_min_messages = warning; SET LOCAL row_security = off; SET LOCAL lock_timeout = {}; \
          SET LOCAL statement_timeout = {}; SET LOCAL idle_in_transaction_session_timeout = '2s'; {};",
         LOCK_TIMEOUT.as_millis(),
         STATEMENT_TIMEOUT.as_millis(),

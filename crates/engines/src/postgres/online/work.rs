@@ -88,7 +88,7 @@ impl<'s> Work<'s> {
         let direction = if part == Part::SwapBack { Direction::Back } else { Direction::Forward };
         let mut flow = Flow::new(change, &stored.print, direction)?;
         let adopt = format!(
-            "BEGIN; SET LOCAL lock_timeout = '5s'; UPDATE {} SET epoch = {epoch} WHERE epoch <= {epoch} RETURNING 1;
+            "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '5s'; UPDATE {} SET epoch = {epoch} WHERE epoch <= {epoch} RETURNING 1;
              UPDATE cofferdam.online SET fence = {epoch} WHERE id = {} AND fence <= {epoch}; COMMIT",
             flow.fence,
             literal(&change.id())?
@@ -166,6 +166,10 @@ impl<'s> Work<'s> {
             stopped = Box::pin(self.keep_pace(part)) => stopped,
         };
         drop(reading);
+        if done.is_err() {
+            // What was dropped in the midst of a transaction must not be committed with the next one.
+            worker::rollback(&self.session.client).await;
+        }
         done?;
         if part == Part::Swap {
             // Nobody reads the slot any more.
@@ -204,7 +208,7 @@ impl<'s> Work<'s> {
         let mut statements = capture::begin(&self.flow, &self.change.new_schema(), self.kind)?;
         statements.push(capture::note(&self.flow, self.kind)?);
         let text = format!(
-            "BEGIN; SET LOCAL search_path = ''; SET LOCAL client_min_messages = warning; SET LOCAL lock_timeout = '200ms';
+            "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL search_path = ''; SET LOCAL client_min_messages = warning; SET LOCAL lock_timeout = '200ms';
              SET LOCAL idle_in_transaction_session_timeout = '2s'; LOCK TABLE ONLY {} IN SHARE ROW EXCLUSIVE MODE; {}; {}",
             self.flow.source,
             statements.join("; "),

@@ -12,10 +12,12 @@ use crate::postgres::session::PostgresSession;
 use crate::postgres::{cells, connect, errors};
 
 /// Settings of every connection that reads or writes rows of the change. The path is empty, so that a name means
-/// the same whoever made it; row security must not hide rows, so that it fails where it would.
+/// the same whoever made it; row security must not hide rows, so that it fails where it would. A transaction sees what
+/// was committed before each of its statements, unless it says otherwise.
 pub(super) const SETTINGS: &str = "SET search_path = ''; SET row_security = off; SET statement_timeout = 0;
     SET lock_timeout = '5s'; SET idle_in_transaction_session_timeout = '5min'; SET client_min_messages = warning;
-    SET synchronous_commit = on; SET default_transaction_read_only = off; SET default_transaction_deferrable = off";
+    SET synchronous_commit = on; SET default_transaction_read_only = off; SET default_transaction_deferrable = off;
+    SET default_transaction_isolation = 'read committed'";
 
 /// For those whose transactions write down themselves what they did, so that each need not wait for the disk: a crash
 /// of the server may lose the last of them, and with them all that was committed later; they are done again.

@@ -52,7 +52,13 @@ pub(super) fn read(followed: &Followed, database: &str, text: &str) -> Means {
     if text.starts_with("# dummy") {
         return Means::Nothing;
     }
-    let words: Vec<&str> = words(uncommented(&text)).collect();
+    let text = uncommented(&text);
+    let mut words: Vec<&str> = words(text).collect();
+    if words.starts_with(&["set", "statement"]) {
+        // MariaDB's: settings for the statement behind FOR.
+        let behind = words.iter().position(|word| *word == "for").map_or(words.len(), |at| at + 1);
+        words.drain(..behind);
+    }
     let word = |at: usize| words.get(at).copied().unwrap_or_default();
     match (word(0), word(1)) {
         ("begin", _) | ("start", "transaction") | ("xa", "start" | "begin") => Means::Begin,
@@ -64,9 +70,14 @@ pub(super) fn read(followed: &Followed, database: &str, text: &str) -> Means {
             if words.contains(&followed.table.as_str()) { Means::Rows } else { Means::End }
         }
         ("insert" | "update" | "delete" | "replace" | "load" | "with" | "call", _) => Means::Rows,
+        // A function that changes rows, and MariaDB's ANALYZE of a statement, which carries it out.
+        ("select" | "do", _) => Means::Rows,
+        ("analyze", second) if !matches!(second, "table" | "tables" | "local" | "no_write_to_binlog") => {
+            Means::Rows
+        }
         _ if !words.is_empty() && words == followed.turn => Means::Turned,
         _ if makes_ours(followed, &words) => Means::End,
-        _ if concerns(followed, database, &words) => Means::Changed,
+        _ if concerns(followed, database, &words, text) => Means::Changed,
         _ => Means::End,
     }
 }
@@ -80,13 +91,19 @@ fn makes_ours(followed: &Followed, words: &[&str]) -> bool {
 }
 
 /// Whether a definition that was changed may be that of the table. Rather once too often.
-fn concerns(followed: &Followed, database: &str, words: &[&str]) -> bool {
+fn concerns(followed: &Followed, database: &str, words: &[&str], text: &str) -> bool {
     let word = |at: usize| words.get(at).copied().unwrap_or_default();
-    let table = words.contains(&followed.table.as_str());
+    // Within double quotes a name may be several words.
+    let several = !followed.table.chars().all(in_word);
+    let table = words.contains(&followed.table.as_str()) || several && text.contains(&followed.table);
     let qualified = words.contains(&followed.database.as_str());
     let here = database.to_lowercase() == followed.database || qualified;
-    let sort = words.iter().skip(1).find(|word| SORTS.contains(word)).copied().unwrap_or_default();
+    // It stands before the name, and no word of a comment is it.
+    let told = without_comments(text);
+    let sort = self::words(&told).skip(1).find(|word| SORTS.contains(word)).unwrap_or_default();
     match (word(0), sort) {
+        // Of these tables may be called like a sort of thing.
+        ("truncate" | "rename", _) => table && here,
         ("drop" | "alter", "database" | "schema") => qualified,
         // Of one session alone.
         ("create" | "drop", _) if words.contains(&"temporary") => false,
@@ -115,6 +132,27 @@ const SORTS: &[&str] = &[
     "package",
     "sequence",
 ];
+
+/// The text without its comments that no server carries out.
+fn without_comments(text: &str) -> String {
+    let (mut kept, mut rest) = (String::new(), text);
+    while let Some((before, comment)) = rest.split_once("/*") {
+        kept.push_str(before);
+        let carried_out = comment.starts_with('!') || comment.starts_with("m!");
+        rest = match comment.split_once("*/") {
+            Some((inner, behind)) => {
+                if carried_out {
+                    kept.push_str(inner);
+                }
+                kept.push(' ');
+                behind
+            }
+            None => comment,
+        };
+    }
+    kept.push_str(rest);
+    kept
+}
 
 /// The text from its first word on; what only some servers carry out counts.
 fn uncommented(text: &str) -> &str {
@@ -201,6 +239,14 @@ mod tests {
             ("shop", "CREATE VIEW v AS SELECT * FROM orders", Means::End),
             ("shop", "CREATE PROCEDURE p() DELETE FROM orders", Means::End),
             ("shop", "ANALYZE TABLE orders", Means::End),
+            ("shop", "ANALYZE UPDATE orders SET a = 1", Means::Rows),
+            ("other", "SELECT `shop`.`f`(1)", Means::Rows),
+            ("shop", "SET STATEMENT lock_wait_timeout=5 FOR TRUNCATE TABLE orders", Means::Changed),
+            ("shop", "SET STATEMENT max_statement_time=1 FOR UPDATE orders SET a = 1", Means::Rows),
+            ("shop", "SET STATEMENT lock_wait_timeout=5 FOR TRUNCATE TABLE others", Means::End),
+            ("shop", "TRUNCATE /* by event */ orders", Means::Changed),
+            ("shop", "ALTER /* by event */ TABLE orders TRUNCATE PARTITION p0", Means::Changed),
+            ("shop", "ALTER /*!50000 EVENT */ e RENAME TO orders", Means::End),
             ("shop", "GRANT SELECT ON orders TO a", Means::End),
             ("other", "DROP DATABASE shop", Means::Changed),
             ("other", "DROP DATABASE other", Means::End),
@@ -225,6 +271,16 @@ mod tests {
             ("shop", "`", Means::End),
         ] {
             assert_eq!(read(&followed, database, text), expected, "{text}");
+        }
+        for (table, text) in [
+            ("user", "TRUNCATE user"),
+            ("event", "TRUNCATE TABLE event"),
+            ("event", "RENAME TABLE event TO e"),
+            ("order items", "TRUNCATE \"order items\""),
+            ("order items", "TRUNCATE `order items`"),
+        ] {
+            let followed = Followed::new("shop", table, "", &[]);
+            assert_eq!(read(&followed, "shop", text), Means::Changed, "{text}");
         }
     }
 }
