@@ -287,6 +287,30 @@ fn the_whole_database_is_written_by_its_own_program_or_refused() {
     assert_eq!(place.backups().len(), 1);
 }
 
+/// Whoever empties a table leaves nothing of it to older snapshots, so nobody may while one is saved: not before its turn
+/// either.
+#[test]
+fn no_table_is_emptied_before_its_turn() {
+    let place = Place::new(
+        "backup_turns",
+        "CREATE TABLE a (id int); CREATE TABLE b (id int); INSERT INTO a VALUES (1); INSERT INTO b VALUES (1);
+         CREATE TABLE p (id int) PARTITION BY LIST (id); CREATE TABLE p1 PARTITION OF p FOR VALUES IN (1)",
+    );
+    let mark = place.bench.folder.path().join("reached");
+    let mut command = place.bench.command(&["backup", "--to", place.to()]);
+    command.env("COFFERDAM_FAILPOINT", "backup.table=hang").env("COFFERDAM_FAILPOINT_REACHED", &mark);
+    let mut child = command.spawn().unwrap();
+    crate::support::until("it has saved the first one", || mark.exists());
+    let held = place.bench.one(
+        "SELECT string_agg(DISTINCT c.relname, ' ' ORDER BY c.relname) FROM pg_locks l JOIN pg_class c ON c.oid = l.relation
+         WHERE l.granted AND l.mode = 'AccessShareLock' AND c.relname IN ('a', 'b', 'p', 'p1')
+           AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+    );
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(held, "a b p p1");
+}
+
 /// Larger than what is restored at a time to verify it, in both encodings.
 #[test]
 fn a_table_of_many_batches_is_verified_and_comes_back() {

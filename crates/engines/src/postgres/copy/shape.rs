@@ -48,6 +48,16 @@ LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem AND t.typcategory = 'A'
 LEFT JOIN pg_catalog.pg_index i ON i.indrelid = a.attrelid AND i.indisprimary
 WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum";
 
+/// A table whose file is another one now than in the snapshot: TRUNCATE, and what writes a table anew, leave nothing to
+/// older snapshots (the documentation of PostgreSQL, "Concurrency Control", "Caveats").
+const WRITTEN_ANEW: &str = "
+SELECT c.oid::pg_catalog.regclass::pg_catalog.text FROM pg_catalog.pg_class c
+WHERE c.relkind = 'r' AND c.relfilenode <> pg_catalog.pg_relation_filenode(c.oid) AND c.oid IN (
+    SELECT o FROM pg_catalog.unnest($1) o
+    UNION ALL SELECT p.relid FROM pg_catalog.unnest($1) o CROSS JOIN LATERAL pg_catalog.pg_partition_tree(o) p)
+LIMIT 1";
+
+/// From here on nobody empties them or writes them anew until the snapshot ends.
 pub(super) async fn wanted(client: &Client, wanted: &Wanted) -> Result<Vec<Shape>> {
     let doing = "looking for the tables to save";
     let names = wanted.tables.iter().map(|(name, _)| name.to_sql()).collect::<Result<Vec<_>, _>>()?;
@@ -63,10 +73,24 @@ pub(super) async fn wanted(client: &Client, wanted: &Wanted) -> Result<Vec<Shape
     let given: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 3] =
         [(&names, Type::TEXT_ARRAY), (&reach, Type::INT4_ARRAY), (&wanted.schemas, Type::TEXT_ARRAY)];
     let found = client.query_typed(REACHED, &given).await.map_err(|e| errors::fault(e, doing))?;
-    let mut shapes = Vec::new();
+    let (mut shapes, mut oids) = (Vec::new(), Vec::new());
     for row in found {
         let name = Name { schema: Some(row.cell(1)?), name: row.cell(2)? };
-        shapes.push(shape(client, row.cell(0)?, name).await?);
+        let oid: u32 = row.cell(0)?;
+        shapes.push(shape(client, oid, name).await?);
+        oids.push(oid);
+    }
+    for shape in &shapes {
+        let held = format!("SELECT FROM {} t LIMIT 0", source(client, shape).await?);
+        client.batch_execute(&held).await.map_err(|e| errors::fault(e, doing))?;
+    }
+    let anew = client.query_typed(WRITTEN_ANEW, &[(&oids, Type::OID_ARRAY)]).await;
+    if let Some(table) = anew.map_err(|e| errors::fault(e, doing))?.first_cell::<String>()? {
+        let what = format!("{table} was emptied or written anew while the backup began");
+        return Err(Refusal::new(Code::BackupNotTaken, what)
+            .cause("what it held is in no snapshot any more")
+            .help("run the same command again")
+            .into());
     }
     // By bytes, whatever the database sorts by.
     shapes.sort_by(|a, b| a.table.cmp(&b.table));
