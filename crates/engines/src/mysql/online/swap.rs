@@ -114,8 +114,9 @@ impl Change {
         let from =
             from.ok_or_else(|| Fault::Bug("where the binary log is to be read from is not known".into()))?;
         let mut stream = Stream::open(&self.options, self.watched(), from).await?;
-        // Under `LOCK TABLES` a transaction is one that nobody opened by name.
-        run(link, "SET SESSION autocommit = 0, lock_wait_timeout = 2", "setting up a connection").await?;
+        // Under `LOCK TABLES` a transaction is one that nobody opened by name. A statement that changes a definition there
+        // is not killed when it waits: MariaDB may lose a table's lock by that. It waits for a second, the least there is.
+        run(link, "SET SESSION autocommit = 0, lock_wait_timeout = 1", "setting up a connection").await?;
         let began = Instant::now();
         let tried = self.attempt_open(link, beside, &mut stream, most).await;
         let freed = free(link).await;
@@ -172,12 +173,10 @@ impl Change {
                 return Err(Fault::Bug(format!("{left} keys are left under the lock")));
             }
         }
-        self.carry_counter(link, beside).await?;
+        self.carry_counter(link).await?;
         crash_at("online.swap.drained")?;
         if self.by_triggers(link) {
-            for sql in self.carrying()? {
-                self.bounded(link, beside, &sql).await?;
-            }
+            self.carry_by_triggers(link).await?;
         }
         let doing = "swapping the tables";
         let ending = binlog::ending(link, self.version).await?;
@@ -194,7 +193,7 @@ impl Change {
         run(link, "COMMIT", doing).await?;
         crash_at("online.swap.before-commit")?;
         if !self.by_triggers(link) {
-            let turned = self.bounded(link, beside, &places.turn(source)).await;
+            let turned = run(link, &places.turn(source), doing).await;
             crash_at("online.swap.committed")?;
             return self.turned(beside, turned).await;
         }
@@ -273,7 +272,7 @@ impl Change {
 
     /// A number that was given to a row is not given again: the table that comes gets at least the counter of the one that
     /// goes.
-    async fn carry_counter(&self, link: &mut Link, beside: &mut Link) -> Result<()> {
+    async fn carry_counter(&self, link: &mut Link) -> Result<()> {
         let doing = "carrying AUTO_INCREMENT over";
         if link.flavour == Flavour::MySql {
             run(link, "SET SESSION information_schema_stats_expiry = 0", doing).await?;
@@ -293,7 +292,7 @@ impl Change {
         match (ours, theirs) {
             (Some(ours), Some(theirs)) if ours > theirs => {
                 let sql = format!("ALTER TABLE {} AUTO_INCREMENT = {ours}", self.places.new);
-                self.bounded(link, beside, &sql).await
+                run(link, &sql, doing).await.map(drop)
             }
             _ => Ok(()),
         }

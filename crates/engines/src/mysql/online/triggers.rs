@@ -18,11 +18,15 @@ const EVENTS: &[(&str, bool, bool)] =
     &[("insert", false, true), ("update", true, true), ("delete", true, false)];
 
 impl Change {
-    /// The statements that make them on the table that leads. The last ones may not come to be: then the first ones are
-    /// there for a moment, and no write of the application may fail of that. So none brings rows over before all bring
-    /// over that rows went; [`removal`] is the other way round.
-    pub(super) fn carrying(&self) -> Result<Vec<String>> {
-        EVENTS.iter().rev().map(|(event, old, new)| self.trigger(event, *old, *new)).collect()
+    /// Makes them on the table that leads. The last ones may not come to be: then the first ones are there for a moment,
+    /// and no write of the application may fail of that. So none brings rows over before all bring over that rows went;
+    /// [`removal`] is the other way round.
+    pub(super) async fn carry_by_triggers(&self, link: &mut Link) -> Result<()> {
+        for (event, old, new) in EVENTS.iter().rev() {
+            let sql = self.trigger(event, *old, *new)?;
+            run(link, &sql, "keeping both tables the same until the swap").await?;
+        }
+        Ok(())
     }
 
     fn trigger(&self, event: &str, old: bool, new: bool) -> Result<String> {
