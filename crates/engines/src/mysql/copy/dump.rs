@@ -163,7 +163,7 @@ mod tests {
             (MySql, "mysql://me@db/shop", Code::TlsFailed.id()),
             (
                 MariaDb,
-                "mariadb://me@/shop?socket=/run/my.sock",
+                "mariadb://me@localhost/shop?socket=/run/my.sock",
                 "--user=me --protocol=SOCKET --host=localhost --socket=/run/my.sock --skip-ssl \
                  --skip-ssl-verify-server-cert",
             ),
